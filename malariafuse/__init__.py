@@ -1,0 +1,92 @@
+"""Classify crops of single red blood cells as parasitized or uninfected.
+
+Transformers and Keras-backed classifiers that follow scikit-learn's conventions.
+The names below and the subpackages are loaded on first use, so ``import malariafuse``
+costs neither OpenCV nor TensorFlow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from malariafuse import (
+        classifiers,
+        datasets,
+        evaluation,
+        features,
+        metrics,
+        networks,
+        plotting,
+        preprocessing,
+    )
+    from malariafuse.classifiers import (
+        ConvNetClassifier,
+        FeatureFusionClassifier,
+        KerasImageClassifier,
+        ResNet18Classifier,
+    )
+    from malariafuse.features import PretrainedFeatureExtractor, SpotFeatureExtractor
+    from malariafuse.preprocessing import (
+        BackgroundMasker,
+        GaussianSmoother,
+        HSVConverter,
+        ImageLoader,
+    )
+
+__version__ = "0.1.0"
+
+_SUBPACKAGES = (
+    "classifiers",
+    "datasets",
+    "evaluation",
+    "features",
+    "metrics",
+    "networks",
+    "plotting",
+    "preprocessing",
+)
+_HOME = {
+    "BackgroundMasker": "preprocessing",
+    "ConvNetClassifier": "classifiers",
+    "FeatureFusionClassifier": "classifiers",
+    "GaussianSmoother": "preprocessing",
+    "HSVConverter": "preprocessing",
+    "ImageLoader": "preprocessing",
+    "KerasImageClassifier": "classifiers",
+    "PretrainedFeatureExtractor": "features",
+    "ResNet18Classifier": "classifiers",
+    "SpotFeatureExtractor": "features",
+}
+
+__all__ = [
+    "BackgroundMasker",
+    "ConvNetClassifier",
+    "FeatureFusionClassifier",
+    "GaussianSmoother",
+    "HSVConverter",
+    "ImageLoader",
+    "KerasImageClassifier",
+    "PretrainedFeatureExtractor",
+    "ResNet18Classifier",
+    "SpotFeatureExtractor",
+    "classifiers",
+    "datasets",
+    "evaluation",
+    "features",
+    "metrics",
+    "networks",
+    "plotting",
+    "preprocessing",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,110 @@
+"""The one place that decides what an array of images may be."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def check_images(
+    X: ArrayLike, *, name: str = "X", channels: int | None = None
+) -> NDArray[Any]:
+    """Return `X` as an array of images, or say what is wrong with it.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, height, width, channels)
+        uint8 in 0..255, or floating in 0..1.
+    name : str, default="X"
+        What error messages call the argument.
+    channels : int, default=None
+        The number of channels that is needed; None takes any.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, height, width, channels)
+        The same data, uint8 or floating; copied only when `X` is not an array yet.
+        A memory-mapped array stays on disk.
+
+    Raises
+    ------
+    ValueError
+        If the rank, the number of samples, pixels or channels, the range or the
+        finiteness is not as said above.
+    TypeError
+        If the dtype is neither uint8 nor floating.
+    """
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            f"{name} is a sparse container; images are dense. Pass {name}.toarray(), "
+            "reshaped to (n_samples, height, width, channels)."
+        )
+    try:
+        images = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is no array, as a list of images of different sizes is none. "
+            f"Resize all images to one size first, for example with ImageLoader. "
+            f"({error})"
+        ) from error
+    if np.iscomplexobj(images):
+        raise ValueError(f"Complex data not supported: {name} has {images.dtype}.")
+    if images.ndim == 3 and images.shape[-1] in (1, 3, 4):
+        raise ValueError(
+            f"{name} has shape {images.shape}: expected 4 dimensions (n_samples, "
+            f"height, width, channels). Use {name}[None] if this is a single image."
+        )
+    if images.ndim != 4:
+        raise ValueError(
+            f"{name} has shape {images.shape}: expected 4 dimensions (n_samples, "
+            "height, width, channels). Reshape your data."
+        )
+    if images.shape[0] == 0:
+        raise ValueError(
+            f"{name} is empty: found 0 image(s) (shape={images.shape}) while a minimum "
+            "of 1 is required."
+        )
+    if 0 in images.shape[1:]:
+        raise ValueError(f"{name} has shape {images.shape}: its images have no pixels.")
+    if channels is not None and images.shape[-1] != channels:
+        raise ValueError(
+            f"{name} has {images.shape[-1]} channel(s), expected {channels} in the "
+            f"last dimension; its shape is {images.shape}."
+        )
+    if images.dtype == np.uint8:
+        return images
+    if not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(
+            f"{name} has dtype {images.dtype}: expected uint8 in 0..255 or floating in "
+            f"0..1. If its values are in 0..255, pass {name}.astype('uint8')."
+        )
+    low, high = images.min(), images.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(
+            f"{name} contains NaN or infinity; floating images are in 0..1."
+        )
+    if low < 0 or high > 1:
+        hint = (
+            f" They look like 0..255: pass {name}.astype('uint8') or {name} / 255."
+            if low >= 0 and high <= 255
+            else ""
+        )
+        raise ValueError(
+            f"{name} has floating values in [{low:g}, {high:g}]: expected 0..1.{hint}"
+        )
+    return images
+
+
+def remember_image_shape(estimator: Any, images: NDArray[Any]) -> None:
+    """Keep the shape of one image as `image_shape_`, to check later input against."""
+    estimator.image_shape_ = tuple(int(size) for size in images.shape[1:])
+
+
+def check_image_shape(estimator: Any, images: NDArray[Any], *, name: str = "X") -> None:
+    """Raise ValueError unless `images` have the shape seen in fit."""
+    if images.shape[1:] != estimator.image_shape_:
+        raise ValueError(
+            f"{name} has images of shape {images.shape[1:]}, but "
+            f"{type(estimator).__name__} was fitted on images of shape "
+            f"{estimator.image_shape_}. Resize them as they were for fit."
+        )
