@@ -1,0 +1,133 @@
+"""One encoded image file to one RGB array, exactly or not at all."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_BYTES = 2**26
+"""The largest file that is read: a cell crop has some 10 KB."""
+
+_MAX_PIXELS = 4096 * 4096
+_MIN_SIDE = 4
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# With any other chunk (transparency, animation, orientation, ...) the pixels may need
+# more than decoding, which Pillow tells apart and OpenCV does not.
+_PLAIN_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tIME", b"pHYs"}
+_PLAIN_COLOR_TYPES = {0, 2, 3}  # grey, RGB, palette
+_GREY_MODES = {"1", "L", "LA"}
+_COLOR_MODES = {"P", "PA", "RGB", "RGBA"}
+_TIFF_BITS_PER_SAMPLE = 258
+
+
+class RefusedImageError(ValueError):
+    """Why one file is not taken as an image of a cell."""
+
+
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """Decode a BMP, JPEG, PNG or TIFF file to an RGB array (height, width, 3).
+
+    Plain PNG files, which is what cell images are, go through OpenCV, the faster one.
+    Everything else goes through Pillow, which knows what it is.
+    """
+    if data.startswith(_PNG_SIGNATURE):
+        kinds = _check_png(data)
+        width, height, depth, color_type = struct.unpack_from(">IIBB", data, 16)
+        _check_size(width, height)
+        if depth == 16:
+            raise _sixteen_bit()
+        if depth == 8 and color_type in _PLAIN_COLOR_TYPES and kinds <= _PLAIN_CHUNKS:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            if image is None:
+                raise RefusedImageError("damaged PNG: its pixels cannot be decoded")
+            return image  # type: ignore[return-value]
+    return _decode_with_pillow(data)
+
+
+def _check_png(data: bytes) -> set[bytes]:
+    """Return the kinds of chunks in a whole PNG file, whose checksums must be right.
+
+    Pillow takes files whose tail is cut off, and OpenCV reports damage on stderr only.
+    """
+    view = memoryview(data)
+    kinds: set[bytes] = set()
+    start = len(_PNG_SIGNATURE)
+    while start + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + length + 12
+        if end > len(data):
+            break
+        (checksum,) = struct.unpack_from(">I", data, end - 4)
+        if zlib.crc32(view[start + 4 : end - 4]) != checksum:
+            raise RefusedImageError("damaged PNG: a checksum is wrong")
+        if not kinds and (kind != b"IHDR" or length != 13):
+            raise RefusedImageError("damaged PNG: it does not begin with a header")
+        kinds.add(kind)
+        if kind == b"IEND":
+            return kinds
+        start = end
+    raise RefusedImageError("truncated PNG: its end is missing")
+
+
+def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            _check_kind(image)
+            upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                return _on_black(np.asarray(upright.convert("RGBA")))
+            return np.array(upright.convert("RGB"))
+    except RefusedImageError:
+        raise
+    except UnidentifiedImageError:
+        raise RefusedImageError(f"not a {', '.join(_FORMATS)} image") from None
+    # Pillow promises no set of exceptions for damaged files: OSError, SyntaxError,
+    # struct.error, DecompressionBombError and more have been seen.
+    except Exception as error:
+        raise RefusedImageError(f"cannot be decoded: {error}") from error
+
+
+def _check_kind(image: Image.Image) -> None:
+    _check_size(*image.size)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise RefusedImageError(f"animated or multi-page: it holds {frames} images")
+    bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS_PER_SAMPLE, (8,))
+    if image.mode.startswith("I") or max(bits) > 8:
+        raise _sixteen_bit()
+    if image.mode not in _GREY_MODES | _COLOR_MODES:
+        raise RefusedImageError(
+            f"has color mode {image.mode}, whose way to RGB depends on a color "
+            "profile; save it as RGB"
+        )
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < _MIN_SIDE:
+        raise RefusedImageError(
+            f"has {height} x {width} pixels; a cell needs at least {_MIN_SIDE} x "
+            f"{_MIN_SIDE}"
+        )
+    if width * height > _MAX_PIXELS:
+        raise RefusedImageError(
+            f"has {height} x {width} pixels; more than {_MAX_PIXELS:,} are refused as "
+            "a decompression bomb or a whole smear"
+        )
+
+
+def _sixteen_bit() -> RefusedImageError:
+    return RefusedImageError(
+        "has more than 8 bits a channel, and which value is white depends on the "
+        "camera; save it with 8 bits"
+    )
+
+
+def _on_black(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay RGBA on black, the background of the NIH crops: round(RGB * A / 255)."""
+    color, alpha = image[..., :3].astype(np.uint32), image[..., 3:]
+    return ((color * alpha + 127) // 255).astype(np.uint8)

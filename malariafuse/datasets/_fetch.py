@@ -1,0 +1,178 @@
+"""The official archive of the NIH cell images, downloaded once and verified."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+
+import pooch
+import requests
+from sklearn.utils import Bunch
+
+from malariafuse.datasets._home import data_home as find_data_home
+from malariafuse.datasets._load import load_cell_images
+
+_FILE_NAME = "cell_images.zip"
+_URL = "https://data.lhncbc.nlm.nih.gov/public/Malaria/cell_images.zip"
+_SIZE = 353_452_851
+_SHA256 = "0a949556b2414159b5100192609805376654c4266d8d187be9b1922fad43c668"
+_RETRIES = 3
+_TIMEOUT = 60  # seconds without a byte
+
+_DESCR = """
+The NIH malaria cell images: 27,558 crops of single cells from thin smears, half of
+them parasitized, of 150 patients infected with Plasmodium falciparum and 50 healthy
+ones, collected at Chittagong Medical College Hospital and labeled by an expert.
+No license is stated. Cite: S. Rajaraman et al., PeerJ 6:e4568, 2018.
+"""
+
+
+def fetch_malaria_cells(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    image_size: tuple[int, int] = (48, 48),
+    keep_aspect: bool = False,
+    n_jobs: int | None = -1,
+    download_if_missing: bool = True,
+    url: str = _URL,
+    verbose: bool = True,
+) -> Bunch:
+    """Load the NIH malaria cell images, downloading them at first use.
+
+    The archive of 353 MB is kept as ``cell_images.zip`` in `data_home` and is taken
+    from there, without network, from then on. A copy that was downloaded by other
+    means can be put there. It is read in place: nothing is ever extracted from it.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        The folder for the archive and the cache of decoded images. None is the folder
+        named by the environment variable ``MALARIAFUSE_DATA``, or else the user's cache
+        folder as `platformdirs` knows it, ``~/.cache/malariafuse`` on Linux.
+    image_size : tuple of (height, width), default=(48, 48)
+        The size of the returned images, see :func:`load_cell_images`.
+    keep_aspect : bool, default=False
+        Whether to pad instead of stretch, see :func:`load_cell_images`.
+    n_jobs : int or None, default=-1
+        The number of threads that read images, as in joblib.
+    download_if_missing : bool, default=True
+        Whether to download the archive if it is not there. If False, that is an error.
+    url : str, default="https://data.lhncbc.nlm.nih.gov/public/Malaria/cell_images.zip"
+        The address of the archive, to be changed for a mirror. The content must be
+        the official one wherever it comes from.
+    verbose : bool, default=True
+        Whether to show progress.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        As from :func:`load_cell_images`, 27,558 images of 200 patients, and
+
+        path : str
+            The path of the archive, for other calls of :func:`load_cell_images`.
+
+    Raises
+    ------
+    OSError
+        If the archive is not there and may not be, or cannot be, downloaded. A broken,
+        truncated or altered download is tried again three times, from its beginning,
+        and never comes to stand under the final name.
+
+    See Also
+    --------
+    load_cell_images : Loads such an archive from any place.
+    make_cell_images : Images that need no download.
+
+    Notes
+    -----
+    Every call verifies the archive by its size, 353,452,851 bytes, and its SHA-256.
+
+    References
+    ----------
+    .. [1] S. Rajaraman et al., "Pre-trained convolutional neural networks as feature
+       extractors toward improved malaria parasite detection in thin blood smear
+       images", PeerJ 6:e4568, 2018.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from malariafuse.datasets import fetch_malaria_cells
+    >>> with TemporaryDirectory() as empty:
+    ...     fetch_malaria_cells(data_home=empty, download_if_missing=False)
+    Traceback (most recent call last):
+    ...
+    OSError: The archive is not at ...cell_images.zip', and download_if_missing=False.
+    """
+    home = find_data_home(data_home)
+    archive = home / _FILE_NAME
+    problem = _problem(archive)
+    if problem is not None and not download_if_missing:
+        raise OSError(f"{problem}, and download_if_missing=False.")
+    if problem is not None:
+        if archive.exists():
+            warnings.warn(
+                f"{problem}; downloading it again.", UserWarning, stacklevel=2
+            )
+        _download(url, archive, verbose=verbose)
+    cells = load_cell_images(
+        archive,
+        image_size=image_size,
+        keep_aspect=keep_aspect,
+        cache=home,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    cells.path = str(archive)
+    cells.DESCR += _DESCR
+    return cells
+
+
+def _problem(archive: Path) -> str | None:
+    """Say why `archive` is not the official one; None if it is."""
+    if not archive.exists():
+        return f"The archive is not at {str(archive)!r}"
+    size = archive.stat().st_size
+    if size != _SIZE:
+        return f"{str(archive)!r} has {size:,} bytes instead of {_SIZE:,}"
+    with open(archive, "rb") as file:
+        if file_digest(file, "sha256").hexdigest() != _SHA256:
+            return f"{str(archive)!r} has the right size but a wrong SHA-256"
+    return None
+
+
+def _download(url: str, archive: Path, *, verbose: bool) -> None:
+    # Pooch writes to a temporary file beside the final one, compares the hash and only
+    # then renames it.
+    downloads = pooch.create(
+        path=archive.parent,
+        base_url="",
+        registry={archive.name: f"sha256:{_SHA256}"},
+        urls={archive.name: url},
+        retry_if_failed=_RETRIES,
+    )
+    downloader = pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)
+    with _pooch_messages(verbose):
+        try:
+            downloads.fetch(archive.name, downloader=downloader)
+        # A wrong hash is a ValueError.
+        except (requests.RequestException, ValueError, OSError) as error:
+            raise OSError(
+                f"Could not download {url} after {_RETRIES + 1} attempts: {error}\n"
+                f"Nothing was written to {str(archive)!r}. Try again later, pass the "
+                "`url` of a mirror, or put the archive there yourself."
+            ) from error
+
+
+@contextmanager
+def _pooch_messages(verbose: bool) -> Iterator[None]:
+    logger = pooch.get_logger()
+    level = logger.level
+    if not verbose:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

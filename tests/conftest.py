@@ -1,0 +1,27 @@
+import os
+from pathlib import Path
+
+import pytest
+
+# Set before TensorFlow is imported: its start-up messages are not about these tests.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-real-data",
+        action="store_true",
+        help="fail, rather than skip, the tests that need MALARIAFUSE_TEST_DATA",
+    )
+
+
+@pytest.fixture(scope="session")
+def real_cells_zip(request: pytest.FixtureRequest) -> Path:
+    """The official cell_images.zip, or a zip with a part of its files."""
+    path = os.environ.get("MALARIAFUSE_TEST_DATA")
+    if path and Path(path).is_file():
+        return Path(path)
+    reason = f"MALARIAFUSE_TEST_DATA={path!r} names no file"
+    if request.config.getoption("--require-real-data"):
+        pytest.fail(reason)
+    pytest.skip(reason)
