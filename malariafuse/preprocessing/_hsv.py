@@ -1,0 +1,176 @@
+"""RGB to hue, saturation and value, and back."""
+
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags, gen_batches
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._images import check_image_shape, check_images, remember_image_shape
+
+_BATCH_BYTES = 2**20  # keeps the second pass over the hue inside the processor's cache
+
+
+class HSVConverter(TransformerMixin, BaseEstimator):
+    """Convert RGB images to hue, saturation and value (HSV), with OpenCV.
+
+    Hue tells the stain (salmon cytoplasm, purple chromatin), saturation how much of it
+    there is, value how much light comes through.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of (int, int, int)
+        Height, width and channels of the images seen in `fit`. Later images must have
+        the same shape.
+
+    See Also
+    --------
+    GaussianSmoother : Smooth images; do that before the conversion, see the notes.
+
+    Notes
+    -----
+    All three channels use the full range of their dtype [1]_: uint8 stays uint8, with
+    hue 0 to 255 for 0 to 360 degrees (``COLOR_RGB2HSV_FULL``; one step is 360 / 256
+    degrees). Any floating dtype gives float32, the only one that OpenCV converts, with
+    hue 0 to 1 for 0 to 360 degrees. So the result for uint8, divided by 255, is close
+    to the result for the same image as floating values in 0..1.
+
+    **Hue is a circle.** 0 and 255 (or 0 and 1) are neighbors, both of them red, and the
+    salmon of a stained cell lies on both sides of that seam. Whatever averages hue
+    values is wrong there: a :class:`GaussianSmoother`, a resize or a mean after this
+    conversion turns pixels of hue 2 and 254, both red, into 128, which is cyan. Smooth
+    and resize in RGB and convert last. Hue also means little where saturation is low,
+    and is 0 for grey and black.
+
+    References
+    ----------
+    .. [1] OpenCV, "Color conversions", RGB <-> HSV,
+       https://docs.opencv.org/4.x/de/d25/imgproc_color_conversions.html
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.preprocessing import HSVConverter
+    >>> red_green_blue_grey = np.array(
+    ...     [[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [128, 128, 128]]]], dtype=np.uint8
+    ... )
+    >>> HSVConverter().fit_transform(red_green_blue_grey)[0, 0]
+    array([[  0, 255, 255],
+           [ 85, 255, 255],
+           [171, 255, 255],
+           [  0,   0, 128]], dtype=uint8)
+    """
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Remember the shape of the images; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : HSVConverter
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of RGB images.
+        """
+        remember_image_shape(self, check_images(X, channels=3))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Convert images from RGB to HSV.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width, 3)
+            HSV images: uint8 for uint8, float32 in 0..1 for any floating dtype.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of RGB images of the shape seen in `fit`.
+        """
+        images = self._check(X)
+        if images.dtype == np.uint8:
+            converted = cv2.cvtColor(_as_rows(images), cv2.COLOR_RGB2HSV_FULL)
+            return np.asarray(converted.reshape(images.shape))
+        hsv = np.empty(images.shape, dtype=np.float32)
+        for batch in _batches(hsv):
+            pixels = _as_rows(images[batch].astype(np.float32, copy=False))
+            cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV, dst=_as_rows(hsv[batch]))
+            hsv[batch, ..., 0] *= 1 / 360
+        return hsv
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Convert images from HSV back to RGB.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            HSV images as `transform` makes them, uint8 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width, 3)
+            RGB images: uint8 for uint8, float32 in 0..1 for any floating dtype. uint8
+            values differ from the original by up to 4 steps, because hue and saturation
+            were rounded.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of images of the shape seen in `fit`.
+        """
+        images = self._check(X)
+        is_bytes = images.dtype == np.uint8
+        rgb = np.empty(images.shape, dtype=np.uint8 if is_bytes else np.float32)
+        # OpenCV's own inverse for uint8 takes 255 steps of hue for a turn, where its
+        # conversion makes 256, and is off by up to 1.4 degrees; hence floats for both.
+        turn = 256 if is_bytes else 1
+        for batch in _batches(rgb):
+            pixels = _as_rows(images[batch].astype(np.float32))
+            pixels[..., 0] *= 360 / turn
+            if is_bytes:
+                pixels[..., 1:] /= 255
+            converted = cv2.cvtColor(pixels, cv2.COLOR_HSV2RGB).reshape(
+                rgb[batch].shape
+            )
+            rgb[batch] = np.rint(converted * 255) if is_bytes else converted
+        return rgb
+
+    def _check(self, X: ArrayLike) -> NDArray[Any]:
+        check_is_fitted(self)
+        images = check_images(X, channels=3)
+        check_image_shape(self, images)
+        return images
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["uint8", "float32"]
+        tags.requires_fit = True
+        return tags
+
+
+def _as_rows(images: NDArray[Any]) -> NDArray[Any]:
+    """View a stack of images as one tall image, which OpenCV converts in one call."""
+    return np.ascontiguousarray(images).reshape(-1, *images.shape[2:])
+
+
+def _batches(images: NDArray[Any]) -> Any:
+    return gen_batches(len(images), max(1, _BATCH_BYTES // images[0].nbytes))
