@@ -1,0 +1,1 @@
+"""What every part that works on a Keras network needs."""

@@ -1,0 +1,53 @@
+"""In which floating type a network computes."""
+
+from functools import cache
+from pathlib import Path
+
+import keras
+
+from malariafuse._keras._layers import all_layers
+
+PRECISIONS = ("auto", "bfloat16", "float32")
+
+
+@cache
+def _cpu_has_bfloat16() -> bool:
+    # Linux alone tells this without privileges; elsewhere float32 is the safe answer.
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = set(cpuinfo.read_text(encoding="utf-8").split())
+    return bool(flags & {"amx_bf16", "avx512_bf16"})
+
+
+def resolve_precision(precision: str) -> str:
+    """Return "bfloat16" or "float32"; "auto" asks the CPU for instructions in bfloat16.
+
+    Without them bfloat16 is slower than float32.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"precision={precision!r}: expected one of {', '.join(PRECISIONS)}."
+        )
+    if precision == "auto":
+        return "bfloat16" if _cpu_has_bfloat16() else "float32"
+    return precision
+
+
+def set_precision(network: keras.Model, precision: str) -> None:
+    """Make the layers of `network` compute in `precision`; weights stay float32.
+
+    Only this network changes, never Keras' global policy. A layer that was given a
+    floating type of its own, other than the default, keeps it.
+    """
+    default = keras.config.dtype_policy().name
+    wanted = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    for layer in all_layers(network):
+        if layer.dtype_policy.name == default:
+            layer.dtype_policy = wanted
+    # Probabilities need more than the 8 bits of bfloat16's significand: whatever makes
+    # them from the last weights on.
+    for layer in reversed(network.layers):
+        layer.dtype_policy = "float32"
+        if layer.weights:
+            break

@@ -1,0 +1,17 @@
+"""Keras networks for images of cells and layers that augment them in training.
+
+The networks are plain functions that return a `keras.Model`, useful without the rest.
+"""
+
+from malariafuse.networks._augmentation import RandomQuarterTurn, RandomStainJitter
+from malariafuse.networks._convnet import build_convnet
+from malariafuse.networks._fusion import build_fusion
+from malariafuse.networks._resnet18 import build_resnet18
+
+__all__ = [
+    "RandomQuarterTurn",
+    "RandomStainJitter",
+    "build_convnet",
+    "build_fusion",
+    "build_resnet18",
+]

@@ -1,0 +1,138 @@
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("malariafuse")
+class RandomQuarterTurn(keras.layers.Layer):
+    """Turn each image by 0, 90, 180 or 270 degrees, in training only.
+
+    A cell has no up or down under the microscope, and unlike other angles these
+    move every pixel without interpolation.
+
+    Parameters
+    ----------
+    seed : int, default=None
+        Seed of the layer's own generator; None draws one.
+    **kwargs : dict
+        Passed to `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        When it is built for images that are not square.
+
+    See Also
+    --------
+    RandomStainJitter : Change the strength of the stain.
+    keras.layers.RandomFlip : Flip images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.networks import RandomQuarterTurn
+    >>> images = np.random.default_rng(0).random((2, 8, 8, 3), dtype="float32")
+    >>> turned = RandomQuarterTurn(seed=0)(images, training=True)
+    >>> bool(np.isclose(np.sum(turned), images.sum()))
+    True
+    """
+
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Check that the images are square."""
+        if input_shape[1] != input_shape[2]:
+            raise ValueError(
+                f"RandomQuarterTurn needs square images, got {input_shape[1:3]} "
+                "pixels. Make them square or leave out quarter turns."
+            )
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Return the images, turned if `training`."""
+        if not training:
+            return images
+        turns = keras.random.randint(
+            (ops.shape(images)[0], 1, 1, 1), 0, 4, seed=self.generator
+        )
+        quarter = ops.flip(ops.transpose(images, (0, 2, 1, 3)), axis=1)
+        images = ops.where(turns % 2 == 1, quarter, images)
+        return ops.where(turns >= 2, ops.flip(ops.flip(images, axis=1), axis=2), images)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("malariafuse")
+class RandomStainJitter(keras.layers.Layer):
+    r"""Scale each color channel of each image by its own factor, in training only.
+
+    The factor is :math:`e^u` with :math:`u` uniform in [-strength, strength], one
+    draw per image and channel, and the result is clipped to 0..1. A black background
+    stays black, so the jitter imitates another stain or lamp and nothing else.
+
+    Parameters
+    ----------
+    strength : float, default=0.4
+        Half-width of the interval of :math:`u`; 0.4 scales by 0.67 to 1.49.
+    seed : int, default=None
+        Seed of the layer's own generator; None draws one.
+    **kwargs : dict
+        Passed to `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `strength` is negative.
+
+    See Also
+    --------
+    RandomQuarterTurn : Turn images.
+
+    References
+    ----------
+    .. [1] Tellez et al., "Quantifying the effects of data augmentation and stain
+       color normalization in convolutional neural networks for computational
+       pathology", Medical Image Analysis 58, 2019,
+       https://doi.org/10.1016/j.media.2019.101544
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.networks import RandomStainJitter
+    >>> black = np.zeros((2, 8, 8, 3), dtype="float32")
+    >>> float(np.max(RandomStainJitter(seed=0)(black, training=True)))
+    0.0
+    """
+
+    def __init__(
+        self, strength: float = 0.4, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if strength < 0:
+            raise ValueError(f"strength={strength!r}: expected at least 0.")
+        self.strength = strength
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+
+    def call(self, images: Any, training: bool = False) -> Any:
+        """Return the images, jittered if `training`."""
+        if not training:
+            return images
+        shape = ops.shape(images)
+        logarithms = keras.random.uniform(
+            (shape[0], 1, 1, shape[-1]),
+            -self.strength,
+            self.strength,
+            dtype=images.dtype,
+            seed=self.generator,
+        )
+        return ops.minimum(images * ops.exp(logarithms), 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "strength": self.strength, "seed": self.seed}

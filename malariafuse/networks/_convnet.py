@@ -1,0 +1,85 @@
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from malariafuse.networks._layers import check_network_arguments, probabilities
+
+
+def build_convnet(
+    input_shape: Sequence[int] = (64, 64, 3),
+    n_outputs: int = 1,
+    *,
+    filters: int = 32,
+    dense_units: Sequence[int] = (512, 128),
+    dropout: float = 0.25,
+) -> keras.Model:
+    """Build a plain convolutional network with two wide dense layers.
+
+    Two blocks of one 3 x 3 convolution (`filters` each) and one block of two
+    (2 `filters` each), every block followed by 2 x 2 max-pooling and dropout, then
+    dense layers with dropout. All inner activations are ReLU.
+
+    Parameters
+    ----------
+    input_shape : sequence of 3 int, default=(64, 64, 3)
+        Height, width and channels of one image; at least 8 x 8 pixels.
+    n_outputs : int, default=1
+        1 for a sigmoid output (two classes), otherwise a softmax over this many
+        classes.
+    filters : int, default=32
+        Filters of the first two convolutions; the last two have twice as many.
+    dense_units : sequence of int, default=(512, 128)
+        Widths of the dense layers before the output.
+    dropout : float in [0, 1), default=0.25
+        Fraction dropped after each block; after each dense layer it is twice this,
+        at most 0.9.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. It takes float images in 0..1 of shape
+        (n_samples, height, width, channels) and returns float32 probabilities of
+        shape (n_samples, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If a size, a width or the dropout does not fit.
+
+    See Also
+    --------
+    build_resnet18 : A deeper, residual network.
+    malariafuse.classifiers.ConvNetClassifier : This network as a classifier.
+
+    Examples
+    --------
+    >>> from malariafuse.networks import build_convnet
+    >>> build_convnet((64, 64, 3), 2).count_params()
+    2229154
+    """
+    shape = check_network_arguments(input_shape, n_outputs, filters, smallest=8)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
+    if any(units < 1 for units in dense_units):
+        raise ValueError(f"dense_units={dense_units!r}: expected positive integers.")
+    inputs = keras.Input(shape, name="images")
+    x = inputs
+    for block, widths in enumerate(
+        [(filters,), (filters,), (2 * filters, 2 * filters)], start=1
+    ):
+        for index, width in enumerate(widths, start=1):
+            x = layers.Conv2D(
+                width,
+                3,
+                padding="same",
+                activation="relu",
+                name=f"block{block}_conv{index}",
+            )(x)
+        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
+        x = layers.Dropout(dropout, name=f"block{block}_dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    for index, units in enumerate(dense_units, start=1):
+        x = layers.Dense(units, activation="relu", name=f"dense{index}")(x)
+        x = layers.Dropout(min(2 * dropout, 0.9), name=f"dense{index}_dropout")(x)
+    return keras.Model(inputs, probabilities(x, n_outputs), name="convnet")

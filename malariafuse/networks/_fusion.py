@@ -1,0 +1,179 @@
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from keras import layers
+
+from malariafuse.networks._convnet import build_convnet
+from malariafuse.networks._layers import probabilities
+from malariafuse.networks._resnet18 import build_resnet18
+
+_TRUNKS: dict[str, Callable[..., keras.Model]] = {
+    "convnet": build_convnet,
+    "resnet18": partial(build_resnet18, pool_size=None),
+}
+FUSIONS = ("concatenate", "gated")
+
+Trunk = str | Callable[..., keras.Model]
+
+
+def build_fusion(
+    input_shapes: Mapping[str, Sequence[int]],
+    n_outputs: int = 1,
+    *,
+    trunk: Trunk | Mapping[str, Trunk] = "resnet18",
+    filters: int | Mapping[str, int] = 16,
+    embedding_size: int = 64,
+    fusion: str = "concatenate",
+    dropout: float = 0.2,
+) -> keras.Model:
+    """Build a network that fuses several views of one cell.
+
+    Each branch becomes an embedding: images by a convolutional trunk and a dense layer,
+    vectors by a dense layer, both batch-normalized. The embeddings are fused, and a
+    dense layer and the output classify them.
+
+    Parameters
+    ----------
+    input_shapes : mapping of str to sequence of int
+        Name and shape of one sample of each branch: (height, width, channels) for
+        images, (n_features,) for vectors.
+    n_outputs : int, default=1
+        1 for a sigmoid output (two classes), otherwise a softmax over this many
+        classes.
+    trunk : {"resnet18", "convnet"}, callable or mapping, default="resnet18"
+        What stands behind images: the network of that name without its last layer, or
+        that of ``trunk(input_shape, filters=filters)``, a `keras.Model` that ends in
+        vectors. A mapping from names of branches gives each its own; branches that it
+        lacks have "resnet18".
+    filters : int or mapping, default=16
+        Width of the trunk, or of each by the name of its branch; branches that a
+        mapping lacks have 16.
+    embedding_size : int, default=64
+        Units of each embedding and of the dense layer behind the fusion.
+    fusion : {"concatenate", "gated"}, default="concatenate"
+        How embeddings are joined. "gated" takes their mean by weights that a softmax
+        computes from all of them, for each cell anew [1]_: the output of the layer
+        ``"branch_weights"``.
+    dropout : float in [0, 1), default=0.2
+        Fraction of the fused embedding that is left out in training.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled. It takes one array a branch, in the order of `input_shapes`, and
+        not in a list if it is the only one: float images in 0..1, or standardized
+        vectors. It returns float32 probabilities of shape (n_samples, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If a shape, a name or a number does not fit.
+
+    See Also
+    --------
+    build_resnet18 : The default trunk.
+    malariafuse.classifiers.FeatureFusionClassifier : This network as a classifier.
+
+    References
+    ----------
+    .. [1] J. Arevalo et al., "Gated Multimodal Units for Information Fusion", ICLR
+       workshop 2017, https://arxiv.org/abs/1702.01992
+
+    Examples
+    --------
+    >>> from malariafuse.networks import build_fusion
+    >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (130,)}, fusion="gated")
+    >>> [tensor.shape for tensor in network.inputs]
+    [(None, 48, 48, 3), (None, 130)]
+    >>> network.get_layer("branch_weights").output.shape
+    (None, 2)
+    """
+    if not input_shapes:
+        raise ValueError("input_shapes is empty: expected at least one branch.")
+    if fusion not in FUSIONS:
+        raise ValueError(f"fusion={fusion!r}: expected one of {', '.join(FUSIONS)}.")
+    if embedding_size < 1:
+        raise ValueError(f"embedding_size={embedding_size!r}: expected at least 1.")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
+    for argument, value in (("trunk", trunk), ("filters", filters)):
+        unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
+        if unknown:
+            raise ValueError(
+                f"{argument} names {sorted(unknown)}, which are no branches: expected "
+                f"some of {list(input_shapes)}."
+            )
+    inputs, embeddings = [], []
+    for name, shape in input_shapes.items():
+        if len(shape) not in (1, 3):
+            raise ValueError(
+                f"The branch {name!r} has samples of shape {tuple(shape)}: expected "
+                "(height, width, channels) or (n_features,)."
+            )
+        entrance = keras.Input(tuple(shape), name=f"{name}_input")
+        x = entrance
+        if len(shape) == 3:
+            x = _build_trunk(
+                trunk.get(name, "resnet18") if isinstance(trunk, Mapping) else trunk,
+                shape,
+                filters.get(name, 16) if isinstance(filters, Mapping) else filters,
+                name,
+            )(x)
+        inputs.append(entrance)
+        embeddings.append(_dense(x, embedding_size, f"{name}_embedding"))
+    if len(embeddings) == 1:
+        x = embeddings[0]
+    elif fusion == "concatenate":
+        x = layers.Concatenate(name="fused")(embeddings)
+    else:
+        x = _gated(embeddings)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = _dense(x, embedding_size, "head")
+    return keras.Model(
+        # Keras tells one input from a list of one.
+        inputs if len(inputs) > 1 else inputs[0],
+        probabilities(x, n_outputs),
+        name="fusion",
+    )
+
+
+def _build_trunk(
+    trunk: Any, shape: Sequence[int], filters: int, name: str
+) -> keras.Model:
+    if callable(trunk):
+        network = trunk(tuple(shape), filters=filters)
+        if not isinstance(network, keras.Model) or len(network.output_shape) != 2:
+            raise ValueError(
+                f"trunk gave {getattr(network, 'output_shape', network)!r} for the "
+                f"branch {name!r}: expected a keras.Model with output (None, n)."
+            )
+        return keras.Model(network.inputs[0], network.outputs[0], name=f"{name}_trunk")
+    if trunk not in _TRUNKS:
+        raise ValueError(
+            f"trunk={trunk!r}: expected a callable or one of {', '.join(_TRUNKS)}."
+        )
+    network = _TRUNKS[trunk](shape, filters=filters)
+    return keras.Model(
+        network.inputs[0], network.layers[-2].output, name=f"{name}_trunk"
+    )
+
+
+def _dense(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
+    x = layers.Dense(
+        units, use_bias=False, kernel_initializer="he_normal", name=f"{name}_dense"
+    )(x)
+    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return layers.ReLU(name=name)(x)
+
+
+def _gated(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
+    together = layers.Concatenate(name="all_embeddings")(embeddings)
+    weights = layers.Dense(
+        len(embeddings), activation="softmax", name="branch_weights"
+    )(together)
+    stacked = layers.Concatenate(axis=1, name="stacked_embeddings")(
+        [layers.Reshape((1, -1))(embedding) for embedding in embeddings]
+    )
+    return layers.Dot(axes=(1, 1), name="fused")([weights, stacked])

@@ -1,0 +1,40 @@
+"""What every network here shares: the check of its arguments and its last layer."""
+
+from collections.abc import Sequence
+from numbers import Integral
+
+import keras
+
+
+def check_network_arguments(
+    input_shape: Sequence[int], n_outputs: int, filters: int, *, smallest: int
+) -> tuple[int, int, int]:
+    """Return `input_shape` as a tuple, or say which argument does not fit."""
+    shape = tuple(input_shape)
+    if len(shape) != 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        raise ValueError(
+            f"input_shape={input_shape!r}: expected three positive integers (height, "
+            "width, channels)."
+        )
+    if min(shape[:2]) < smallest:
+        raise ValueError(
+            f"input_shape={input_shape!r}: height and width must be at least "
+            f"{smallest} pixels, or nothing is left after the last down-sampling. Use "
+            "larger images."
+        )
+    for name, value in (("n_outputs", n_outputs), ("filters", filters)):
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r}: expected a positive integer.")
+    return int(shape[0]), int(shape[1]), int(shape[2])
+
+
+def probabilities(features: keras.KerasTensor, n_outputs: int) -> keras.KerasTensor:
+    """End a network: one sigmoid output, or a softmax over several."""
+    return keras.layers.Dense(
+        n_outputs,
+        activation="sigmoid" if n_outputs == 1 else "softmax",
+        # In bfloat16 a probability above 0.5 has steps of 0.004: too coarse to
+        # choose a threshold from.
+        dtype="float32",
+        name="probabilities",
+    )(features)

@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+
+from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
+
+IMAGES = np.random.default_rng(0).random((32, 6, 6, 3), dtype="float32")
+IMAGES[:, :2] = 0
+
+
+@pytest.mark.parametrize(
+    "layer", [RandomQuarterTurn(seed=0), RandomStainJitter(seed=0)]
+)
+def test_images_change_in_training_only(layer):
+    np.testing.assert_array_equal(layer(IMAGES, training=False), IMAGES)
+    assert (np.asarray(layer(IMAGES, training=True)) != IMAGES).any()
+
+
+@pytest.mark.parametrize("kind", [RandomQuarterTurn, RandomStainJitter])
+def test_one_seed_gives_one_sequence(kind):
+    first, second = (np.asarray(kind(seed=3)(IMAGES, training=True)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3)])
+def test_configuration_makes_an_equal_layer(layer):
+    copy = type(layer).from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
+
+
+def test_each_image_gets_one_of_four_turns():
+    turned = np.asarray(RandomQuarterTurn(seed=0)(IMAGES, training=True))
+    counts = [0, 0, 0, 0]
+    for before, after in zip(IMAGES, turned, strict=True):
+        fits = [np.array_equal(np.rot90(before, k), after) for k in range(4)]
+        assert sum(fits) == 1
+        counts[fits.index(True)] += 1
+    assert min(counts) > 0
+
+
+def test_stain_jitter_scales_channels_and_leaves_black():
+    strength = 0.2
+    jittered = np.asarray(RandomStainJitter(strength, seed=0)(IMAGES, training=True))
+    assert (jittered[:, :2] == 0).all()
+    assert jittered.max() <= 1
+    ratios = jittered[:, 2:] / IMAGES[:, 2:]
+    unclipped = np.where(jittered[:, 2:] < 1, ratios, np.nan)
+    low, high = np.nanmin(unclipped, (1, 2)), np.nanmax(unclipped, (1, 2))
+    np.testing.assert_allclose(low, high, rtol=1e-4)
+    assert np.abs(np.log(low)).max() <= strength + 1e-4
+    assert len(np.unique(low.round(6))) == low.size
+
+
+def test_quarter_turns_need_square_images():
+    with pytest.raises(ValueError, match="square"):
+        RandomQuarterTurn()(np.zeros((1, 4, 6, 3), "float32"), training=True)
+
+
+def test_negative_strength_is_refused():
+    with pytest.raises(ValueError, match="strength=-1"):
+        RandomStainJitter(-1)
+
+
+def test_layers_are_stored_with_a_model():
+    model = keras.Sequential(
+        [keras.Input((6, 6, 3)), RandomStainJitter(), RandomQuarterTurn()]
+    )
+    config = keras.saving.serialize_keras_object(model)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert [type(layer) for layer in copy.layers] == [
+        RandomStainJitter,
+        RandomQuarterTurn,
+    ]

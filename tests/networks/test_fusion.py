@@ -1,0 +1,80 @@
+import keras
+import numpy as np
+import pytest
+
+from malariafuse.networks import build_fusion, build_resnet18
+
+SHAPES = {"rgb": (16, 16, 3), "hsv": (16, 16, 3), "spots": (5,)}
+
+
+def batch(shapes=SHAPES, n_samples=4):
+    generator = np.random.default_rng(0)
+    return [
+        generator.random((n_samples, *shape), dtype="float32")
+        for shape in shapes.values()
+    ]
+
+
+@pytest.mark.parametrize("fusion", ["concatenate", "gated"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_output_is_a_probability_per_class(fusion, n_outputs):
+    network = build_fusion(SHAPES, n_outputs, fusion=fusion, filters=1)
+    outputs = keras.ops.convert_to_numpy(network(batch()))
+    assert outputs.shape == (4, n_outputs)
+    assert outputs.dtype == np.float32
+    assert ((outputs > 0) & (outputs < 1)).all()
+
+
+def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
+    network = build_fusion(SHAPES, fusion="gated", filters=1, embedding_size=3)
+    names = [*(f"{name}_embedding" for name in SHAPES), "branch_weights", "fused"]
+    outputs = [network.get_layer(name).output for name in names]
+    *embeddings, weights, fused = (
+        np.asarray(output) for output in keras.Model(network.inputs, outputs)(batch())
+    )
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
+    expected = sum(
+        weight[:, None] * embedding
+        for weight, embedding in zip(weights.T, embeddings, strict=True)
+    )
+    np.testing.assert_allclose(fused, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_trunk_and_width_can_be_set_for_each_branch():
+    network = build_fusion(
+        SHAPES, trunk={"hsv": "convnet"}, filters={"rgb": 2, "hsv": 3}
+    )
+    rgb, hsv = (network.get_layer(f"{name}_trunk") for name in ("rgb", "hsv"))
+    alone = build_resnet18((16, 16, 3), filters=2, pool_size=None)
+    output = alone.layers[-1]
+    assert rgb.count_params() == alone.count_params() - output.count_params()
+    assert hsv.get_layer("block1_conv1").filters == 3
+
+
+def test_a_trunk_of_ones_own():
+    def mean_color(input_shape, filters):
+        inputs = keras.Input(input_shape)
+        x = keras.layers.Conv2D(filters, 1)(inputs)
+        return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+    network = build_fusion({"rgb": (8, 8, 3)}, trunk=mean_color, filters=7)
+    assert network.get_layer("rgb_trunk").output_shape == (None, 7)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shapes": {}}, "expected at least one branch"),
+        ({"input_shapes": {"map": (4, 4)}}, r"samples of shape \(4, 4\)"),
+        ({"fusion": "sum"}, "fusion='sum': expected one of concatenate, gated"),
+        ({"trunk": "vgg"}, "trunk='vgg': expected a callable or one of"),
+        ({"trunk": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
+        ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
+        ({"trunk": lambda shape, filters: None}, "trunk gave None for the branch"),
+        ({"embedding_size": 0}, "embedding_size=0"),
+        ({"dropout": 1.0}, r"dropout=1.0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build_fusion(**{"input_shapes": SHAPES, "filters": 1, **arguments})
