@@ -1,0 +1,169 @@
+"""The outline of the cell in a crop, and what its shape tells."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Of 255: the background of the crops is black, and dark chromatin is far above this.
+_BLACK = 10
+# Fewer pixels have no shape worth the name.
+_SMALLEST = 30
+_N_ANGLES = 64
+_N_DENTS = 3
+_HARMONICS = range(1, 9)
+
+SHAPE_NAMES = (
+    "cell_area",
+    "hole_area",
+    "debris_area",
+    "solidity",
+    "roughness",
+    "perimeter_to_hull",
+    *(f"dent{i}_depth" for i in range(1, _N_DENTS + 1)),
+    *(f"dent{i}_width" for i in range(1, _N_DENTS + 1)),
+    "dent1_steepness",
+    "ellipse_overlap",
+    "ellipse_axis_ratio",
+    "ellipse_lacks",
+    "ellipse_exceeds",
+    "radius_std",
+    "radius_min",
+    "radius_max",
+    *(f"outline_harmonic{i}" for i in _HARMONICS),
+    "radius_step_max",
+    "radius_bend_max",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The largest thing on the black background.
+
+    Attributes
+    ----------
+    mask : ndarray of shape (height, width), uint8
+        1 within the outline.
+    outline : ndarray of shape (n_points, 2), int32
+        Pixels of the outline, x before y.
+    lit : ndarray of shape (height, width), uint8
+        1 wherever the crop is not black, holes left out and debris included.
+    """
+
+    mask: NDArray[np.uint8]
+    outline: NDArray[np.int32]
+    lit: NDArray[np.uint8]
+
+    @property
+    def area(self) -> int:
+        """Pixels within the outline."""
+        return int(self.mask.sum())
+
+    @property
+    def radius(self) -> float:
+        """Radius in pixels of the disk of the same area."""
+        return float(np.sqrt(self.area / np.pi))
+
+
+def find_cell(image: NDArray[np.float32]) -> Cell | None:
+    """Return the cell of an image in 0..255, or None if there is none."""
+    lit = (image.max(axis=2) > _BLACK).astype(np.uint8)
+    outlines, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return None
+    largest = max(outlines, key=cv2.contourArea)
+    mask = np.zeros_like(lit)
+    cv2.drawContours(mask, [largest], -1, 1, cv2.FILLED)
+    if mask.sum() < _SMALLEST:
+        return None
+    return Cell(mask, largest.reshape(-1, 2), lit)
+
+
+def shape_features(cell: Cell) -> list[float]:
+    """Return the values of `SHAPE_NAMES`; lengths are in radii, areas in areas."""
+    area, mask = cell.area, cell.mask
+    return [
+        area / mask.size,
+        float((mask & ~cell.lit).sum()) / area,
+        float((cell.lit & ~mask).sum()) / area,
+        *_hull_features(cell),
+        *_ellipse_features(cell),
+        *_outline_features(cell),
+    ]
+
+
+def _hull_features(cell: Cell) -> list[float]:
+    """Compare the cell with its convex hull: a bite out of the rim is a deep dent."""
+    outline = cell.outline
+    hull = cv2.convexHull(outline)
+    enclosed = max(cv2.contourArea(outline), 1.0)
+    perimeter = cv2.arcLength(outline, True)
+    depths, widths = np.zeros(_N_DENTS), np.zeros(_N_DENTS)
+    for i, (start, end, _, depth) in enumerate(_dents(outline)[:_N_DENTS]):
+        # OpenCV gives depths in 1/256 pixel.
+        depths[i] = depth / 256 / cell.radius
+        widths[i] = np.linalg.norm(outline[start] - outline[end]) / cell.radius
+    return [
+        enclosed / max(cv2.contourArea(hull), 1.0),
+        perimeter**2 / (4 * np.pi * enclosed),
+        perimeter / max(cv2.arcLength(hull, True), 1.0),
+        *depths,
+        *widths,
+        depths[0] / (widths[0] + 0.05),
+    ]
+
+
+def _dents(outline: NDArray[np.int32]) -> NDArray[Any]:
+    """Return (start, end, farthest point, depth) of each dent, deepest first."""
+    # The defects are undefined where rounding makes the hull cross itself; on a
+    # sorted hull it does not.
+    hull = np.sort(cv2.convexHull(outline, returnPoints=False).ravel())[::-1]
+    if len(hull) < 4:
+        return np.empty((0, 4), dtype=np.int32)
+    found = cv2.convexityDefects(outline, hull[:, None])
+    if found is None:
+        return np.empty((0, 4), dtype=np.int32)
+    defects = found.reshape(-1, 4)
+    return defects[np.argsort(-defects[:, 3], kind="stable")]
+
+
+def _ellipse_features(cell: Cell) -> list[float]:
+    """Compare the cell with the ellipse through its convex hull."""
+    hull = cv2.convexHull(cell.outline)
+    if len(hull) < 5:  # what a unique ellipse needs
+        return [0.0] * 4
+    center, axes, angle = cv2.fitEllipse(hull)
+    if not np.isfinite([*center, *axes, angle]).all() or min(axes) <= 0:
+        return [0.0] * 4
+    ellipse = np.zeros_like(cell.mask)
+    cv2.ellipse(ellipse, (center, axes, angle), 1, cv2.FILLED)
+    both = int((ellipse & cell.mask).sum())
+    return [
+        both / int((ellipse | cell.mask).sum()),
+        min(axes) / max(axes),
+        (int(ellipse.sum()) - both) / cell.area,
+        (cell.area - both) / cell.area,
+    ]
+
+
+def _outline_features(cell: Cell) -> list[float]:
+    """Describe the radius as a function of the angle, and its spectrum."""
+    from_center = cell.outline - cell.outline.mean(axis=0)
+    angles = np.arctan2(from_center[:, 1], from_center[:, 0])
+    radii = np.hypot(from_center[:, 0], from_center[:, 1]) / cell.radius
+    order = np.argsort(angles, kind="stable")
+    grid = np.linspace(-np.pi, np.pi, _N_ANGLES, endpoint=False)
+    radius = np.interp(grid, angles[order], radii[order], period=2 * np.pi)
+    spectrum = np.abs(np.fft.rfft(radius)) / _N_ANGLES
+    steps = np.diff(radius, append=radius[0])
+    bends = np.diff(steps, append=steps[0])
+    return [
+        radius.std(),
+        radius.min(),
+        radius.max(),
+        *spectrum[list(_HARMONICS)],
+        np.abs(steps).max(),
+        np.abs(bends).max(),
+    ]

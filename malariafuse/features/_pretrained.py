@@ -1,0 +1,359 @@
+"""Features from networks that were trained on something else."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from os import PathLike
+from typing import Any, Self
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags, gen_batches
+from tqdm.auto import tqdm
+
+from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._keras._precision import resolve_precision, set_precision
+from malariafuse.datasets._resize import check_image_size
+from malariafuse.features._backbones import (
+    Shape,
+    build_backbone,
+    preprocessing_of,
+)
+from malariafuse.features._frozen import FrozenNetwork
+from malariafuse.features._layers import (
+    POOLING,
+    choose_layers,
+    cut_network,
+    has_depthwise_convolutions,
+    layers_by_name,
+)
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A network, and the settings that it was built with."""
+
+    network: FrozenNetwork
+    settings: tuple[Any, ...]
+    precision: str
+    widths: dict[str, int]
+
+
+class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
+    """Turn images into the activations of a frozen network.
+
+    The network is one of `keras.applications`, as a rule with weights from ImageNet. It
+    is never trained here: what is learned is learned by the classifier that follows.
+
+    **Choose an intermediate layer.** For malaria cells, features from an intermediate
+    layer beat those of the last one, which is made for the classes of ImageNet: of
+    VGG-16 the best layer was ``block5_conv2`` [1]_. The default is the last layer only
+    because no other can be named for every network. `layer` can be searched like any
+    other parameter.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="VGG16"
+        The name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
+        "MobileNetV2", "InceptionV3", "DenseNet121" or "EfficientNetB0"; or a function
+        ``(input_shape) -> keras.Model`` of one input. Networks of `keras.applications`
+        get images prepared by the `preprocess_input` that belongs to them; a network
+        from a function gets floating values in 0..1.
+    layer : str or list of str, default=None
+        The layer whose output is wanted, or several, whose features stand side by side
+        in this order. :meth:`available_layers` lists them. None is the last layer below
+        the top.
+    pooling : {"avg", "max", "flatten"}, default="avg"
+        What becomes of maps, outputs of shape `(height, width, channels)`: the mean or
+        the maximum of each channel, or all values. Vectors stay as they are.
+    weights : "imagenet", path-like or None, default="imagenet"
+        "imagenet" takes the weights from Keras' cache, into which Keras downloads them
+        the first time. A path names a file with weights of the network without its top.
+        None draws random weights, always the same; with a function as `backbone`, it
+        keeps the weights of the network that the function returns.
+    image_size : tuple of (int, int), default=None
+        Height and width to which images are resized (bilinear interpolation, not
+        rounded), one batch at a time. None takes them as they are.
+    batch_size : int, default=32
+        Images in one pass through the network.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        In which type layers compute; features are float32 always. "auto" takes bfloat16
+        on a CPU with instructions for it (AMX or AVX-512, known on Linux), unless the
+        network has depthwise convolutions, as MobileNetV2 and EfficientNetB0 have, for
+        which it is slower; else float32.
+    verbose : int or bool, default=0
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of (int, int, int)
+        Height, width and channels of the images seen in `fit`. Later images must have
+        the same shape.
+    precision_ : {"float32", "bfloat16"}
+        In which type the layers compute.
+
+    See Also
+    --------
+    malariafuse.classifiers.KerasImageClassifier : Train a network of one's own.
+
+    Notes
+    -----
+    Nothing is learned from data, so `transform` works without `fit`. The network is
+    built by whichever comes first, and kept; `fit` builds it anew. A pickle holds the
+    network with its weights: a fitted pipeline needs neither a connection nor Keras'
+    cache where it is loaded.
+
+    Peak memory is that of one batch and of the features; `X` may be memory-mapped.
+
+    Layers that Keras numbers by itself, such as ``conv2d_40`` of InceptionV3, have the
+    names here that they have in the first network of a process, whatever was built
+    before. A function that is a `backbone` should give a name to each layer that is to
+    be named as `layer`.
+
+    To use ImageNet weights without a connection, put Keras' file into its cache, as the
+    error says, rather than passing the path: EfficientNetB0 to B7 scale their input
+    differently with "imagenet" than with a path.
+
+    When batch normalization follows a convolution, TensorFlow computes both at once
+    here, so features differ by rounding from those of `keras.Model.predict`.
+
+    References
+    ----------
+    .. [1] S. Rajaraman et al., "Pre-trained convolutional neural networks as feature
+       extractors toward improved malaria parasite detection in thin blood smear
+       images", PeerJ 6:e4568, 2018, https://doi.org/10.7717/peerj.4568
+
+    Examples
+    --------
+    Random weights, so that nothing is downloaded here:
+
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.features import PretrainedFeatureExtractor
+    >>> cells = make_cell_images(4, 2, image_size=(32, 32), random_state=0)
+    >>> extractor = PretrainedFeatureExtractor(
+    ...     "VGG16", layer="block3_conv2", weights=None
+    ... )
+    >>> extractor.fit_transform(cells.images).shape
+    (4, 256)
+    >>> extractor.get_feature_names_out()[:2]
+    array(['block3_conv2_0', 'block3_conv2_1'], dtype=object)
+    """
+
+    def __init__(
+        self,
+        backbone: str | Callable[[Shape], keras.Model] = "VGG16",
+        *,
+        layer: str | list[str] | None = None,
+        pooling: str = "avg",
+        weights: str | PathLike[str] | None = "imagenet",
+        image_size: tuple[int, int] | None = None,
+        batch_size: int = 32,
+        precision: str = "auto",
+        verbose: int | bool = 0,
+    ) -> None:
+        self.backbone = backbone
+        self.layer = layer
+        self.pooling = pooling
+        self.weights = weights
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.precision = precision
+        self.verbose = verbose
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Build the network and remember the shape of the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : PretrainedFeatureExtractor
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If `X` or a parameter is not as described, the images are too small for the
+            network, or `weights` is a file that is damaged or of another network.
+        TypeError
+            If the dtype of `X` or the type of a parameter is not as described.
+        OSError
+            If ImageNet weights cannot be downloaded, or `weights` names no file.
+        """
+        images = check_images(X, channels=3)
+        built = self._build(self._settings(images.shape[1:]))
+        remember_image_shape(self, images)
+        self.precision_ = built.precision
+        self._built = built
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Compute the features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), float32
+            Features, in the order of `get_feature_names_out`.
+
+        Raises
+        ------
+        ValueError, TypeError, OSError
+            As in `fit`, and if `X` has images of another shape than those seen there.
+        FloatingPointError
+            If the network gives NaN or infinity.
+        """
+        images = check_images(X, channels=3)
+        if hasattr(self, "image_shape_"):
+            check_image_shape(self, images)
+        settings = self._settings(images.shape[1:])
+        built = getattr(self, "_built", None)
+        if built is None or built.settings != settings:
+            built = self._built = self._build(settings)
+        features = np.empty((len(images), sum(built.widths.values())), np.float32)
+        with tqdm(
+            total=len(images), unit="image", disable=not self.verbose
+        ) as progress:
+            for part in gen_batches(len(images), self.batch_size):
+                features[part] = built.network(self._prepared(images[part]))
+                if not np.isfinite(features[part]).all():
+                    raise FloatingPointError(
+                        f"The network gives NaN or infinity for images {part.start} to "
+                        f"{part.stop - 1}: its weights are damaged, or too large for "
+                        f"{built.precision}. Check the file of weights, and try "
+                        "precision='float32'."
+                    )
+                progress.update(part.stop - part.start)
+        return features
+
+    def available_layers(self, image_shape: Shape | None = None) -> list[str]:
+        """Return the names that `layer` can have, first layer first.
+
+        The network is built for it, with random weights: nothing is downloaded.
+
+        Parameters
+        ----------
+        image_shape : tuple of (int, int, int), default=None
+            The height, width and channels that the network is built for. Only a
+            `backbone` of the user's can have other layers for another shape. None is
+            `image_size`, the shape seen in `fit`, or (224, 224, 3).
+
+        Returns
+        -------
+        list of str
+            Names of layers. A layer whose output is neither a map nor a vector is
+            refused as `layer`.
+        """
+        if image_shape is None:
+            image_shape = getattr(self, "image_shape_", (224, 224, 3))
+            if self.image_size is not None:
+                image_shape = (*check_image_size(self.image_size), 3)
+        return list(self._layers_of(build_backbone(self.backbone, image_shape, None)))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the name of each feature: that of its layer and a number.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+            Names such as "block5_conv2_0".
+        """
+        if not hasattr(self, "_built"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has no network yet, whose features could "
+                "be named. Call fit or transform first."
+            )
+        return np.array(
+            [
+                f"{name}_{i}"
+                for name, width in self._built.widths.items()
+                for i in range(width)
+            ],
+            dtype=object,
+        )
+
+    def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
+        """Return what the network depends on, checked, ending in its input shape."""
+        if self.pooling not in POOLING:
+            raise ValueError(
+                f"pooling={self.pooling!r}: expected one of {', '.join(POOLING)}."
+            )
+        if not isinstance(self.batch_size, Integral) or self.batch_size < 1:
+            raise ValueError(
+                f"batch_size={self.batch_size!r}: expected a positive integer."
+            )
+        layers = (self.layer,) if isinstance(self.layer, str) else self.layer
+        if layers is not None:
+            if not isinstance(layers, tuple | list) or not all(
+                isinstance(name, str) for name in layers
+            ):
+                raise TypeError(
+                    f"layer={self.layer!r}: expected None, the name of a layer or a "
+                    "list of names."
+                )
+            if not layers or len(set(layers)) < len(layers):
+                raise ValueError(
+                    f"layer={self.layer!r}: expected at least one name, and none twice."
+                )
+            layers = tuple(layers)
+        if self.image_size is not None:
+            image_shape = (*check_image_size(self.image_size), 3)
+        return (
+            self.backbone,
+            layers,
+            self.pooling,
+            self.weights,
+            self.precision,
+            image_shape,
+        )
+
+    def _build(self, settings: tuple[Any, ...]) -> _Built:
+        backbone, layers, pooling, weights, precision, input_shape = settings
+        resolved = resolve_precision(precision)
+        network = build_backbone(backbone, input_shape, weights)
+        chosen = choose_layers(self._layers_of(network), layers)
+        cut, widths = cut_network(network, chosen, pooling)
+        if precision == "auto" and has_depthwise_convolutions(cut):
+            resolved = "float32"
+        set_precision(cut, resolved)
+        return _Built(FrozenNetwork(cut), settings, resolved, widths)
+
+    def _layers_of(self, network: keras.Model) -> dict[str, keras.layers.Layer]:
+        return layers_by_name(network, renumber=isinstance(self.backbone, str))
+
+    def _prepared(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Return a batch as the network takes it; always a copy."""
+        top = 255 if isinstance(self.backbone, str) else 1
+        scale = np.float32(top / 255 if batch.dtype == np.uint8 else top)
+        values = np.multiply(batch, scale, dtype=np.float32, order="C")
+        if self.image_size is not None:
+            height, width = self.image_size
+            values = np.stack([cv2.resize(image, (width, height)) for image in values])
+        if isinstance(self.backbone, str):
+            return preprocessing_of(self.backbone)(values)
+        return values
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.requires_fit = False
+        return tags

@@ -1,0 +1,149 @@
+"""Handcrafted features of a cell: its outline, its stain, its chromatin spots."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+
+from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse.features._cell_shape import SHAPE_NAMES, find_cell, shape_features
+from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
+
+_NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
+
+
+class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
+    """Describe each cell by features made for malaria parasites, without training.
+
+    A parasite shows as a dark purple spot of chromatin in a paler cell. The features
+    measure the darkest spots at four scales, whatever is darker than fixed and adaptive
+    thresholds, the distribution of the stain inside the cell and at its rim, and the
+    outline of the cell. All densities are beside the median of the cell itself, so the
+    strength of the lamp and of the stain cancel.
+
+    Nothing is learned in `fit`, which may be left out.
+
+    Read more in the :ref:`user guide <handcrafted>`.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of (int, int, int)
+        Height, width and channels of the images seen in `fit`. Later images must have
+        the same shape.
+
+    See Also
+    --------
+    PretrainedFeatureExtractor : Features of a network trained on other images.
+    malariafuse.classifiers.FeatureFusionClassifier : Train a network on images and
+        features together.
+
+    Notes
+    -----
+    The background must be black, as in the NIH crops; see
+    :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
+    on it. Lengths are in radii of the disk of the same area, and areas in areas of the
+    cell, so the size of the image hardly matters. Optical density is the negative
+    logarithm of light beside the cell's median, after Beer and Lambert; spots are
+    maxima of a difference of Gaussians [1]_.
+
+    The outline is there because it tells something about the NIH crops: where a
+    parasite at the rim was cut away with the background, a dent is left. That is a
+    property of their segmentation, not of malaria. With crops from elsewhere, look at
+    what the ``dent`` features do.
+
+    An image without a cell (fewer than 30 pixels brighter than 10 of 255) has 0 in
+    every feature.
+
+    References
+    ----------
+    .. [1] D. Lowe, "Distinctive image features from scale-invariant keypoints",
+       International Journal of Computer Vision 60, 2004,
+       https://doi.org/10.1023/B:VISI.0000029664.99615.94
+
+    Examples
+    --------
+    >>> from malariafuse import SpotFeatureExtractor
+    >>> from malariafuse.datasets import make_cell_images
+    >>> cells = make_cell_images(10, 2, random_state=0)
+    >>> extractor = SpotFeatureExtractor().set_output(transform="pandas")
+    >>> features = extractor.fit_transform(cells.images)
+    >>> features[["solidity", "spot1_contrast"]].shape
+    (10, 2)
+    """
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Remember the shape of the images; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SpotFeatureExtractor
+            The same transformer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of RGB images.
+        """
+        remember_image_shape(self, check_images(X, channels=3))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Measure each cell.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 130), float32
+            One row of features a cell, in the order of `get_feature_names_out`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of RGB images, or of another shape than in `fit`.
+        """
+        images = check_images(X, channels=3)
+        if hasattr(self, "image_shape_"):
+            check_image_shape(self, images)
+        scale = 1 if images.dtype == np.uint8 else 255
+        features = np.zeros((len(images), len(_NAMES)), dtype=np.float32)
+        for i, pixels in enumerate(images):
+            image = np.ascontiguousarray(pixels, dtype=np.float32) * scale
+            cell = find_cell(image)
+            if cell is not None:
+                features[i] = [*shape_features(cell), *stain_features(image, cell)]
+        return features
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the features.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored; images have no names of features.
+
+        Returns
+        -------
+        ndarray of shape (130,), object
+            Names such as ``"solidity"`` or ``"spot1_contrast"``.
+        """
+        return np.array(_NAMES, dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.requires_fit = False
+        return tags

@@ -1,0 +1,142 @@
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from malariafuse.datasets import make_cell_images
+from malariafuse.features import SpotFeatureExtractor
+
+RED_CELL = (220, 170, 180)
+CHROMATIN = (90, 30, 120)
+
+
+def drawn(spots=(), bite=None, size=64, color=RED_CELL):
+    """Draw a round cell on black, with spots (x, y, radius) and one bite of the rim."""
+    image = np.zeros((size, size, 3), np.uint8)
+    cv2.circle(image, (size // 2, size // 2), size * 7 // 16, color, cv2.FILLED)
+    for x, y, radius in spots:
+        cv2.circle(image, (x, y), radius, CHROMATIN, cv2.FILLED)
+    if bite is not None:
+        cv2.circle(image, bite[:2], bite[2], (0, 0, 0), cv2.FILLED)
+    return image
+
+
+def features(*images):
+    extractor = SpotFeatureExtractor().set_output(transform="pandas")
+    return extractor.transform(np.stack(images))
+
+
+def test_a_spot_is_found_where_it_is():
+    table = features(drawn(), drawn(spots=[(30, 36, 3)]))
+    assert table["spot1_contrast"].round(2)[0] == 0
+    assert table["spot1_contrast"][1] > 0.3
+    assert table["above0.5_count"].tolist() == [0, 1]
+    # Optical density of the chromatin beside the cell, the logarithm of their ratio;
+    # less over the region above 0.5, which holds the blurred edge of the spot.
+    found = table.loc[1, ["above0.5_red", "above0.5_green", "above0.5_blue"]]
+    true = np.log((np.array(RED_CELL) + 1) / (np.array(CHROMATIN) + 1))
+    np.testing.assert_allclose(found.astype(float), 0.8 * true, rtol=0.1)
+    area = np.pi * 3**2 / (np.pi * 28**2)
+    np.testing.assert_allclose(table["above0.5_largest_area"][1], area, rtol=0.4)
+
+
+def test_two_spots_are_counted():
+    assert features(drawn(spots=[(24, 30, 3), (42, 36, 3)]))["above0.5_count"][0] == 2
+
+
+def test_the_outline_tells_a_bite_out_of_the_rim():
+    table = features(drawn(), drawn(bite=(60, 32, 8)))
+    assert table["solidity"][0] > 0.97 > 0.96 > table["solidity"][1]
+    assert table["dent1_depth"][0] < 0.05 < 0.2 < table["dent1_depth"][1]
+    assert table["radius_min"][1] < 0.9 < table["radius_min"][0]
+
+
+def test_a_hole_and_debris_are_measured():
+    image = drawn()
+    image[30:34, 30:34] = 0
+    image[:3, :4] = 200
+    table = features(image)
+    area = np.pi * 28**2
+    np.testing.assert_allclose(table["hole_area"][0], 16 / area, rtol=0.05)
+    np.testing.assert_allclose(table["debris_area"][0], 12 / area, rtol=0.05)
+
+
+def test_the_strength_of_the_lamp_cancels():
+    image = drawn(spots=[(30, 36, 3)], bite=(60, 32, 8))
+    table = features(image, (image * 0.8).astype(np.uint8))
+    lamp = [f"log_{channel}" for channel in ("red", "green", "blue")]
+    rest = table.drop(columns=lamp)
+    np.testing.assert_allclose(rest.loc[0], rest.loc[1], atol=0.1)
+    np.testing.assert_allclose(
+        table.loc[1, lamp] - table.loc[0, lamp], np.log(0.8), atol=0.01
+    )
+
+
+def test_the_size_of_the_image_hardly_matters():
+    small = drawn(spots=[(30, 36, 4)])
+    large = cv2.resize(small, (128, 128), interpolation=cv2.INTER_NEAREST)
+    for name in ("spot2_contrast", "solidity", "cell_area", "above0.3_area"):
+        values = [features(image)[name][0] for image in (small, large)]
+        np.testing.assert_allclose(*values, rtol=0.15, err_msg=name)
+
+
+def test_turned_and_mirrored_cells_have_nearly_the_same_features():
+    image = drawn(spots=[(24, 40, 3)], bite=(60, 32, 8))
+    first, *others = (
+        features(view).to_numpy()[0]
+        for view in (image, np.rot90(image), image[::-1], image[:, ::-1])
+    )
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=0.2)
+
+
+def test_bytes_and_floats_have_the_same_features():
+    cells = make_cell_images(6, 2, image_size=(48, 48), random_state=0).images
+    as_bytes = SpotFeatureExtractor().fit_transform(cells)
+    as_floats = SpotFeatureExtractor().fit_transform(cells / np.float32(255))
+    assert as_bytes.dtype == np.float32
+    np.testing.assert_allclose(as_floats, as_bytes, atol=1e-3)
+
+
+def test_each_row_depends_on_its_own_image_alone():
+    cells = make_cell_images(6, 2, image_size=(32, 32), random_state=0).images
+    together = SpotFeatureExtractor().transform(cells)
+    alone = np.concatenate([SpotFeatureExtractor().transform(c[None]) for c in cells])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_names_are_unique_and_label_the_table():
+    names = SpotFeatureExtractor().get_feature_names_out()
+    assert len(set(names)) == len(names) == 130
+    table = features(drawn())
+    assert isinstance(table, pd.DataFrame)
+    assert table.columns.tolist() == names.tolist()
+
+
+def test_an_image_without_a_cell_has_no_features():
+    assert not features(np.zeros((16, 16, 3), np.uint8)).to_numpy().any()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    arrays(
+        np.uint8,
+        st.tuples(st.just(1), st.integers(1, 24), st.integers(1, 24), st.just(3)),
+    )
+)
+def test_any_image_has_finite_features(images):
+    assert np.isfinite(SpotFeatureExtractor().transform(images)).all()
+
+
+def test_images_of_another_shape_than_in_fit_are_refused():
+    extractor = SpotFeatureExtractor().fit(drawn()[None])
+    with pytest.raises(ValueError, match="fitted on images of shape"):
+        extractor.transform(drawn(size=32)[None])
+
+
+def test_grey_images_are_refused():
+    with pytest.raises(ValueError, match=r"1 channel\(s\), expected 3"):
+        SpotFeatureExtractor().transform(np.zeros((1, 8, 8, 1), np.uint8))
