@@ -1,0 +1,56 @@
+"""Random changes of images in training, by name or as layers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse.classifiers._inputs import to_unit_float
+from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
+
+_AUGMENTATIONS: dict[str, Callable[[], keras.layers.Layer]] = {
+    "flip": keras.layers.RandomFlip,
+    "quarter_turn": RandomQuarterTurn,
+    "stain": RandomStainJitter,
+}
+
+
+def make_augmentation(
+    augmentation: Sequence[str | keras.layers.Layer] | None,
+) -> list[keras.layers.Layer]:
+    """Return new layers for the names and layers in `augmentation`."""
+    if isinstance(augmentation, str) or not isinstance(augmentation, Iterable | None):
+        raise TypeError(
+            f"augmentation={augmentation!r}: expected None or a sequence of names and "
+            f"Keras layers, for example ({augmentation!r},)."
+        )
+    layers = []
+    for item in augmentation or ():
+        if isinstance(item, keras.layers.Layer):
+            # A copy: the layer that the user holds stays unbuilt and unshared.
+            layers.append(type(item).from_config(item.get_config()))
+        elif item in _AUGMENTATIONS:
+            layers.append(_AUGMENTATIONS[item]())
+        else:
+            raise ValueError(
+                f"augmentation has {item!r}: expected a Keras layer or one of "
+                f"{', '.join(_AUGMENTATIONS)}."
+            )
+    return layers
+
+
+def augmented(
+    images: NDArray[Any], layers: Sequence[keras.layers.Layer]
+) -> NDArray[Any]:
+    """Return images as training sees them, float32 in 0..1 if there are layers."""
+    if not layers:
+        return images
+    changed = to_unit_float(images)
+    for layer in layers:
+        changed = layer(changed, training=True)
+    # Images still, whatever the layers did: noise may leave 0..1, and a global policy
+    # of Keras may have them compute in another type.
+    changed = keras.ops.convert_to_numpy(keras.ops.cast(changed, "float32"))
+    return np.clip(changed, 0, 1)

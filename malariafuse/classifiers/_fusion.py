@@ -1,0 +1,306 @@
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from joblib import Memory
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._keras._stored import storable_copy
+from malariafuse.classifiers._base import BaseImageClassifier
+from malariafuse.classifiers._docs import describe_training
+from malariafuse.classifiers._inputs import BranchInputs, Shape
+from malariafuse.features import SpotFeatureExtractor
+from malariafuse.networks import build_fusion
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@describe_training
+class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
+    """Classify images by several branches, fused and trained together.
+
+    A branch is any scikit-learn transformer or pipeline that takes images. Where it
+    gives images, a convolutional trunk follows; where it gives vectors, they are
+    standardized and a dense layer follows. The embeddings are fused, and everything
+    from the trunks on is trained jointly.
+
+    Read more in the :ref:`user guide <fusion>`.
+
+    Parameters
+    ----------
+    branches : sequence of (str, transformer), default=None
+        Name and transformer of each branch; "passthrough" gives the images as they
+        are, and "drop" leaves a branch out. None takes the images and
+        :class:`~malariafuse.features.SpotFeatureExtractor`, under the names "rgb" and
+        "spots". Transformers are cloned for each fit.
+    trunk : {"resnet18", "convnet"}, callable or dict, default="resnet18"
+        What follows images: the network of that name without its last layer, or
+        that of ``trunk(input_shape, filters=filters)``, a `keras.Model` that ends in
+        vectors. A dict from names of branches gives each its own; branches that it
+        lacks have "resnet18".
+    filters : int or dict, default=16
+        Width of the trunk, or of each by the name of its branch; branches that a dict
+        lacks have 16.
+    embedding_size : int, default=64
+        Units of each embedding and of the dense layer behind the fusion.
+    fusion : {"concatenate", "gated"}, default="concatenate"
+        How embeddings are joined: side by side, or as a mean by weights that are
+        computed for each cell, see :meth:`branch_weights`.
+    dropout : float in [0, 1), default=0.2
+        Fraction of the fused embedding that is left out in training.
+    %(training_parameters)s
+
+    Attributes
+    ----------
+    branches_ : list of (str, transformer)
+        The fitted branches, without those that were dropped.
+    %(training_attributes)s
+
+    See Also
+    --------
+    ResNet18Classifier : The images alone.
+    malariafuse.features.PretrainedFeatureExtractor : A frozen network as a branch.
+    sklearn.ensemble.VotingClassifier : Fuse decisions instead of features.
+
+    Notes
+    -----
+    Augmentation changes the image of a cell first, and then each branch that gives
+    images makes its own from it: all of them see the cell turned and stained alike. A
+    branch that gives vectors is frozen: it is computed once for a fit, from the images
+    as they are, and kept on disk if it is large. With `test_time_views` above 1 every
+    branch sees every view. Transformers see class codes 0 to n_classes - 1 as `y`.
+
+    Examples
+    --------
+    >>> from malariafuse import FeatureFusionClassifier, HSVConverter
+    >>> from malariafuse import SpotFeatureExtractor
+    >>> from malariafuse.datasets import make_cell_images
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> classifier = FeatureFusionClassifier(
+    ...     [("hsv", HSVConverter()), ("spots", SpotFeatureExtractor())],
+    ...     fusion="gated",
+    ...     filters=2,
+    ...     epochs=1,
+    ...     random_state=0,
+    ... )
+    >>> classifier.fit(cells.images, cells.target).predict_proba(cells.images).shape
+    (40, 2)
+    >>> classifier.branch_weights(cells.images).shape
+    (40, 2)
+    """
+
+    def __init__(
+        self,
+        branches: Sequence[tuple[str, Any]] | None = None,
+        *,
+        trunk: Any = "resnet18",
+        filters: int | Mapping[str, int] = 16,
+        embedding_size: int = 64,
+        fusion: str = "concatenate",
+        dropout: float = 0.2,
+        epochs: int = 10,
+        batch_size: int = 64,
+        optimizer: str | keras.optimizers.Optimizer = "sgd",
+        learning_rate: float | None = None,
+        momentum: float = 0.9,
+        weight_decay: float | None = 5e-4,
+        schedule: str = "cosine",
+        warmup_epochs: float = 1,
+        augmentation: Any = ("flip", "quarter_turn", "stain"),
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        ema_momentum: float | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        threshold: float = 0.5,
+        pos_label: Any = None,
+        test_time_views: int = 1,
+        precision: str = "auto",
+        memory: str | Path | Memory | None = None,
+        callbacks: Any = None,
+        verbose: int | bool = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            warmup_epochs=warmup_epochs,
+            augmentation=augmentation,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            ema_momentum=ema_momentum,
+            class_weight=class_weight,
+            threshold=threshold,
+            pos_label=pos_label,
+            test_time_views=test_time_views,
+            precision=precision,
+            memory=memory,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.branches = branches
+        self.trunk = trunk
+        self.filters = filters
+        self.embedding_size = embedding_size
+        self.fusion = fusion
+        self.dropout = dropout
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, with `deep` those of the branches too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the branches by their names, and their parameters as
+            ``<name>__<parameter>``.
+
+        Returns
+        -------
+        dict
+            Values by names.
+        """
+        return self._get_params("branches", deep=deep)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the classifier or of its branches.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters; a branch is replaced under its name ("drop" leaves it out), and
+            its parameters are set as ``<name>__<parameter>``.
+
+        Returns
+        -------
+        self : FeatureFusionClassifier
+            The same classifier.
+        """
+        names = {name.split("__")[0] for name in params}
+        if self.branches is None and names & dict(_default_branches()).keys():
+            self.branches = _default_branches()
+        elif isinstance(self.branches, tuple):
+            # scikit-learn replaces parts of lists alone.
+            self.branches = list(self.branches)
+        self._set_params("branches", **params)
+        return self
+
+    @property
+    def branches_(self) -> list[tuple[str, Any]]:
+        """The fitted branches."""
+        check_is_fitted(self)
+        inputs: Any = self._inputs
+        return list(inputs.transformers.items())
+
+    def branch_weights(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Tell how much each branch counts for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_branches), float32
+            Weights in the order of `branches_`; each row sums to 1.
+
+        Raises
+        ------
+        ValueError
+            If the classifier was not fitted with ``fusion="gated"``, or `X` is not as
+            described.
+        """
+        network = self.model_
+        try:
+            weights = network.get_layer("branch_weights").output
+        except ValueError as error:
+            raise ValueError(
+                "branch_weights needs a fit with fusion='gated' and at least two "
+                "branches: concatenated embeddings have no weights."
+            ) from error
+        of_branches = self._outputs(X, keras.Model(network.inputs, weights), 1)
+        # A softmax in bfloat16 sums to 1 within half a percent only.
+        return of_branches / of_branches.sum(axis=1, keepdims=True)
+
+    def _check_training_parameters(self) -> None:
+        super()._check_training_parameters()
+        self._kept_branches()
+
+    def _make_inputs(self) -> BranchInputs:
+        return BranchInputs(self._kept_branches())
+
+    def _kept_branches(self) -> list[tuple[str, Any]]:
+        """Return the branches that are not dropped, checked."""
+        branches = self.branches
+        if branches is None:
+            branches = _default_branches()
+        if isinstance(branches, str) or not all(
+            isinstance(branch, Sequence) and len(branch) == 2 for branch in branches
+        ):
+            raise TypeError(
+                f"branches={branches!r}: expected pairs of a name and a transformer, "
+                "for example [('rgb', 'passthrough')]."
+            )
+        names = [name for name, _ in branches]
+        for name in names:
+            # Keras builds its names of layers from them.
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ValueError(
+                    f"branches has the name {name!r}: expected a letter or digit of "
+                    "ASCII, and then letters, digits, '_', '-' or '.'."
+                )
+        self._validate_names(names)
+        for name, transformer in branches:
+            if transformer in ("passthrough", "drop"):
+                continue
+            if isinstance(transformer, type) or not (
+                hasattr(transformer, "fit") and hasattr(transformer, "transform")
+            ):
+                raise TypeError(
+                    f"The branch {name!r} is {transformer!r}: expected a transformer "
+                    "with fit and transform, 'passthrough' or 'drop'."
+                )
+        kept = [(name, branch) for name, branch in branches if branch != "drop"]
+        if not kept:
+            raise ValueError(
+                "branches has no branch, or all are dropped: expected at least one."
+            )
+        return kept
+
+    def _build_network(
+        self, input_shapes: Mapping[str, Shape], n_outputs: int
+    ) -> keras.Model:
+        dropped = {name for name, branch in self.branches or () if branch == "drop"}
+
+        def kept(setting: Any) -> Any:
+            if not isinstance(setting, Mapping):
+                return setting
+            return {name: setting[name] for name in setting if name not in dropped}
+
+        network = build_fusion(
+            input_shapes,
+            n_outputs,
+            trunk=kept(self.trunk),
+            filters=kept(self.filters),
+            embedding_size=self.embedding_size,
+            fusion=self.fusion,
+            dropout=self.dropout,
+        )
+        # A trunk of the user's own may be a network that is used elsewhere.
+        return network if isinstance(self.trunk, str) else storable_copy(network)
+
+
+def _default_branches() -> list[tuple[str, Any]]:
+    return [("rgb", "passthrough"), ("spots", SpotFeatureExtractor())]

@@ -1,0 +1,233 @@
+"""From images to what a network takes: the images alone, or a branch for each view."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+
+from malariafuse._images import check_images
+
+Shape = tuple[int, ...]
+
+# Images that a branch turns into vectors at a time.
+_CHUNK = 1024
+# Vectors of a whole training set that are larger than this are kept on disk.
+_IN_MEMORY_BYTES = 2**29
+# In standard deviations: what is further out would drown the other features.
+_FARTHEST = 5.0
+
+
+def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return images as float32 in 0..1, from uint8 in 0..255 or floating in 0..1."""
+    if images.dtype == np.uint8:
+        return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+    return np.asarray(images, dtype=np.float32)
+
+
+class ImageInputs:
+    """The images as they are are the one input of a network.
+
+    Attributes
+    ----------
+    see_augmented : bool
+        Whether any input changes with the augmentation of the images.
+    shapes : dict of str to tuple of int
+        Name and shape of one sample of each input of the network.
+    """
+
+    see_augmented = True
+
+    def fit(
+        self,
+        images: NDArray[Any],
+        codes: NDArray[np.int64],
+        rows: NDArray[np.int64] | slice,
+    ) -> Self:
+        """Remember the shape of the images."""
+        self.shapes: dict[str, Shape] = {"images": images.shape[1:]}
+        return self
+
+    def precompute(
+        self, images: NDArray[Any], rows: NDArray[np.int64] | slice
+    ) -> list[NDArray[np.float32]]:
+        """Return what does not change from epoch to epoch: nothing."""
+        return []
+
+    def __call__(
+        self,
+        images: NDArray[Any],
+        precomputed: Sequence[NDArray[np.float32]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the input of the network for some images."""
+        return to_unit_float(images)
+
+
+class BranchInputs:
+    """Each branch, a transformer of images, makes one input of a network.
+
+    A branch that makes images (4-D) makes them anew from each augmented batch, so that
+    all branches of a cell see it turned and stained alike. A branch that makes vectors
+    (2-D) makes them once in a training, from the images as they are; they are
+    standardized.
+
+    Parameters
+    ----------
+    branches : sequence of (str, transformer or "passthrough")
+        Not fitted; `fit` works on clones.
+
+    Attributes
+    ----------
+    see_augmented : bool
+        Whether any branch makes images.
+    shapes : dict of str to tuple of int
+        Name and shape of one sample of each branch, in the order of the inputs.
+    transformers : dict of str to transformer
+        Fitted by `fit`; or "passthrough".
+    """
+
+    def __init__(self, branches: Sequence[tuple[str, Any]]) -> None:
+        self.transformers = {
+            name: branch if branch == "passthrough" else clone(branch)
+            for name, branch in branches
+        }
+
+    def fit(
+        self,
+        images: NDArray[Any],
+        codes: NDArray[np.int64],
+        rows: NDArray[np.int64] | slice,
+    ) -> Self:
+        """Fit the transformers on some rows, and look at what they make."""
+        self._dtype = images.dtype
+        self.shapes: dict[str, Shape] = {}
+        # Of the branches that make vectors.
+        self._scalers: dict[str, StandardScaler] = {}
+        for name, transformer in self.transformers.items():
+            if transformer != "passthrough":
+                transformer.fit(images[rows], codes[rows])
+            example = self._transformed(name, images[:2])
+            self.shapes[name] = example.shape[1:]
+            if example.ndim == 2:
+                self._scalers[name] = StandardScaler()
+        return self
+
+    @property
+    def see_augmented(self) -> bool:
+        """Whether any branch makes images."""
+        return len(self._scalers) < len(self.transformers)
+
+    def precompute(
+        self, images: NDArray[Any], rows: NDArray[np.int64] | slice
+    ) -> list[NDArray[np.float32]]:
+        """Return the standardized vectors of each branch that makes vectors.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n_samples, height, width, channels)
+            All images.
+        rows : ndarray of int or slice
+            Those to learn means and standard deviations from.
+        """
+        computed = []
+        for name, scaler in self._scalers.items():
+            vectors = _room_for((len(images), *self.shapes[name]))
+            for part in gen_batches(len(images), _CHUNK):
+                vectors[part] = self._transformed(name, images[part])
+            learned_from = np.arange(len(images))[rows]
+            for part in gen_batches(len(learned_from), _CHUNK):
+                scaler.partial_fit(vectors[learned_from[part]])
+            for part in gen_batches(len(images), _CHUNK):
+                vectors[part] = _standardized(scaler, vectors[part])
+            computed.append(vectors)
+        return computed
+
+    def __call__(
+        self,
+        images: NDArray[Any],
+        precomputed: Sequence[NDArray[np.float32]] | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ...]:
+        """Return the inputs of the network for some images, one without a tuple.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n_samples, height, width, channels)
+            uint8, or floating in 0..1.
+        precomputed : sequence of ndarray, default=None
+            Vectors of these images from `precompute`; None computes them.
+        """
+        # As the transformers were fitted: some treat bytes and floats differently.
+        if self._dtype != np.uint8:
+            images = to_unit_float(images)
+        elif images.dtype != np.uint8:
+            images = np.rint(images * 255).astype(np.uint8)
+        ready = None if precomputed is None else iter(precomputed)
+        inputs = []
+        for name in self.transformers:
+            scaler = self._scalers.get(name)
+            if scaler is not None and ready is not None:
+                inputs.append(next(ready))
+                continue
+            output = self._transformed(name, images)
+            inputs.append(
+                to_unit_float(output)
+                if scaler is None
+                else _standardized(scaler, output)
+            )
+        return inputs[0] if len(inputs) == 1 else tuple(inputs)
+
+    def _transformed(self, name: str, images: NDArray[Any]) -> NDArray[Any]:
+        """Return the checked output of one branch."""
+        transformer = self.transformers[name]
+        if transformer == "passthrough":
+            return images
+        output = transformer.transform(images)
+        if hasattr(output, "toarray"):
+            raise TypeError(
+                f"The branch {name!r} gives a sparse matrix: expected dense vectors "
+                "or images. Set its transformer to dense output, or add a step that "
+                "calls toarray()."
+            )
+        values = np.asarray(output)
+        if values.ndim not in (2, 4):
+            raise ValueError(
+                f"The branch {name!r} gives an array of shape {values.shape}: expected "
+                "vectors (n_samples, n_features) or images (n_samples, height, width, "
+                "channels)."
+            )
+        if len(values) != len(images):
+            raise ValueError(
+                f"The branch {name!r} gives {len(values)} rows for {len(images)} "
+                "images: expected one row for each image."
+            )
+        if values.ndim == 4:
+            return check_images(values, name=f"The output of the branch {name!r}")
+        if values.shape[1] == 0 or values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"The branch {name!r} gives vectors of {values.shape[1]} features and "
+                f"dtype {values.dtype}: expected at least one number."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"The branch {name!r} gives NaN or infinity: expected finite numbers. "
+                "Add an imputer to it, or mend its transformer."
+            )
+        return values
+
+
+def _standardized(scaler: StandardScaler, vectors: NDArray[Any]) -> NDArray[np.float32]:
+    scaled = scaler.transform(vectors.astype(np.float32, copy=False))
+    return np.clip(scaled, -_FARTHEST, _FARTHEST)
+
+
+def _room_for(shape: Shape) -> NDArray[np.float32]:
+    """Return an array to fill, on disk if it is large."""
+    if np.prod(shape) * np.dtype(np.float32).itemsize <= _IN_MEMORY_BYTES:
+        return np.empty(shape, dtype=np.float32)
+    # The file has no name any more, and is gone with the array.
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)

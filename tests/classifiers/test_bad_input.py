@@ -1,0 +1,147 @@
+import keras
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from support import dark_spots, fast, tiny_network
+
+from malariafuse import KerasImageClassifier, ResNet18Classifier
+
+X, Y, PATIENTS = dark_spots()
+
+
+def classifier(**parameters):
+    return KerasImageClassifier(tiny_network, **fast(**parameters))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return classifier(epochs=1).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (X[0], ValueError, r"expected 4 dimensions .* Use X\[None\]"),
+        (X.reshape(len(X), -1), ValueError, "expected 4 dimensions"),
+        (X[:0], ValueError, "X is empty"),
+        (np.full(X.shape, np.nan), ValueError, "NaN or infinity"),
+        (X.astype(float), ValueError, r"\[\d+, 255\].*pass X.astype\('uint8'\)"),
+        (X.astype(int), TypeError, "dtype int64: expected uint8"),
+        (X / -255.0, ValueError, r"expected 0..1"),
+        ([*X[:2], X[0, :5]], ValueError, "images of different sizes"),
+    ],
+)
+def test_images_that_are_refused(fitted, images, error, message):
+    with pytest.raises(error, match=message):
+        fitted.predict(images)
+    with pytest.raises(error, match=message):
+        classifier().fit(images, np.arange(len(images)) % 2)
+
+
+def test_images_of_another_size_than_trained_on(fitted):
+    with pytest.raises(
+        ValueError, match=r"shape \(8, 16, 3\).*fitted on.*\(16, 16, 3\)"
+    ):
+        fitted.predict_proba(X[:, :8])
+
+
+def test_prediction_before_fit():
+    with pytest.raises(NotFittedError):
+        classifier().predict(X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": np.ones(len(X))}, "one class only"),
+        ({"y": Y[:-1]}, "inconsistent numbers of samples"),
+        ({"y": np.linspace(0, 1, len(X))}, "Unknown label type"),
+        ({"y": Y, "groups": PATIENTS[:-1]}, "inconsistent numbers of samples"),
+        ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight.shape"),
+        ({"y": Y, "sample_weight": -np.ones(len(Y))}, "negative"),
+        ({"y": Y, "sample_weight": np.zeros(len(Y))}, "none but zeros"),
+    ],
+)
+def test_labels_weights_and_groups_that_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        classifier().fit(X, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"epochs": 0}, ValueError, "epochs=0: expected a positive integer"),
+        ({"batch_size": 2.5}, ValueError, "batch_size=2.5"),
+        ({"warmup_epochs": 99}, ValueError, "warmup_epochs=99"),
+        ({"optimizer": "sdg"}, ValueError, "optimizer='sdg': expected one of adam"),
+        ({"schedule": "linear"}, ValueError, "schedule='linear'"),
+        ({"augmentation": "flip"}, TypeError, r"\('flip',\)"),
+        ({"augmentation": ("flop",)}, ValueError, "'flop': expected a Keras layer"),
+        ({"precision": "float16"}, ValueError, "precision='float16'"),
+        ({"test_time_views": 3}, ValueError, "test_time_views=3"),
+        ({"threshold": -0.1}, ValueError, "threshold=-0.1"),
+        ({"ema_momentum": 1.0}, ValueError, "ema_momentum=1.0"),
+        ({"validation_fraction": 0}, ValueError, "validation_fraction=0"),
+        ({"n_iter_no_change": 0}, ValueError, "n_iter_no_change=0"),
+        ({"learning_rate": -1.0}, ValueError, "learning_rate=-1.0: expected None or"),
+        ({"weight_decay": -1e-4}, ValueError, "weight_decay=-0.0001"),
+        ({"momentum": 1}, ValueError, r"momentum=1: expected a number in \[0, 1\)"),
+        ({"warmup_epochs": None}, ValueError, "warmup_epochs=None"),
+        ({"threshold": "0.5"}, ValueError, "threshold='0.5'"),
+    ],
+    ids=str,
+)
+def test_parameters_that_are_refused(parameters, error, message):
+    with pytest.raises(error, match=message):
+        classifier(**parameters).fit(X, Y)
+
+
+def test_early_stopping_needs_patients_to_set_aside():
+    with pytest.raises(ValueError, match="one patient only"):
+        classifier(early_stopping=True).fit(X, Y, groups=np.zeros(len(Y)))
+    with pytest.raises(ValueError, match="groups cannot be divided"):
+        classifier(early_stopping=True).fit(X, Y, groups=Y)
+    with pytest.raises(ValueError, match="at least 2 samples of each class"):
+        classifier(early_stopping=True).fit(X[:3], [0, 0, 1])
+
+
+def test_images_too_small_for_the_network():
+    with pytest.raises(ValueError, match="at least 25 pixels"):
+        ResNet18Classifier(pool_size=4, **fast()).fit(X, Y)
+
+
+def network_ending_in(activation, n_outputs=None):
+    def network(input_shape, n_asked):
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Flatten(),
+                keras.layers.Dense(n_outputs or n_asked, activation=activation),
+            ]
+        )
+
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "error", "message"),
+    [
+        (network_ending_in("relu"), ValueError, "ends in relu"),
+        (network_ending_in(None), ValueError, "ends in linear"),
+        (network_ending_in("sigmoid", 2), ValueError, r"expected \(None, 1\)"),
+        (lambda input_shape, n_outputs: None, TypeError, "returned NoneType"),
+        (
+            lambda input_shape, n_outputs: network_ending_in("sigmoid")((8, 8, 3), 1),
+            ValueError,
+            r"takes images of shape \(8, 8, 3\)",
+        ),
+        (
+            lambda input_shape, n_outputs: keras.Sequential([keras.layers.Flatten()]),
+            TypeError,
+            "Sequential without inputs",
+        ),
+    ],
+)
+def test_networks_that_are_refused(network, error, message):
+    with pytest.raises(error, match=message):
+        KerasImageClassifier(network, **fast()).fit(X, Y)

@@ -1,0 +1,339 @@
+import joblib
+import keras
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from support import dark_spots, fast
+
+from malariafuse import (
+    FeatureFusionClassifier,
+    GaussianSmoother,
+    HSVConverter,
+    SpotFeatureExtractor,
+)
+from malariafuse.classifiers import _inputs
+
+X, Y, PATIENTS = dark_spots()
+
+
+def tiny_trunk(input_shape, filters):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(filters, 3, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+
+class MeanColor(TransformerMixin, BaseEstimator):
+    """Give the mean of each channel, and note every image that is seen."""
+
+    def __init__(self, log=None, scale=1.0, output=None):
+        self.log, self.scale, self.output = log, scale, output
+
+    def fit(self, X, y=None):
+        self.n_fitted_ = len(X)
+        return self
+
+    def transform(self, X):
+        if self.log is not None:
+            with open(self.log, "a") as file:
+                file.write(f"{X.dtype} {len(X)}\n")
+        values = X.mean(axis=(1, 2)) * self.scale
+        return values if self.output is None else self.output(values)
+
+
+def fusion(branches=None, **parameters):
+    settings = {"trunk": tiny_trunk, "filters": 2, "embedding_size": 8}
+    return FeatureFusionClassifier(branches, **settings, **fast(**parameters))
+
+
+@pytest.mark.parametrize("kind", ["concatenate", "gated"])
+def test_it_learns_dark_spots(kind):
+    classifier = fusion(
+        [("rgb", "passthrough"), ("hsv", HSVConverter()), ("color", MeanColor())]
+    ).set_params(fusion=kind)
+    assert classifier.fit(X, Y).score(X, Y) >= 0.9
+    assert [name for name, _ in classifier.branches_] == ["rgb", "hsv", "color"]
+
+
+def test_the_default_takes_images_and_handcrafted_features():
+    classifier = FeatureFusionClassifier(filters=2, **fast(epochs=1)).fit(X, Y)
+    (rgb, passthrough), (spots, extractor) = classifier.branches_
+    assert (rgb, passthrough, spots) == ("rgb", "passthrough", "spots")
+    assert isinstance(extractor, SpotFeatureExtractor)
+
+
+def test_more_than_two_classes():
+    y = np.arange(len(X)) % 3
+    probabilities = fusion([("color", MeanColor())], epochs=1).fit(X, y)
+    assert probabilities.predict_proba(X).shape == (len(X), 3)
+
+
+def test_the_weights_of_branches_are_told():
+    classifier = fusion([("rgb", "passthrough"), ("color", MeanColor())], epochs=2)
+    with pytest.raises(ValueError, match="needs a fit with fusion='gated'"):
+        clone(classifier).fit(X, Y).branch_weights(X)
+    weights = classifier.set_params(fusion="gated").fit(X, Y).branch_weights(X)
+    assert weights.shape == (len(X), 2)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-3)
+
+
+def test_vectors_are_computed_once_for_a_fit(tmp_path):
+    log = tmp_path / "log"
+    fusion([("color", MeanColor(log))], epochs=5).fit(X, Y)
+    seen = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    # Two images show the shape of the output; then each is computed once.
+    assert seen == [2, len(X)]
+
+
+def test_images_are_made_from_augmented_images_of_the_dtype_of_fit(tmp_path):
+    log = tmp_path / "log"
+
+    class Darker(MeanColor):
+        def transform(self, X):
+            super().transform(X)
+            return X // 2
+
+    fusion([("dark", Darker(log))], epochs=2, augmentation=("stain",)).fit(X, Y)
+    seen = [line.split() for line in log.read_text().splitlines()]
+    assert {dtype for dtype, _ in seen} == {"uint8"}
+    # Every epoch anew; Keras looks at a batch or two beside.
+    assert 2 + 2 * len(X) <= sum(int(size) for _, size in seen) < 3 * len(X)
+
+
+def test_all_branches_of_a_cell_are_augmented_alike():
+    inputs = _inputs.BranchInputs([("a", "passthrough"), ("b", GaussianSmoother())])
+    inputs.fit(X, Y, slice(None))
+    images = X.astype(np.float32) / 255
+    a, b = inputs(images)
+    np.testing.assert_allclose(a, images, atol=1e-6)
+    expected = GaussianSmoother().fit_transform(X) / np.float32(255)
+    np.testing.assert_allclose(b, expected, atol=1e-6)
+
+
+def test_vectors_are_standardized_by_the_training_rows_and_clipped():
+    inputs = _inputs.BranchInputs([("color", MeanColor(scale=1000.0))])
+    train = np.flatnonzero(Y == 0)
+    inputs.fit(X, Y, train)
+    (vectors,) = inputs.precompute(X, train)
+    np.testing.assert_allclose(vectors[train].mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(vectors[train].std(axis=0), 1, atol=1e-3)
+    np.testing.assert_allclose(inputs(X), vectors, rtol=1e-5)
+    # The dark ones are further than that from the bright ones that were learned from.
+    assert np.abs(vectors).max() == 5
+
+
+def test_large_vectors_are_kept_on_disk(monkeypatch):
+    monkeypatch.setattr(_inputs, "_IN_MEMORY_BYTES", 100)
+    inputs = _inputs.BranchInputs([("color", MeanColor())])
+    (on_disk,) = inputs.fit(X, Y, slice(None)).precompute(X, slice(None))
+    assert isinstance(on_disk, np.memmap)
+    np.testing.assert_allclose(on_disk, inputs(X), rtol=1e-5)
+
+
+def test_branches_are_parameters_as_in_feature_union():
+    classifier = fusion([("color", MeanColor()), ("spots", SpotFeatureExtractor())])
+    classifier.set_params(color__scale=2.0, spots="drop")
+    assert classifier.get_params()["color__scale"] == 2.0
+    assert [
+        name for name, _ in classifier.set_params(epochs=1).fit(X, Y).branches_
+    ] == ["color"]
+    classifier.set_params(spots=HSVConverter())
+    assert isinstance(dict(classifier.branches)["spots"], HSVConverter)
+
+
+def test_the_default_branches_and_those_of_a_tuple_are_set_by_name():
+    default = FeatureFusionClassifier().set_params(spots="drop")
+    assert default.branches == [("rgb", "passthrough"), ("spots", "drop")]
+    given = FeatureFusionClassifier((("rgb", "passthrough"), ("color", MeanColor())))
+    assert dict(given.set_params(rgb="drop").branches)["rgb"] == "drop"
+
+
+def test_settings_of_a_dropped_branch_are_left_out():
+    classifier = fusion([("rgb", "passthrough"), ("hsv", "drop")], epochs=1)
+    classifier.set_params(filters={"rgb": 2, "hsv": 3}).fit(X, Y)
+    assert classifier.branches_ == [("rgb", "passthrough")]
+
+
+@pytest.mark.parametrize("trained_on", [X, X / np.float32(255)], ids=["bytes", "float"])
+def test_bytes_and_floats_are_predicted_alike_however_it_was_trained(trained_on):
+    classifier = fusion([("color", MeanColor())], epochs=2).fit(trained_on, Y)
+    np.testing.assert_allclose(
+        classifier.predict_proba(X),
+        classifier.predict_proba(X / np.float32(255)),
+        atol=1e-5,
+    )
+
+
+def test_augmented_images_stay_within_their_range():
+    class Dark(MeanColor):
+        def transform(self, X):
+            # Noise below 0 would come around to 255.
+            assert X.max() < 30
+            return X
+
+    noise = keras.layers.GaussianNoise(0.01, seed=0)
+    fusion([("dark", Dark())], epochs=1, augmentation=(noise,)).fit(X // 100, Y)
+
+
+def test_a_trunk_that_is_used_elsewhere_is_left_as_it_is():
+    shared = tiny_trunk((16, 16, 3), 2)
+    before = shared.get_weights()
+    classifier = fusion([("rgb", "passthrough")], epochs=2)
+    classifier.set_params(trunk=lambda input_shape, filters: shared).fit(X, Y)
+    for was, now in zip(before, shared.get_weights(), strict=True):
+        np.testing.assert_array_equal(was, now)
+
+
+def test_frozen_branches_are_told_apart_by_what_they_learned(tmp_path):
+    def frozen(images):
+        scaler = make_pipeline(MeanColor(), StandardScaler()).fit(images)
+        return fusion(
+            [("color", FrozenEstimator(scaler))], epochs=1, memory=tmp_path / "cache"
+        )
+
+    first, second = frozen(X).fit(X, Y), frozen(X // 2).fit(X, Y)
+    means = [
+        dict(classifier.branches_)["color"].estimator[1].mean_.max()
+        for classifier in (first, second)
+    ]
+    assert means[0] > 1.5 * means[1]
+
+
+def test_an_error_of_a_branch_reaches_the_user_as_it_is():
+    class Late(MeanColor):
+        n_calls = 0
+
+        def transform(self, X):
+            Late.n_calls += 1
+            if Late.n_calls > 8:
+                raise LookupError("too late")
+            return X
+
+    with pytest.raises(LookupError, match="too late"):
+        fusion([("late", Late())], epochs=9).fit(X, Y)
+
+
+def test_a_search_over_branches_and_thresholds(tmp_path):
+    search = GridSearchCV(
+        fusion(
+            [("color", MeanColor(tmp_path / "log")), ("hsv", "drop")],
+            epochs=2,
+            memory=tmp_path / "cache",
+        ),
+        {"color__scale": [1.0, 2.0], "threshold": [0.3, 0.5, 0.7]},
+        cv=2,
+    ).fit(X, Y)
+    assert set(search.best_params_) == {"color__scale", "threshold"}
+    trained = [
+        line
+        for line in (tmp_path / "log").read_text().splitlines()
+        if line == f"uint8 {len(X) // 2}"
+    ]
+    # 2 scales x 2 folds in training; and each of 12 predictions scores one fold.
+    assert len(trained) == 4 + 12
+
+
+def test_a_fitted_classifier_is_stored_with_its_branches(tmp_path):
+    classifier = fusion([("hsv", HSVConverter()), ("color", MeanColor())], epochs=1)
+    classifier.fit(X, Y)
+    joblib.dump(classifier, tmp_path / "model.joblib")
+    loaded = joblib.load(tmp_path / "model.joblib")
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_validation_by_patient_weights_and_views():
+    classifier = fusion(
+        [("rgb", "passthrough"), ("color", MeanColor())],
+        epochs=2,
+        early_stopping=True,
+        validation_fraction=0.3,
+        test_time_views=8,
+        class_weight="balanced",
+        ema_momentum=0.5,
+    )
+    classifier.fit(X, Y, sample_weight=np.ones(len(X)), groups=PATIENTS)
+    assert "val_loss" in classifier.history_
+    assert dict(classifier.branches_)["color"].n_fitted_ < len(X)
+    turned = np.rot90(X, axes=(1, 2))
+    np.testing.assert_allclose(
+        classifier.predict_proba(turned), classifier.predict_proba(X), atol=1e-4
+    )
+
+
+def test_one_seed_gives_identical_probabilities():
+    first, second = (
+        fusion(
+            [("rgb", "passthrough"), ("color", MeanColor())],
+            epochs=2,
+            augmentation=("flip", "stain"),
+        ).fit(X, Y)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+def test_late_fusion_by_voting_and_stacking():
+    members = [
+        ("network", fusion([("rgb", "passthrough")], epochs=2)),
+        ("spots", make_pipeline(SpotFeatureExtractor(), LogisticRegression(C=0.01))),
+    ]
+    voting = VotingClassifier(members, voting="soft").fit(X, Y)
+    stacking = StackingClassifier(members, cv=2).fit(X, Y)
+    for classifier in (voting, stacking):
+        assert classifier.predict_proba(X).shape == (len(X), 2)
+
+
+def sparse(values):
+    return csr_matrix(values)
+
+
+@pytest.mark.parametrize(
+    ("branches", "error", "message"),
+    [
+        ([], ValueError, "has no branch"),
+        ([("rgb", "drop")], ValueError, "has no branch"),
+        ("passthrough", TypeError, "expected pairs of a name and a transformer"),
+        ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
+        ([("a", MeanColor()), ("a", MeanColor())], ValueError, "not unique"),
+        ([("a__b", MeanColor())], ValueError, "must not contain __"),
+        ([("trunk", MeanColor())], ValueError, "conflict with constructor arguments"),
+        ([("a/b", MeanColor())], ValueError, "expected a letter or digit of ASCII"),
+        ([("a", "pass")], TypeError, "expected a transformer with fit and transform"),
+        ([("a", MeanColor)], TypeError, "expected a transformer with fit and transf"),
+        ([("a", MeanColor(output=sparse))], TypeError, "gives a sparse matrix"),
+        (
+            [("a", MeanColor(output=lambda values: values[:, None]))],
+            ValueError,
+            r"'a' gives an array of shape \(2, 1, 3\)",
+        ),
+        (
+            [("a", MeanColor(output=lambda values: values[1:]))],
+            ValueError,
+            "'a' gives 1 rows for 2 images",
+        ),
+        (
+            [("a", MeanColor(output=lambda values: values * np.nan))],
+            ValueError,
+            "'a' gives NaN or infinity",
+        ),
+        (
+            [("a", MeanColor(output=lambda values: values[:, :0]))],
+            ValueError,
+            "vectors of 0 features",
+        ),
+        (
+            [("a", MeanColor(output=lambda values: 1 + values[:, None, None]))],
+            ValueError,
+            "The output of the branch 'a' has floating values",
+        ),
+    ],
+)
+def test_branches_that_do_not_fit_are_refused(branches, error, message):
+    with pytest.raises(error, match=message):
+        fusion(branches, epochs=1).fit(X, Y)

@@ -1,0 +1,175 @@
+from functools import partial
+from pathlib import Path
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import Pipeline
+from support import dark_spots, fast, logged_network, tiny_network
+
+from malariafuse import ConvNetClassifier, GaussianSmoother, KerasImageClassifier
+from malariafuse.metrics import make_recall_at_specificity_scorer
+
+X, Y, PATIENTS = dark_spots()
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "trainings.txt"
+
+
+def count(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def logged(log, memory, **parameters):
+    return KerasImageClassifier(
+        logged_network,
+        network_params={"log": str(log)},
+        memory=memory,
+        **fast(epochs=1, **parameters),
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_search_over_thresholds_trains_once_per_network_and_fold(
+    log, tmp_path, n_jobs
+):
+    pipeline = Pipeline(
+        [
+            ("smoother", GaussianSmoother()),
+            ("classifier", logged(log, tmp_path / "memory")),
+        ]
+    )
+    search = GridSearchCV(
+        pipeline,
+        {
+            "classifier__threshold": np.linspace(0.1, 0.9, 9),
+            "classifier__network_params": [
+                {"log": str(log), "width": width} for width in (2, 4)
+            ],
+        },
+        scoring=make_recall_at_specificity_scorer(0.6),
+        cv=StratifiedGroupKFold(3),
+        n_jobs=n_jobs,
+    ).fit(X, Y, groups=PATIENTS)
+    assert len(search.cv_results_["params"]) == 18
+    assert count(log) == 2 * 3 + 1
+
+
+def test_without_memory_every_fit_trains(log):
+    for threshold in (0.4, 0.6):
+        logged(log, None, threshold=threshold).fit(X, Y)
+    assert count(log) == 2
+
+
+def test_a_cached_training_gives_the_same_classifier(log, tmp_path):
+    first = logged(log, tmp_path).fit(X, Y)
+    second = logged(log, tmp_path, threshold=0.3).fit(X, Y)
+    assert count(log) == 1
+    np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
+    assert first.history_ == second.history_
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 2},
+        {"random_state": 1},
+        {"class_weight": "balanced"},
+        {"augmentation": (keras.layers.RandomFlip("horizontal", name="flip"),)},
+        {"optimizer": keras.optimizers.Adam(1e-3)},
+        {"callbacks": (keras.callbacks.LambdaCallback(lambda epoch, logs: None),)},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_training_trains_again(log, tmp_path, change):
+    logged(log, tmp_path).fit(X, Y)
+    changed = logged(log, tmp_path).set_params(**change)
+    changed.fit(X, Y)
+    assert count(log) == 2
+    changed.fit(X, Y)
+    assert count(log) == 2
+
+
+def test_other_data_train_again(log, tmp_path):
+    classifier = logged(log, tmp_path)
+    classifier.fit(X, Y).fit(X, 1 - Y).fit(X[:-2], Y[:-2])
+    classifier.fit(X, Y, sample_weight=np.arange(len(Y)))
+    assert count(log) == 4
+    # Patients change a training only if they decide who validates it.
+    classifier.fit(X, Y, groups=PATIENTS)
+    assert count(log) == 4
+    classifier.set_params(early_stopping=True, validation_fraction=0.3)
+    classifier.fit(X, Y).fit(X, Y, groups=PATIENTS)
+    assert count(log) == 6
+
+
+def closure(log, width):
+    def network(input_shape, n_outputs):
+        return logged_network(input_shape, n_outputs, log=log, width=width)
+
+    return network
+
+
+class Owner:
+    def __init__(self, log, width):
+        self.log, self.width = log, width
+
+    def network(self, input_shape, n_outputs):
+        return logged_network(input_shape, n_outputs, log=self.log, width=self.width)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        closure,
+        lambda log, width: partial(logged_network, log=log, width=width),
+        lambda log, width: Owner(log, width).network,
+    ],
+    ids=["closure", "partial", "method"],
+)
+def test_functions_are_told_apart_by_what_they_hold(log, tmp_path, make):
+    for width in (2, 4, 2):
+        network = make(str(log), width)
+        KerasImageClassifier(network, memory=tmp_path, **fast(epochs=1)).fit(X, Y)
+    assert count(log) == 2
+
+
+def test_functions_are_told_apart_by_their_code(log, tmp_path):
+    for width in (2, 4, 2):
+        names = {"logged_network": logged_network, "__name__": "mine"}
+        exec(
+            "def network(shape, n):\n"
+            f"    return logged_network(shape, n, log={str(log)!r}, width={width})",
+            names,
+        )
+        KerasImageClassifier(names["network"], memory=tmp_path, **fast(epochs=1)).fit(
+            X, Y
+        )
+    assert count(log) == 2
+
+
+def test_networks_as_parameters_are_told_apart_by_their_weights(tmp_path):
+    backbone = tiny_network((16, 16, 3), 1)
+    predictions = []
+    for factor in (1, 0.5, 1):
+        backbone.set_weights([weight * factor for weight in backbone.get_weights()])
+        classifier = KerasImageClassifier(
+            lambda input_shape, n_outputs, backbone: backbone,
+            network_params={"backbone": backbone},
+            memory=tmp_path,
+            **fast(epochs=1),
+        )
+        predictions.append(classifier.fit(X, Y).predict_proba(X))
+    assert (predictions[0] != predictions[1]).any()
+    np.testing.assert_array_equal(predictions[1], predictions[2])
+
+
+def test_memory_is_a_path_or_a_joblib_memory(tmp_path):
+    for memory in (str(tmp_path), tmp_path, joblib.Memory(tmp_path, verbose=0)):
+        ConvNetClassifier(filters=1, memory=memory, **fast(epochs=1)).fit(X, Y)
+    with pytest.raises(TypeError, match="memory=3"):
+        ConvNetClassifier(filters=1, memory=3, **fast(epochs=1)).fit(X, Y)
