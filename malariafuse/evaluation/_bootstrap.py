@@ -1,0 +1,114 @@
+"""Resampling of whole patients."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from malariafuse.evaluation._cells import check_share
+
+Floats = NDArray[np.float64]
+Measure = Callable[[Floats], Floats]
+
+_BLOCK_BYTES = 2**20  # of the weights of all cells, of which a few copies are made
+_ROWS_AT_LEAST = 16  # fewer would read the sums of all clusters too often
+_UNDEFINED_AT_MOST = 0.05
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Figures, one a column, and what they become when patients are redrawn."""
+
+    value: Floats
+    resampled: Floats
+    left_out: Floats  # a row for each patient left out; no rows if they are too many
+    n_clusters: int
+
+    def of(self, columns: slice) -> "Replicates":
+        """Return some of the figures."""
+        return Replicates(
+            self.value[columns],
+            self.resampled[:, columns],
+            self.left_out[:, columns],
+            self.n_clusters,
+        )
+
+
+def replicate(
+    measure: Measure,
+    *,
+    n_clusters: int,
+    n_cells: int,
+    n_resamples: int,
+    random_state: int | RandomState | None,
+) -> Replicates:
+    """Evaluate `measure` for all clusters, for resamples, and without each of them."""
+    random = check_random_state(random_state)
+    rows = max(_ROWS_AT_LEAST, _BLOCK_BYTES // (8 * n_cells))
+
+    def drawn() -> Iterator[Floats]:
+        for start in range(0, n_resamples, rows):
+            n = min(rows, n_resamples - start)
+            draws = random.randint(n_clusters, size=(n, n_clusters))
+            cells_of_counts = draws + n_clusters * np.arange(n)[:, None]
+            counts = np.bincount(cells_of_counts.ravel(), minlength=n * n_clusters)
+            yield counts.reshape(n, n_clusters).astype(float)
+
+    def all_but_one() -> Iterator[Floats]:
+        # With so many clusters, how much each of them matters makes no difference.
+        for start in range(0, n_clusters if n_clusters <= n_resamples else 0, rows):
+            left_out = np.arange(start, min(start + rows, n_clusters))
+            weights = np.ones((len(left_out), n_clusters))
+            weights[np.arange(len(left_out)), left_out] = 0
+            yield weights
+
+    value = measure(np.ones((1, n_clusters)))
+    return Replicates(
+        value[0],
+        np.concatenate([measure(weights) for weights in drawn()]),
+        np.concatenate([value[:0], *(measure(weights) for weights in all_but_one())]),
+        n_clusters,
+    )
+
+
+def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:
+    """Return the bootstrap's standard error and its degrees of freedom.
+
+    A few patients who weigh much leave the standard error itself uncertain: as
+    uncertain as that of the few normal values which its degrees of freedom stand for.
+    """
+    n = replicates.n_clusters
+    undefined = np.isnan(replicates.resampled)
+    unusable = undefined.mean(axis=0) > _UNDEFINED_AT_MOST
+    resampled = np.where(unusable, 0.0, replicates.resampled)
+    variance = np.nanvar(resampled, axis=0, ddof=1) * n / (n - 1)
+    # Rounding is no spread.
+    exact = np.nanmax(resampled, axis=0) - np.nanmin(resampled, axis=0) < 1e-12
+    error = np.where(unusable, np.nan, np.where(exact, 0.0, np.sqrt(variance)))
+
+    usable = ~np.isnan(replicates.left_out)
+    left_out = np.where(usable, replicates.left_out, 0.0)
+    mean = left_out.sum(axis=0) / np.maximum(usable.sum(axis=0), 1)
+    squares = np.where(usable, left_out - mean, 0.0) ** 2
+    total = squares.sum(axis=0)
+    surplus = (squares**2).sum(axis=0) - total**2 / n
+    freedom = np.full(len(total), n - 1.0)
+    np.divide(2 * total**2, surplus, out=freedom, where=surplus > 1e-12 * total**2)
+    return error, np.clip(freedom, 1, n - 1)
+
+
+def check_resampling(n_resamples: int, confidence_level: float) -> None:
+    """Raise ValueError unless the parameters of an interval are possible."""
+    if (
+        isinstance(n_resamples, bool)
+        or not isinstance(n_resamples, Integral)
+        or n_resamples < 100
+    ):
+        raise ValueError(
+            f"n_resamples={n_resamples!r}: expected an integer of at least 100."
+        )
+    check_share(confidence_level, "confidence_level", zero=False, one=False)

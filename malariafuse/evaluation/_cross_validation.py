@@ -1,0 +1,224 @@
+"""Out-of-fold probabilities and figures, by patient."""
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
+
+from malariafuse.evaluation._cells import (
+    Cells,
+    check_both_classes,
+    check_patients,
+    check_share,
+    check_target,
+)
+from malariafuse.evaluation._folds import PatientKFold, check_no_leakage
+from malariafuse.evaluation._measures import METRICS, Measures
+
+
+def cross_validate_patients(
+    estimator: BaseEstimator,
+    X: Any,
+    y: ArrayLike,
+    groups: ArrayLike,
+    *,
+    cv: Any = 5,
+    threshold: float = 0.5,
+    fit_params: dict[str, Any] | None = None,
+    random_state: int | RandomState | None = None,
+) -> Bunch:
+    """Judge a classifier on patients that it was not fitted on, fold by fold.
+
+    Every cell gets a probability from a classifier that has seen no cell of its
+    patient. All functions of this package take these probabilities.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier with `predict_proba`, or a pipeline that ends in one. Clones of it
+        are fitted, one for each fold.
+    X : array-like of shape (n_cells, ...)
+        What `estimator` takes: images, features, paths of files.
+    y : array-like of shape (n_cells,)
+        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+    groups : array-like of shape (n_cells,)
+        The patient of each cell.
+    cv : int, splitter or iterable of (train, test), default=5
+        An int is a number of folds: ``PatientKFold(cv, shuffle=True, random_state=
+        random_state)``. Other splits have to test every cell once, and to keep each
+        patient on one side.
+    threshold : float, default=0.5
+        From this probability on, the table counts a cell as called parasitized.
+    fit_params : dict of str to object, default=None
+        Arguments for `fit`. An array-like with one entry for each cell is cut to the
+        cells of the fold, as in ``fit_params={"groups": patients}`` for a classifier
+        that stops early on patients that it sets aside.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles the folds if `cv` is an int. Pass an int for the same folds in every
+        call.
+
+    Returns
+    -------
+    result : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the following attributes:
+
+        probabilities : ndarray of shape (n_cells,), dtype float64
+            Out-of-fold probability of the positive class.
+        fold : ndarray of shape (n_cells,), dtype int64
+            The fold, from 1, in which a cell was tested.
+        table : DataFrame of shape (n_folds + 1, 13)
+            The figures of :func:`summarize`, without intervals, and the numbers of
+            "patients" and "cells", for each fold and "pooled" over all cells.
+
+    Raises
+    ------
+    LeakageError
+        If a split has a patient on both sides.
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    PatientKFold : The folds.
+    summarize : Intervals for the pooled figures.
+
+    Notes
+    -----
+    The spread of the figures over the folds is no interval: folds share most of their
+    training cells. NaN in the table means undefined, as :func:`summarize` says.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.evaluation import cross_validate_patients
+    >>> cells = make_cell_images(200, 12, image_size=(16, 16), random_state=0)
+    >>> colors = cells.images.mean(axis=(1, 2))
+    >>> result = cross_validate_patients(
+    ...     LogisticRegression(), colors, cells.target, cells.groups, cv=3
+    ... )
+    >>> result.probabilities.shape
+    (200,)
+    >>> result.table["cells"].tolist()[-1]
+    200
+    """
+    check_share(threshold, "threshold")
+    target = check_target(y, name="y")
+    check_both_classes(target, name="y")
+    cluster, names = check_patients(groups, len(target), at_least=2)
+    check_consistent_length(X, target)
+    if not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            f"estimator={estimator!r}: expected a classifier with predict_proba."
+        )
+
+    patients = np.asarray(groups)
+    splits = _splits(cv, X, target, patients, random_state)
+    probabilities = np.empty(len(target))
+    fold = np.empty(len(target), dtype=np.int64)
+    for number, (train, test) in enumerate(splits, start=1):
+        fitted = clone(estimator).fit(
+            _safe_indexing(X, train),
+            target[train],
+            **_cut(fit_params or {}, train, len(target)),
+        )
+        columns = fitted.predict_proba(_safe_indexing(X, test))
+        probabilities[test] = np.asarray(columns)[:, _positive_column(fitted)]
+        fold[test] = number
+
+    cells = Cells(target, probabilities, cluster, names, by_patient=True)
+    chosen: dict[int | str, NDArray[np.bool_]] = {
+        number: fold == number for number in range(1, len(splits) + 1)
+    }
+    chosen["pooled"] = fold > 0
+    rows = {name: _figures(cells, part, threshold) for name, part in chosen.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("fold")
+    counts = ["patients", "cells"]
+    return Bunch(
+        probabilities=probabilities,
+        fold=fold,
+        table=table.astype(dict.fromkeys(counts, int)),
+    )
+
+
+def _splits(
+    cv: Any,
+    X: Any,
+    target: NDArray[np.int64],
+    patients: NDArray[Any],
+    random_state: int | RandomState | None,
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Return the splits, or raise before anything is trained."""
+    if isinstance(cv, Integral):
+        cv = PatientKFold(int(cv), shuffle=True, random_state=random_state)
+    elif not hasattr(cv, "split") and not isinstance(cv, Iterable):
+        raise ValueError(
+            f"cv={cv!r}: expected a number of folds, a splitter, or splits."
+        )
+    with warnings.catch_warnings():
+        # A splitter that ignores the patients is judged below by what it makes.
+        warnings.filterwarnings(
+            "ignore", "The groups parameter is ignored", UserWarning
+        )
+        splits = [
+            (np.asarray(train), np.asarray(test))
+            for train, test in check_cv(cv).split(X, target, patients)
+        ]
+    for train, test in splits:
+        check_no_leakage(patients[train], patients[test])
+    tested = np.bincount(
+        np.concatenate([test for _, test in splits]), minlength=len(target)
+    )
+    if (tested != 1).any():
+        raise ValueError(
+            f"cv={cv!r} tests {(tested == 0).sum()} cells never and "
+            f"{(tested > 1).sum()} more than once: expected every cell once."
+        )
+    return splits
+
+
+def _cut(
+    fit_params: dict[str, Any], train: NDArray[np.int64], n_cells: int
+) -> dict[str, Any]:
+    return {
+        name: _safe_indexing(value, train)
+        if not isinstance(value, (str, dict))
+        and hasattr(value, "__len__")
+        and len(value) == n_cells
+        else value
+        for name, value in fit_params.items()
+    }
+
+
+def _positive_column(fitted: BaseEstimator) -> int:
+    classes = np.asarray(fitted.classes_).tolist()
+    if 1 not in classes:
+        raise ValueError(
+            f"estimator knows the classes {classes}: expected 1 among them. Does every "
+            "training fold have parasitized cells?"
+        )
+    return classes.index(1)
+
+
+def _figures(
+    cells: Cells, chosen: NDArray[np.bool_], threshold: float
+) -> dict[str, Any]:
+    cluster, present = np.unique(cells.cluster[chosen], return_inverse=True)
+    part = Cells(
+        cells.target[chosen],
+        cells.probability[chosen],
+        present,
+        cells.names[cluster],
+        by_patient=True,
+    )
+    values = Measures(part, threshold, METRICS)(np.ones((1, part.n_clusters)))[0]
+    counts = {"patients": part.n_clusters, "cells": len(part.target)}
+    return counts | dict(zip(METRICS, values.tolist(), strict=True))

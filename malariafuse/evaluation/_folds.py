@@ -1,0 +1,261 @@
+"""Folds of whole patients."""
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_random_state
+
+from malariafuse.evaluation._cells import check_patients, check_target
+
+
+class LeakageError(ValueError):
+    """Patients are on both sides of a split.
+
+    Parameters
+    ----------
+    patients : sequence
+        The patients who are on both sides.
+
+    Attributes
+    ----------
+    patients : list
+        The patients who are on both sides, sorted.
+
+    See Also
+    --------
+    check_no_leakage : The check that raises this.
+
+    Examples
+    --------
+    >>> from malariafuse.evaluation import LeakageError, check_no_leakage
+    >>> try:
+    ...     check_no_leakage(["C1", "C2"], ["C2", "C3"])
+    ... except LeakageError as error:
+    ...     error.patients
+    ['C2']
+    """
+
+    _SHOWN = 10
+
+    def __init__(self, patients: Any) -> None:
+        self.patients = list(patients)
+        super().__init__(self.patients)
+
+    def __str__(self) -> str:
+        """Name the patients."""
+        shown = ", ".join(str(patient) for patient in self.patients[: self._SHOWN])
+        more = ", ..." if len(self.patients) > self._SHOWN else ""
+        return (
+            f"{len(self.patients)} patients are in both the training and the test "
+            f"cells: {shown}{more}. Split by patient, as PatientKFold does."
+        )
+
+
+def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
+    """Raise an error if a patient is on both sides of a split.
+
+    Parameters
+    ----------
+    groups_train : array-like of shape (n_train,)
+        The patient of each cell that is trained on.
+    groups_test : array-like of shape (n_test,)
+        The patient of each cell that is tested on.
+
+    Returns
+    -------
+    None
+        No patient is on both sides.
+
+    Raises
+    ------
+    LeakageError
+        If a patient is on both sides; its message names the patients.
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    PatientKFold : Folds that pass this check.
+
+    Examples
+    --------
+    >>> from malariafuse.evaluation import check_no_leakage
+    >>> check_no_leakage(["C1", "C1", "C2"], ["C3"])
+    """
+    _, trained = check_patients(
+        groups_train, np.size(groups_train), name="groups_train"
+    )
+    _, tested = check_patients(groups_test, np.size(groups_test), name="groups_test")
+    shared = trained[np.isin(trained, tested)]
+    if len(shared):
+        raise LeakageError(shared.tolist())
+
+
+class PatientKFold(BaseCrossValidator):
+    """Divide cells into folds by patient, alike in classes and in infected patients.
+
+    Every patient is in one fold as a whole. The folds have as many infected patients as
+    each other, give or take one, and as many healthy ones, and share the parasitized
+    and the uninfected cells as evenly as that allows.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        The number of folds, at least 2.
+    shuffle : bool, default=False
+        Whether chance decides which patients of similar size are set against each
+        other. Otherwise the folds are always the same.
+    random_state : int, RandomState instance or None, default=None
+        Shuffles, if `shuffle` is True. Pass an int for the same folds in every call.
+
+    See Also
+    --------
+    cross_validate_patients : Use these folds.
+    sklearn.model_selection.StratifiedGroupKFold : Balances cells alone: a fold may
+        lack healthy patients.
+
+    Notes
+    -----
+    A patient with at least one parasitized cell is infected. Infected patients are
+    ranked by their parasitized cells, healthy ones by their cells; of each `n_splits`
+    patients in this order every fold gets one, and the largest of them goes to the fold
+    with the fewest cells so far. `shuffle` ranks by sizes times random numbers between
+    1/2 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.evaluation import PatientKFold
+    >>> patients = np.array(["C1", "C1", "C2", "C2", "C3", "C3", "C4", "C4"])
+    >>> y = np.array([1, 1, 0, 0, 1, 0, 0, 0])  # C1 and C3 are infected
+    >>> for train, test in PatientKFold(2).split(y, y, patients):
+    ...     print(np.unique(patients[test]))
+    ['C1' 'C2']
+    ['C3' 'C4']
+    """
+
+    n_splits: int
+    shuffle: bool
+    random_state: int | RandomState | None
+
+    # In scikit-learn's metadata routing, groups reach this splitter unasked.
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = False,
+        random_state: int | RandomState | None = None,
+    ) -> None:
+        if (
+            isinstance(n_splits, bool)
+            or not isinstance(n_splits, Integral)
+            or n_splits < 2
+        ):
+            raise ValueError(
+                f"n_splits={n_splits!r}: expected an integer of at least 2."
+            )
+        if not isinstance(shuffle, bool):
+            raise ValueError(f"shuffle={shuffle!r}: expected True or False.")
+        if random_state is not None and not shuffle:
+            raise ValueError(
+                f"random_state={random_state!r} has no effect without shuffle=True."
+            )
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X, y, groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            The number of folds.
+        """
+        return self.n_splits
+
+    def split(
+        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Generate the cells to train on and those to test on, fold by fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_cells, ...)
+            The cells; only their number matters.
+        y : array-like of shape (n_cells,)
+            Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        groups : array-like of shape (n_cells,)
+            The patient of each cell.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,)
+            Numbers of the cells of all other folds.
+        test : ndarray of shape (n_test,)
+            Numbers of the cells of this fold.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or there are fewer infected patients, or
+            fewer patients in all, than folds.
+        """
+        return super().split(X, y, groups)
+
+    def _iter_test_indices(
+        self, X: Any = None, y: Any = None, groups: Any = None
+    ) -> Iterator[NDArray[np.int64]]:
+        if y is None:
+            raise ValueError("y is None: expected the label of each cell.")
+        target = check_target(y, name="y")
+        patient, names = check_patients(groups, len(target))
+        fold = self._fold_of_patients(
+            np.bincount(patient, weights=target, minlength=len(names)).astype(float),
+            np.bincount(patient, weights=1 - target, minlength=len(names)).astype(
+                float
+            ),
+        )
+        for number in range(self.n_splits):
+            yield np.flatnonzero(fold[patient] == number)
+
+    def _fold_of_patients(
+        self, parasitized: NDArray[np.float64], uninfected: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        infected = np.flatnonzero(parasitized > 0)
+        healthy = np.flatnonzero(parasitized == 0)
+        if len(infected) < self.n_splits:
+            raise ValueError(
+                f"groups has {len(infected)} infected patients of {len(parasitized)}: "
+                f"expected at least n_splits={self.n_splits}, one for each fold."
+            )
+        random = check_random_state(self.random_state) if self.shuffle else None
+        fold = np.empty(len(parasitized), dtype=np.int64)
+        n_patients = np.zeros(self.n_splits)
+        for members, size in ((infected, parasitized), (healthy, uninfected)):
+            rank = size[members]
+            if random is not None:
+                rank = rank * random.uniform(0.5, 1, len(members))
+            ranked = members[np.argsort(-rank, kind="stable")]
+            n_cells = np.zeros(self.n_splits)
+            for start in range(0, len(ranked), self.n_splits):
+                block = ranked[start : start + self.n_splits]
+                block = block[np.argsort(-size[block], kind="stable")]
+                # The last block may be short: folds that lack a patient come first.
+                emptiest = np.lexsort((n_cells, n_patients))[: len(block)]
+                fold[block] = emptiest
+                n_cells[emptiest] += size[block]
+                n_patients[emptiest] += 1
+        return fold

@@ -1,0 +1,92 @@
+"""Labels that out-of-fold probabilities contradict."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from malariafuse.evaluation._cells import check_cells, check_patients
+
+
+def label_issues(
+    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None
+) -> pd.DataFrame:
+    """List the cells whose label the classifier confidently contradicts.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_cells,)
+        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+    y_prob : array-like of shape (n_cells,)
+        Probability of the positive class, 0 to 1, out of fold. Probabilities of cells
+        that the classifier was fitted on repeat the labels, right or wrong.
+    groups : array-like of shape (n_cells,), default=None
+        The patient of each cell, for the column "patient".
+
+    Returns
+    -------
+    DataFrame of shape (n_issues, 3 or 4)
+        The most contradicted label first. The index, "cell", is the position in
+        `y_true`; the columns are the "label", the "probability" of the positive class,
+        the "support" of the label, that is the probability of the labeled class, and,
+        with `groups`, the "patient".
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, or `y_true` has one class only.
+
+    Notes
+    -----
+    This is confident learning [1]_ with two classes. A class is confidently predicted
+    where its probability is at least the mean probability of that class among the cells
+    that are labeled so; where both are, the more probable one counts. A label is an
+    issue if the other class is confidently predicted. The thresholds are means, so a
+    classifier that is timid about one class is not taken for doubt about its labels.
+
+    An issue is a reason to look at the image again, no more: a classifier that is wrong
+    in a systematic way lists sound labels. **Never remove cells from a test set because
+    of it.** Whatever the classifier gets wrong would be removed with the wrong labels,
+    and every figure would rise. Figures with and without the issues may be shown side
+    by side, to tell how much they depend on the labels; a second expert, who sees
+    neither label nor probability, can correct them.
+
+    References
+    ----------
+    .. [1] C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident Learning: Estimating
+       Uncertainty in Dataset Labels", Journal of Artificial Intelligence Research 70,
+       2021, pages 1373 to 1411, https://doi.org/10.1613/jair.1.12125
+
+    Examples
+    --------
+    >>> from malariafuse.evaluation import label_issues
+    >>> y_true = [1, 1, 1, 1, 0, 0, 0, 0]
+    >>> y_prob = [0.9, 0.8, 0.9, 0.02, 0.1, 0.2, 0.45, 0.97]
+    >>> label_issues(y_true, y_prob, ["C1", "C1", "C2", "C2", "C3", "C3", "C4", "C4"])
+          label  probability  support patient
+    cell
+    3         1         0.02     0.02      C2
+    7         0         0.97     0.03      C4
+    """
+    cells = check_cells(y_true, y_prob, None, groups_optional=True)
+    if groups is not None:
+        check_patients(groups, len(cells.target))
+    positive = cells.target == 1
+    support_of_positive, support_of_negative = cells.probability, 1 - cells.probability
+    confidently_positive = support_of_positive >= support_of_positive[positive].mean()
+    confidently_negative = support_of_negative >= support_of_negative[~positive].mean()
+    more_probable = support_of_positive > support_of_negative
+    issue = np.where(
+        positive,
+        confidently_negative & ~(confidently_positive & more_probable),
+        confidently_positive & (~confidently_negative | more_probable),
+    )
+    table = pd.DataFrame(
+        {
+            "label": cells.target,
+            "probability": cells.probability,
+            "support": np.where(positive, support_of_positive, support_of_negative),
+        }
+    ).rename_axis("cell")
+    if groups is not None:
+        table["patient"] = np.asarray(groups)
+    return table[issue].sort_values("support", kind="stable")

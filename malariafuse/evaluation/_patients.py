@@ -1,0 +1,88 @@
+"""The figures of each patient."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from malariafuse.evaluation._cells import check_cells, check_share
+
+
+def patient_table(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    groups: ArrayLike,
+    *,
+    threshold: float = 0.5,
+) -> pd.DataFrame:
+    """Count the cells of each patient and what a classifier made of them.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_cells,)
+        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+    y_prob : array-like of shape (n_cells,)
+        Probability of the positive class, 0 to 1.
+    groups : array-like of shape (n_cells,)
+        The patient of each cell.
+    threshold : float, default=0.5
+        From this probability on, a cell is called parasitized.
+
+    Returns
+    -------
+    DataFrame of shape (n_patients, 8)
+        One row for each patient, whose index is the patient, the worst recall first,
+        then the worst specificity. The columns:
+
+        - "cells", "parasitized" and "uninfected": the numbers of cells, by label;
+        - "found": the parasitized cells that are called so;
+        - "false alarms": the uninfected cells that are called parasitized;
+        - "recall", NaN for a patient without parasitized cells, who comes last;
+        - "specificity", NaN for a patient without uninfected cells;
+        - "mean probability" of the positive class, over all cells.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described.
+
+    See Also
+    --------
+    PatientClassifier : Decide about patients.
+
+    Examples
+    --------
+    >>> from malariafuse.evaluation import patient_table
+    >>> y_true = [1, 1, 1, 0, 0, 0]
+    >>> y_prob = [0.9, 0.2, 0.8, 0.1, 0.6, 0.3]
+    >>> table = patient_table(y_true, y_prob, ["C7", "C7", "C9", "C9", "C3", "C3"])
+    >>> table[["cells", "parasitized", "found", "recall", "specificity"]]
+            cells  parasitized  found  recall  specificity
+    patient
+    C7          2            2      1     0.5          NaN
+    C9          2            1      1     1.0          1.0
+    C3          2            0      0     NaN          0.5
+    """
+    check_share(threshold, "threshold")
+    cells = check_cells(y_true, y_prob, groups, both_classes=False, n_patients=1)
+    positive = cells.target == 1
+    called = cells.probability >= threshold
+
+    def count(values: NDArray[Any]) -> NDArray[np.int64]:
+        return cells.sums(values).astype(np.int64)
+
+    table = pd.DataFrame(
+        {
+            "cells": count(np.ones(len(positive))),
+            "parasitized": count(positive),
+            "uninfected": count(~positive),
+            "found": count(positive & called),
+            "false alarms": count(~positive & called),
+        },
+        index=pd.Index(cells.names, name="patient"),
+    )
+    table["recall"] = table["found"] / table["parasitized"]
+    table["specificity"] = 1 - table["false alarms"] / table["uninfected"]
+    table["mean probability"] = cells.sums(cells.probability) / table["cells"]
+    return table.sort_values(["recall", "specificity"], kind="stable")

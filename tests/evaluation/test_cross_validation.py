@@ -1,0 +1,175 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, PredefinedSplit
+
+from malariafuse.evaluation import (
+    LeakageError,
+    PatientKFold,
+    cross_validate_patients,
+    summarize,
+)
+
+
+@pytest.fixture(scope="module")
+def data(cells):
+    y, y_prob, patient = cells
+    return y_prob[:, None], y, patient
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """Give every cell the number of cells trained on; keep what `fit` was given."""
+
+    seen: list[dict] = []  # noqa: RUF012
+
+    def fit(self, X, y, **arguments):
+        self.classes_ = np.unique(y)
+        self.n_fitted_ = len(X)
+        self.seen.append({"X": X, "y": y, **arguments})
+        return self
+
+    def predict_proba(self, X):
+        share = np.full(len(X), self.n_fitted_ / 10_000)
+        return np.stack([1 - share, share], axis=1)
+
+
+@pytest.fixture
+def recorder():
+    Recorder.seen.clear()
+    return Recorder()
+
+
+def test_every_cell_is_judged_by_a_classifier_that_never_saw_its_patient(
+    data, recorder
+):
+    X, y, patient = data
+    numbers = np.arange(len(X))[:, None]
+    result = cross_validate_patients(recorder, numbers, y, patient, cv=4)
+    assert sorted(np.unique(result.fold)) == [1, 2, 3, 4]
+    for number, fitted in enumerate(recorder.seen, start=1):
+        test = result.fold == number
+        trained_on = fitted["X"][:, 0]
+        assert not np.isin(patient[test], patient[trained_on]).any()
+        assert (fitted["y"] == y[trained_on]).all()
+        assert (result.probabilities[test] == len(trained_on) / 10_000).all()
+
+
+def test_table(data):
+    X, y, patient = data
+    result = cross_validate_patients(
+        LogisticRegression(), X, y, patient, cv=4, threshold=0.4, random_state=0
+    )
+    table = result.table
+    assert table.index.tolist() == [1, 2, 3, 4, "pooled"]
+    assert table["patients"].tolist() == [10, 10, 10, 10, 40]
+    assert table["cells"].iloc[:-1].sum() == table.loc["pooled", "cells"] == len(y)
+    for name, chosen in (("pooled", result.fold > 0), (2, result.fold == 2)):
+        expected = summarize(
+            y[chosen],
+            result.probabilities[chosen],
+            patient[chosen],
+            threshold=0.4,
+            n_resamples=100,
+        )["value"]
+        pd.testing.assert_series_equal(
+            table.loc[name, expected.index].astype(float), expected, check_names=False
+        )
+
+
+def test_the_seed_makes_the_folds(data):
+    first, again, other = (
+        cross_validate_patients(LogisticRegression(), *data, random_state=seed).fold
+        for seed in (0, 0, 1)
+    )
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_the_estimator_itself_is_not_fitted(data):
+    estimator = LogisticRegression()
+    cross_validate_patients(estimator, *data, cv=2)
+    assert not hasattr(estimator, "classes_")
+
+
+def test_fit_params_are_cut_to_the_fold(data, recorder):
+    X, y, patient = data
+    fit_params = {"groups": patient, "weights": patient.tolist(), "note": "as it is"}
+    cross_validate_patients(recorder, X, y, patient, cv=2, fit_params=fit_params)
+    for fitted in recorder.seen:
+        assert len(fitted["groups"]) == len(fitted["weights"]) == len(fitted["X"])
+        assert fitted["note"] == "as it is"
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray, pd.Series])
+def test_x_may_be_paths_and_patients_names(data, recorder, kind):
+    _, y, patient = data
+    names = kind([f"C{number}" for number in patient])
+    result = cross_validate_patients(recorder, names, y, names, cv=2)
+    assert (result.fold > 0).all()
+
+
+def test_labels_may_be_booleans(data):
+    X, y, patient = data
+    arguments = {"cv": 3, "random_state": 0}
+    plain, boolean = (
+        cross_validate_patients(LogisticRegression(), X, labels, patient, **arguments)
+        for labels in (y, y == 1)
+    )
+    np.testing.assert_array_equal(plain.probabilities, boolean.probabilities)
+
+
+def test_splits_of_your_own(data):
+    X, y, patient = data
+    fold = patient % 3
+    result = cross_validate_patients(
+        LogisticRegression(), X, y, patient, cv=PredefinedSplit(fold)
+    )
+    assert (result.fold == fold + 1).all()
+
+
+class TestRefused:
+    def test_patients_on_both_sides(self, data, recorder):
+        splits = KFold(2, shuffle=True, random_state=0)
+        with pytest.raises(LeakageError, match=r"40 patients are in both"):
+            cross_validate_patients(recorder, *data, cv=splits)
+        assert not recorder.seen  # nothing was trained first
+
+    def test_cells_that_are_never_tested(self, data):
+        X, y, patient = data
+        some = list(PatientKFold(4).split(X, y, patient))[:3]
+        with pytest.raises(ValueError, match=r"tests \d+ cells never and 0 more than"):
+            cross_validate_patients(LogisticRegression(), X, y, patient, cv=some)
+
+    def test_an_estimator_without_probabilities(self, data):
+        with pytest.raises(
+            ValueError, match="expected a classifier with predict_proba"
+        ):
+            cross_validate_patients(BaseEstimator(), *data)
+
+    def test_labels_that_are_no_classes(self, data):
+        X, y, patient = data
+        names = np.array(["Uninfected", "Parasitized"])[y]
+        with pytest.raises(ValueError, match=r"y has the labels .*y == 'Parasitized'"):
+            cross_validate_patients(LogisticRegression(), X, names, patient)
+        with pytest.raises(ValueError, match="y has no parasitized cell"):
+            cross_validate_patients(LogisticRegression(), X, 0 * y, patient)
+
+    def test_a_training_fold_without_parasites(self, data, recorder):
+        X, y, patient = data
+        healthy = np.isin(patient, patient[y == 1], invert=True)
+        halves = [np.flatnonzero(healthy), np.flatnonzero(~healthy)]
+        with pytest.raises(ValueError, match=r"classes \[0\]: expected 1 among them"):
+            cross_validate_patients(recorder, X, y, patient, cv=[halves, halves[::-1]])
+
+    def test_a_cv_that_is_none(self, data):
+        with pytest.raises(ValueError, match=r"cv=0\.5: expected a number of folds"):
+            cross_validate_patients(LogisticRegression(), *data, cv=0.5)
+
+    def test_lengths_that_differ(self, data):
+        X, y, patient = data
+        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+            cross_validate_patients(LogisticRegression(), X[1:], y, patient)
+        with pytest.raises(ValueError, match="groups has 3 patients for"):
+            cross_validate_patients(LogisticRegression(), X, y, patient[:3])

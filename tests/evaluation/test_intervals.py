@@ -1,0 +1,77 @@
+"""Small versions of benchmarks/interval_coverage.py."""
+
+import numpy as np
+import pytest
+
+from malariafuse.evaluation import compare, summarize
+
+NAMES = ["recall", "specificity", "accuracy", "AUC"]
+N_STUDIES = 60
+SETTINGS = {"n_resamples": 200, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def truth(simulate):
+    y, y_prob, patient = simulate(2**20, n_patients=4000)
+    return summarize(y, y_prob, patient, n_resamples=100)["value"]
+
+
+@pytest.fixture(scope="module")
+def studies(simulate):
+    return [simulate(seed, n_patients=40) for seed in range(N_STUDIES)]
+
+
+def share_that_holds(tables, truth):
+    held = [(table["low"] <= truth) & (truth <= table["high"]) for table in tables]
+    return np.mean(held, axis=0)
+
+
+def test_intervals_by_patient_hold_the_truth(studies, truth):
+    tables = [summarize(*study, **SETTINGS).loc[NAMES] for study in studies]
+    share = share_that_holds(tables, truth[NAMES])
+    # 0.95, give or take three standard errors of 60 studies.
+    assert (share > 0.86).all(), share
+    assert share.mean() < 0.99, share
+
+
+def test_intervals_by_cell_do_not(studies, truth):
+    tables = [
+        summarize(y, y_prob, **SETTINGS).loc[NAMES] for y, y_prob, _ in studies[:25]
+    ]
+    assert (share_that_holds(tables, truth[NAMES]) < 0.8).all()
+
+
+def test_intervals_of_differences_hold_the_truth(studies):
+    """Two classifiers that are equally good, and find the same patients difficult."""
+    random = np.random.default_rng(0)
+    tables = []
+    for y, y_prob, patient in studies:
+        one, other = (
+            y_prob ** np.exp(random.normal(0, 0.3, 40))[patient] for _ in "ab"
+        )
+        tables.append(
+            compare(
+                y,
+                {"a": one, "b": other},
+                patient,
+                metrics=("recall", "AUC"),
+                **SETTINGS,
+            )
+        )
+    assert (share_that_holds(tables, 0) > 0.86).all()
+    p_values = np.concatenate([table["p_value"] for table in tables])
+    assert 0.005 < (p_values < 0.05).mean() < 0.09
+
+
+def test_a_wider_level_gives_a_wider_interval(cells):
+    narrow, wide = (
+        summarize(*cells, confidence_level=level, **SETTINGS) for level in (0.8, 0.99)
+    )
+    assert (wide["low"] < narrow["low"]).all()
+    assert (wide["high"] > narrow["high"]).all()
+
+
+def test_bounds_stay_within_the_range_of_the_figure(simulate):
+    table = summarize(*simulate(0, n_patients=8, spread=3), **SETTINGS)
+    assert (table["low"] >= np.where(table.index == "MCC", -1, 0)).all()
+    assert (table["high"] <= 1).all()

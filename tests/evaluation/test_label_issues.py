@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from malariafuse.evaluation import label_issues
+
+
+@pytest.fixture(scope="module")
+def mislabeled(simulate):
+    """Good probabilities, and the numbers of the cells whose labels were exchanged."""
+    y, y_prob, patient = simulate(0, spread=0.3)
+    sure = np.flatnonzero((y_prob > 0.5) == (y == 1))
+    exchanged = np.random.default_rng(0).choice(sure, 60, replace=False)
+    y = y.copy()
+    y[exchanged] = 1 - y[exchanged]
+    return y, y_prob, patient, exchanged
+
+
+def test_exchanged_labels_come_first(mislabeled):
+    y, y_prob, patient, exchanged = mislabeled
+    issues = label_issues(y, y_prob, patient)
+    assert np.isin(exchanged, issues.index).mean() > 0.6
+    assert np.isin(issues.index[:30], exchanged).mean() > 0.9
+    assert issues["support"].is_monotonic_increasing
+
+
+def test_columns_say_what_the_cell_is(mislabeled):
+    y, y_prob, patient, _ = mislabeled
+    issues = label_issues(y, y_prob, patient)
+    assert (issues["label"] == y[issues.index]).all()
+    assert (issues["probability"] == y_prob[issues.index]).all()
+    assert (issues["patient"] == patient[issues.index]).all()
+    expected = np.where(
+        issues["label"] == 1, y_prob[issues.index], 1 - y_prob[issues.index]
+    )
+    np.testing.assert_array_equal(issues["support"], expected)
+    assert "patient" not in label_issues(y, y_prob)
+
+
+def test_timid_probabilities_are_no_doubt_about_labels():
+    """Below 0.5 throughout, yet higher for the parasitized cells."""
+    y = np.repeat([0, 1], 50)
+    y_prob = np.where(y == 1, 0.3, 0.1)
+    assert label_issues(y, y_prob).empty
+    y_prob[0] = 0.35
+    assert label_issues(y, y_prob).index.tolist() == [0]
+
+
+def test_exchanging_the_classes_lists_the_same_cells(mislabeled):
+    y, y_prob, _, _ = mislabeled
+    exchanged = label_issues(1 - y, 1 - y_prob)
+    assert sorted(label_issues(y, y_prob).index) == sorted(exchanged.index)
+
+
+def test_bad_input(mislabeled):
+    y, y_prob, patient, _ = mislabeled
+    with pytest.raises(ValueError, match="y_true has no uninfected cell"):
+        label_issues(np.ones_like(y), y_prob)
+    with pytest.raises(ValueError, match="groups has"):
+        label_issues(y, y_prob, patient[1:])
