@@ -1,0 +1,145 @@
+"""What a classifier's random changes do to its training images."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from malariafuse._images import check_images
+from malariafuse.plotting._axes import axes_grid, show_image
+from malariafuse.plotting._checks import check_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from malariafuse.classifiers._base import BaseImageClassifier
+
+
+class AugmentationDisplay:
+    """Images beside random changes of them, as a classifier sees them in training.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width, channels)
+        Images, uint8 in 0..255 or floating in 0..1.
+    augmented : ndarray of shape (n_changes, n_images, height, width, channels), float32
+        Changed images in 0..1.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, shape (n_images, 1 + n_changes)
+        Axes: a row for each image, which itself stands first.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    malariafuse.networks.RandomQuarterTurn : Turn images.
+    malariafuse.networks.RandomStainJitter : Change the strength of the stain.
+
+    Examples
+    --------
+    >>> from malariafuse import ResNet18Classifier
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.plotting import AugmentationDisplay
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> display = AugmentationDisplay.from_estimator(
+    ...     ResNet18Classifier(), cells.images[:2], n_changes=3, random_state=0
+    ... )
+    >>> display.augmented.shape
+    (3, 2, 16, 16, 3)
+    """
+
+    def __init__(self, *, images: NDArray[Any], augmented: NDArray[np.float32]) -> None:
+        self.images = images
+        self.augmented = augmented
+
+    @classmethod
+    def from_estimator(
+        cls,
+        classifier: "BaseImageClassifier",
+        X: ArrayLike,
+        *,
+        n_changes: int = 6,
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Change images as the `augmentation` of a classifier says, and draw them.
+
+        Parameters
+        ----------
+        classifier : estimator
+            A classifier with the parameter `augmentation`; it need not be fitted.
+        X : array-like of shape (n_images, height, width, channels)
+            The images to show, uint8 in 0..255 or floating in 0..1: a few.
+        n_changes : int, default=6
+            How often each image is changed.
+        random_state : int, RandomState instance or None, default=None
+            Draws the changes. Pass an int to see the same ones in every call.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described, or the classifier changes nothing.
+        """
+        # Keras is loaded here, on first use, and not with the displays.
+        from malariafuse._keras._seeds import keras_seed
+        from malariafuse.classifiers._augment import augmented, make_augmentation
+
+        images = check_images(X)
+        check_count(n_changes, "n_changes")
+        if not hasattr(classifier, "augmentation"):
+            raise TypeError(
+                f"classifier is a {type(classifier).__name__} without the parameter "
+                "augmentation: expected a classifier of malariafuse. Of a pipeline, "
+                "pass the last step."
+            )
+        with keras_seed(check_random_state(random_state).randint(2**31 - 1)):
+            layers = make_augmentation(classifier.augmentation)
+        if not layers:
+            raise ValueError(
+                f"classifier.augmentation={classifier.augmentation!r}: no image is "
+                "changed in training, and there is nothing to show."
+            )
+        changed = [augmented(images, layers) for _ in range(n_changes)]
+        return cls(images=images, augmented=np.stack(changed)).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the images.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : AugmentationDisplay
+            The display itself.
+        """
+        n_changes, n_images = self.augmented.shape[:2]
+        side = min(1.5, 9 / (n_changes + 1))
+        self.figure_, self.axes_ = axes_grid(
+            ax,
+            (n_images, 1 + n_changes),
+            (side * (n_changes + 1), side * n_images + 0.7),
+            "Random changes in training",
+        )
+        for row in range(n_images):
+            show_image(self.axes_[row, 0], self.images[row])
+            for change in range(n_changes):
+                show_image(self.axes_[row, 1 + change], self.augmented[change, row])
+        self.axes_[0, 0].set_title("as it is", fontsize="small")
+        for number, axes in enumerate(self.axes_[0, 1:], start=1):
+            axes.set_title(f"change {number}", fontsize="small")
+        return self

@@ -1,0 +1,82 @@
+"""Where a display draws: new axes or the user's, one or a grid of them."""
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+
+def import_pyplot() -> ModuleType:
+    """Return matplotlib.pyplot, or say how to install it."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            "Plots need matplotlib, which is not installed. Install it with "
+            "pip install 'malariafuse[plots]'."
+        ) from error
+    return matplotlib.pyplot
+
+
+def single_axes(
+    ax: "Axes | None", size: tuple[float, float]
+) -> tuple["Figure | SubFigure", "Axes"]:
+    """Return `ax` and its figure, or a new figure of `size` inches with one axes."""
+    pyplot = import_pyplot()
+    if ax is None:
+        return pyplot.subplots(figsize=size, layout="constrained")
+    return ax.figure, ax
+
+
+def axes_grid(
+    ax: "Axes | None",
+    shape: tuple[int, int],
+    size: tuple[float, float],
+    title: str,
+) -> tuple["Figure | SubFigure", NDArray[Any]]:
+    """Return a figure and an array of `shape` of axes, in a new figure or inside `ax`.
+
+    A new figure has `size` inches. Of the axes given only their place is used.
+    """
+    pyplot = import_pyplot()
+    if ax is None:
+        figure, axes = pyplot.subplots(
+            *shape, figsize=size, layout="constrained", squeeze=False
+        )
+        figure.suptitle(title, fontsize="large")
+        return figure, axes
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError(
+            "ax was placed by hand, and this display divides its axes into several: "
+            "pass axes made by plt.subplots, or None for a new figure."
+        )
+    ax.set_axis_off()
+    # A row for the title alone: the axes below it have titles of their own.
+    parts = place.subgridspec(2, 1, height_ratios=[0.1, 1])
+    heading = ax.figure.add_subplot(parts[0])
+    heading.set_axis_off()
+    heading.text(0.5, 0.5, title, ha="center", va="center", fontsize="large")
+    grid = parts[1].subgridspec(*shape)
+    axes = np.empty(shape, dtype=object)
+    for index in np.ndindex(*shape):
+        axes[index] = ax.figure.add_subplot(grid[index])
+    return ax.figure, axes
+
+
+def show_image(
+    axes: "Axes", image: NDArray[Any], *, title: str | None = None, **settings: Any
+) -> Any:
+    """Show an image without ticks; `settings` go to matplotlib's `imshow`."""
+    axes.set(xticks=[], yticks=[])
+    if title:
+        axes.set_title(title, fontsize="small")
+    return axes.imshow(
+        image[..., 0] if image.shape[-1] == 1 and image.ndim == 3 else image,
+        **{"cmap": "gray", "vmin": 0, **settings},
+    )

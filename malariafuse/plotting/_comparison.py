@@ -1,0 +1,213 @@
+"""The figures of several classifiers side by side, with their intervals."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from malariafuse.evaluation import comparison_table
+from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._style import CLASS_COLORS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MARKERS = "osD^vP*"
+
+
+class ComparisonDisplay:
+    """Figures of several classifiers with their intervals, as dots and whiskers.
+
+    Use :meth:`from_predictions` or :meth:`from_table` to make one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each classifier and columns of two levels, the metric and "value",
+        "low" or "high": as of :func:`malariafuse.evaluation.comparison_table`.
+
+    Attributes
+    ----------
+    dots_ : list of matplotlib ErrorbarContainer
+        The dots and whiskers of each classifier.
+    ax_ : matplotlib Axes
+        Axes with the dots.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    malariafuse.evaluation.comparison_table : The table alone.
+    malariafuse.evaluation.compare : Whether differences are more than chance.
+
+    Notes
+    -----
+    Intervals of two classifiers may overlap although one of them is reliably better,
+    because the same patients are hard for both. Where a bound is NaN, no whisker is
+    drawn on that side.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.plotting import ComparisonDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> patients = np.repeat(np.arange(20), 10)
+    >>> y_true = np.tile([0, 1], 100)
+    >>> display = ComparisonDisplay.from_predictions(
+    ...     y_true,
+    ...     {
+    ...         "sharp": np.clip(y_true + rng.normal(0, 0.5, 200), 0, 1),
+    ...         "blunt": np.clip(y_true + rng.normal(0, 1, 200), 0, 1),
+    ...     },
+    ...     patients,
+    ...     random_state=0,
+    ... )
+    >>> display.table.index.tolist()
+    ['sharp', 'blunt']
+    """
+
+    def __init__(self, *, table: pd.DataFrame) -> None:
+        self.table = table
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, *, ax: "Axes | None" = None) -> Self:
+        """Draw a table that has been computed.
+
+        Parameters
+        ----------
+        table : DataFrame
+            What :func:`malariafuse.evaluation.comparison_table` returned, or rows and
+            columns of it.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If `table` has other columns.
+        """
+        if table.columns.nlevels != 2 or not all(
+            {"value", "low", "high"} <= set(table[metric].columns)
+            for metric in _metrics(table)
+        ):
+            raise ValueError(
+                f"table has the columns {table.columns.tolist()}: expected for each "
+                "metric the columns 'value', 'low' and 'high' below it, as "
+                "comparison_table returns them."
+            )
+        return cls(table=table).plot(ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        probabilities: Mapping[str, ArrayLike],
+        groups: ArrayLike,
+        *,
+        threshold: float | Mapping[str, float] = 0.5,
+        metrics: Sequence[str] = ("recall", "specificity", "accuracy", "AUC"),
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute the figures and their intervals and draw them.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels: 1 = parasitized, 0 = uninfected.
+        probabilities : mapping of str to array-like of shape (n_samples,)
+            The name of each classifier and its probabilities that a cell is
+            parasitized, 0 to 1, for patients that it was not trained on.
+        groups : array-like of shape (n_samples,)
+            Patient of each cell; at least two.
+        threshold : float or mapping of str to float, default=0.5
+            Probability from which on a cell is called parasitized, 0 to 1; a mapping
+            has one for each classifier.
+        metrics : tuple of str, default=("recall", "specificity", "accuracy", "AUC")
+            Which figures of :func:`malariafuse.evaluation.summarize` to draw.
+        random_state : int, RandomState instance or None, default=None
+            Draws the patients. Pass an int for the same intervals in every call.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or `y_true` has one class only.
+        """
+        table = comparison_table(
+            y_true,
+            probabilities,
+            groups,
+            threshold=threshold,
+            metrics=metrics,
+            random_state=random_state,
+        )
+        return cls.from_table(table, ax=ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the dots and whiskers.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ComparisonDisplay
+            The display itself.
+        """
+        names, metrics = self.table.index.tolist(), _metrics(self.table)
+        self.figure_, self.ax_ = single_axes(
+            ax, (8, 1.4 + len(metrics) * (0.25 + 0.17 * len(names)))
+        )
+        heights = np.arange(len(metrics))
+        self.dots_ = []
+        for number, name in enumerate(names):
+            figures = self.table.loc[name]
+            value, low, high = (
+                figures.loc[[(metric, part) for metric in metrics]].to_numpy(float)
+                for part in ("value", "low", "high")
+            )
+            reach = np.nan_to_num([value - low, high - value]).clip(min=0)
+            offset = (number - (len(names) - 1) / 2) * 0.8 / len(names)
+            self.dots_.append(
+                self.ax_.errorbar(
+                    value,
+                    heights + offset,
+                    xerr=reach,
+                    fmt=_MARKERS[number % len(_MARKERS)],
+                    color=CLASS_COLORS[number % len(CLASS_COLORS)],
+                    capsize=3,
+                    label=str(name),
+                )
+            )
+        self.ax_.set_yticks(heights, metrics)
+        for border in heights[:-1] + 0.5:
+            self.ax_.axhline(border, color="0.85", lw=0.8, zorder=0)
+        self.ax_.set(
+            ylim=(len(metrics) - 0.5, -0.5),
+            xlabel="value, with its interval",
+            title="Comparison of classifiers",
+        )
+        self.ax_.grid(axis="x", alpha=0.3)
+        # Beside the axes, where it cannot hide a whisker.
+        self.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+        return self
+
+
+def _metrics(table: pd.DataFrame) -> list[Any]:
+    return table.columns.get_level_values(0).unique().tolist()

@@ -1,0 +1,182 @@
+"""Images with the places that speak for a class marked."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from malariafuse._images import check_images
+from malariafuse.plotting._axes import axes_grid, show_image
+from malariafuse.plotting._grad_cam import grad_cam, target_column
+from malariafuse.plotting._style import class_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from malariafuse.classifiers._base import BaseImageClassifier
+
+_N_COLUMNS = 6
+
+
+class GradCAMDisplay:
+    """Images, and under each the places that speak for a class.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width, channels)
+        Images, uint8 in 0..255 or floating in 0..1.
+    heatmaps : ndarray of shape (n_images, height, width)
+        Maps of 0 to 1, as of :func:`grad_cam`.
+    titles : sequence of str
+        A title for each image.
+    title : str
+        The title of the whole.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, shape (2 * n_rows, n_columns)
+        Axes: rows of images, and of the same with their maps, in turn.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    grad_cam : The maps alone.
+    ImageGridDisplay : The worst misses, which are worth a look here.
+
+    Examples
+    --------
+    >>> from malariafuse import ConvNetClassifier
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.plotting import GradCAMDisplay
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> classifier = ConvNetClassifier(filters=4, epochs=1, random_state=0)
+    >>> classifier.fit(cells.images, cells.target)
+    ConvNetClassifier(...)
+    >>> GradCAMDisplay.from_estimator(classifier, cells.images[:3]).axes_.shape
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        *,
+        images: NDArray[Any],
+        heatmaps: NDArray[np.float32],
+        titles: Sequence[str],
+        title: str,
+    ) -> None:
+        self.images = images
+        self.heatmaps = heatmaps
+        self.titles = titles
+        self.title = title
+
+    @classmethod
+    def from_estimator(
+        cls,
+        classifier: "BaseImageClassifier",
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        target: Any = None,
+        layer: str | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute the maps of images and draw them.
+
+        Parameters
+        ----------
+        classifier : estimator
+            A fitted classifier of malariafuse. Of a pipeline, pass the last step, and
+            as `X` what the steps before it return.
+        X : array-like of shape (n_images, height, width, channels)
+            The images to show, of the shape seen in `fit`, uint8 in 0..255 or floating
+            in 0..1: a few.
+        y : array-like of shape (n_images,), default=None
+            True labels, to be named in the titles.
+        target : label, default=None
+            The class, out of `classes_`. None takes the positive class of two, and of
+            more the most probable class of each image.
+        layer : str, default=None
+            Name of the layer whose output is looked at; see :func:`grad_cam`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : GradCAMDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described, or the network has no feature map.
+        NotImplementedError
+            If Keras runs on another backend than TensorFlow.
+        """
+        images = check_images(X)
+        labels = None if y is None else column_or_1d(y)
+        check_consistent_length(images, labels)
+        heatmaps = grad_cam(classifier, images, target=target, layer=layer)
+        probabilities = classifier.predict_proba(images)
+        column = target_column(classifier, target)
+        names = [class_name(label) for label in classifier.classes_]
+        titles = []
+        for row, probability in enumerate(probabilities):
+            lines = [] if labels is None else [class_name(labels[row])]
+            shown = int(probability.argmax()) if column is None else column
+            of_class = f"p({names[shown]})" if column is None else "p"
+            titles.append("\n".join([*lines, f"{of_class} = {probability[shown]:.3f}"]))
+        of = "the most probable class" if column is None else names[column]
+        return cls(
+            images=images,
+            heatmaps=heatmaps,
+            titles=titles,
+            title=f"Grad-CAM: what speaks for {of}",
+        ).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the images and their maps.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : GradCAMDisplay
+            The display itself.
+        """
+        n_columns = min(_N_COLUMNS, len(self.images))
+        n_rows = -(-len(self.images) // n_columns)
+        side = min(8 / n_columns, 2.2)
+        self.figure_, self.axes_ = axes_grid(
+            ax,
+            (2 * n_rows, n_columns),
+            (max(side * n_columns, 4), (2 * side + 0.4) * n_rows + 0.4),
+            self.title,
+        )
+        for axes in self.axes_.flat:
+            axes.set_axis_off()
+        for number, image in enumerate(self.images):
+            row, column = divmod(number, n_columns)
+            above, below = self.axes_[2 * row : 2 * row + 2, column]
+            show_image(above, image, title=self.titles[number])
+            show_image(below, _grey(image), vmax=1)
+            # What is not marked stays clear to see.
+            show_image(
+                below,
+                self.heatmaps[number],
+                cmap="viridis",
+                vmax=1,
+                alpha=0.75 * self.heatmaps[number],
+            )
+        return self
+
+
+def _grey(image: NDArray[Any]) -> NDArray[np.float64]:
+    return image.mean(axis=-1) / (255 if image.dtype == np.uint8 else 1)

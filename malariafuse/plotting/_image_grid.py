@@ -1,0 +1,271 @@
+"""Sample images, and those on which a classifier is furthest from the truth."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+
+from malariafuse._images import check_images
+from malariafuse.evaluation._cells import check_cells, check_share
+from malariafuse.plotting._axes import axes_grid, show_image
+from malariafuse.plotting._checks import check_count
+from malariafuse.plotting._style import class_name, counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_N_COLUMNS = 6
+# The class that the cells truly have, and what became of them.
+_KINDS = {"misses": (1, "missed"), "false_alarms": (0, "called parasitized")}
+
+
+class ImageGridDisplay:
+    """A grid of images with a title on each.
+
+    Use :meth:`from_images` to show samples, or :meth:`from_predictions` to show the
+    cells on which a classifier is furthest from the truth.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_images, height, width, channels)
+        Images, uint8 in 0..255 or floating in 0..1; there may be none.
+    titles : sequence of str
+        A title for each image.
+    rows : ndarray of shape (n_images,), int
+        Where the images stand in the data that they were taken from.
+    title : str
+        The title of the whole.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes, shape (n_rows, n_columns)
+        Axes with an image each; those that are left over are empty.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    GradCAMDisplay : Where a network sees what speaks for a class.
+
+    Examples
+    --------
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.plotting import ImageGridDisplay
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> display = ImageGridDisplay.from_images(cells.images, cells.target, n_images=4)
+    >>> display.titles
+    ['uninfected', 'uninfected', 'parasitized', 'parasitized']
+    """
+
+    def __init__(
+        self,
+        *,
+        images: NDArray[Any],
+        titles: Sequence[str],
+        rows: NDArray[np.int64],
+        title: str,
+    ) -> None:
+        self.images = images
+        self.titles = titles
+        self.rows = rows
+        self.title = title
+
+    @classmethod
+    def from_images(
+        cls,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        n_images: int = 18,
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Show images drawn at random, from each class the same number.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+        y : array-like of shape (n_samples,), default=None
+            Labels; 1 is called parasitized and 0 uninfected, others by themselves.
+            None draws from all images alike.
+        groups : array-like of shape (n_samples,), default=None
+            Patients, to be named in the titles.
+        n_images : int, default=18
+            The number of images at most.
+        random_state : int, RandomState instance or None, default=None
+            Draws the images. Pass an int to see the same ones in every call.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ImageGridDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+        """
+        images = check_images(X)
+        labels = None if y is None else column_or_1d(y)
+        patients = None if groups is None else column_or_1d(groups)
+        check_consistent_length(images, labels, patients)
+        check_count(n_images, "n_images")
+        rows = _draw_rows(labels, len(images), n_images, random_state)
+        return cls(
+            images=np.asarray(images[rows]),
+            titles=[
+                _title(
+                    None if labels is None else class_name(labels[row]),
+                    None if patients is None else patients[row],
+                )
+                for row in rows
+            ],
+            rows=rows,
+            title=f"{len(rows)} of {counted(len(images), 'cell')}",
+        ).plot(ax)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        kind: Literal["misses", "false_alarms"] = "misses",
+        threshold: float = 0.5,
+        n_images: int = 18,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Show wrong decisions with their probability, the worst first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+        y_true : array-like of shape (n_samples,)
+            True labels: 1 = parasitized, 0 = uninfected.
+        y_prob : array-like of shape (n_samples,)
+            Probability that a cell is parasitized, 0 to 1.
+        groups : array-like of shape (n_samples,), default=None
+            Patients, to be named in the titles.
+        kind : {"misses", "false_alarms"}, default="misses"
+            Parasitized cells below the threshold, those of the lowest probability
+            first; or uninfected ones from the threshold on, the highest first.
+        threshold : float, default=0.5
+            Probability from which on a cell is called parasitized, 0 to 1.
+        n_images : int, default=18
+            The number of images at most.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ImageGridDisplay
+            The display. Where no decision is wrong in this way, it holds no image and
+            its title says so.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+        """
+        images = check_images(X)
+        cells = check_cells(
+            y_true,
+            y_prob,
+            groups,
+            groups_optional=True,
+            both_classes=False,
+            n_patients=1,
+        )
+        check_consistent_length(images, cells.target)
+        check_share(threshold, "threshold")
+        check_count(n_images, "n_images")
+        if kind not in _KINDS:
+            raise ValueError(f"kind={kind!r}: expected one of {', '.join(_KINDS)}.")
+        label, what = _KINDS[kind]
+        among = cells.target == label
+        called = cells.probability >= threshold
+        found = np.flatnonzero(among & (called != (label == 1)))
+        distance = np.abs(cells.probability[found] - threshold)
+        rows = found[np.argsort(-distance, kind="stable")][:n_images]
+        title = (
+            f"{len(found):,} of {among.sum():,} {class_name(label)} cells {what} "
+            f"at threshold {threshold:g}"
+        )
+        if len(rows) < len(found):
+            title += f": the worst {len(rows)}"
+        patients = None if groups is None else cells.names[cells.cluster]
+        return cls(
+            images=np.asarray(images[rows]),
+            titles=[
+                _title(
+                    f"p = {cells.probability[row]:.3f}",
+                    None if patients is None else patients[row],
+                )
+                for row in rows
+            ],
+            rows=rows,
+            title=title,
+        ).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the grid.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ImageGridDisplay
+            The display itself.
+        """
+        n_columns = max(1, min(_N_COLUMNS, len(self.images)))
+        n_rows = max(1, -(-len(self.images) // n_columns))
+        lines = max((title.count("\n") + 1 for title in self.titles), default=0)
+        self.figure_, self.axes_ = axes_grid(
+            ax,
+            (n_rows, n_columns),
+            (8, (1.35 + 0.17 * lines) * n_rows + 0.5),
+            self.title,
+        )
+        for axes in self.axes_.flat:
+            axes.set_axis_off()
+        for axes, image, title in zip(
+            self.axes_.flat, self.images, self.titles, strict=False
+        ):
+            show_image(axes, image, title=title)
+        return self
+
+
+def _draw_rows(
+    labels: NDArray[Any] | None,
+    n_samples: int,
+    n_images: int,
+    random_state: int | np.random.RandomState | None,
+) -> NDArray[np.int64]:
+    """Return rows at random, class by class where there are labels."""
+    order = check_random_state(random_state).permutation(n_samples)
+    if labels is None:
+        return order[:n_images]
+    codes = np.unique(labels, return_inverse=True)[1][order]
+    # The how-manieth of its class each row is: the first ones of every class are taken.
+    rank = np.empty(n_samples, dtype=np.int64)
+    for code in np.unique(codes):
+        rank[codes == code] = np.arange((codes == code).sum())
+    taken = np.lexsort((codes, rank))[:n_images]
+    return order[taken[np.lexsort((rank[taken], codes[taken]))]]
+
+
+def _title(first: str | None, patient: Any) -> str:
+    lines = [first] if first is not None else []
+    return "\n".join(lines + ([f"patient {patient}"] if patient is not None else []))

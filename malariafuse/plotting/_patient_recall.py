@@ -1,0 +1,176 @@
+"""How much of each patient's infection a classifier finds."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from malariafuse.evaluation import patient_table
+from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._style import GREY, RECALL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_N_NAMED = 5
+
+
+class PatientRecallDisplay:
+    """The recall of each infected patient, against the number of parasitized cells.
+
+    Use :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each patient, whose index is the patient, with the columns
+        "parasitized", "found" and "recall": as of
+        :func:`malariafuse.evaluation.patient_table`. Patients without parasitized
+        cells are left out.
+    threshold : float
+        Probability from which on a cell is called parasitized.
+
+    Attributes
+    ----------
+    points_ : matplotlib PathCollection
+        A point for each infected patient.
+    ax_ : matplotlib Axes
+        Axes with the points.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    PatientBalanceDisplay : All cells of each patient.
+    malariafuse.evaluation.patient_table : The table alone.
+
+    Notes
+    -----
+    The dashed line is the recall over all cells, the dotted one the mean of the
+    patients' recalls. The first is mostly that of the patients on the right. Named are
+    the patients of the lowest recall.
+
+    Examples
+    --------
+    >>> from malariafuse.plotting import PatientRecallDisplay
+    >>> display = PatientRecallDisplay.from_predictions(
+    ...     [1, 1, 1, 1, 0], [0.9, 0.8, 0.2, 0.7, 0.1], [7, 7, 3, 3, 5]
+    ... )
+    >>> display.table["recall"].to_dict()
+    {3: 0.5, 7: 1.0}
+    """
+
+    def __init__(self, *, table: pd.DataFrame, threshold: float) -> None:
+        self.table = table
+        self.threshold = threshold
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        groups: ArrayLike,
+        *,
+        threshold: float = 0.5,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute the recall of each patient and draw it.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels: 1 = parasitized, 0 = uninfected.
+        y_prob : array-like of shape (n_samples,)
+            Probability that a cell is parasitized, 0 to 1.
+        groups : array-like of shape (n_samples,)
+            Patient of each cell.
+        threshold : float, default=0.5
+            Probability from which on a cell is called parasitized, 0 to 1.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PatientRecallDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or no cell is parasitized.
+        """
+        table = patient_table(y_true, y_prob, groups, threshold=threshold)
+        infected = table[table["parasitized"] > 0]
+        if infected.empty:
+            raise ValueError(
+                "y_true has no parasitized cell (label 1): recall is undefined."
+            )
+        return cls(table=infected, threshold=threshold).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the points.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PatientRecallDisplay
+            The display itself.
+        """
+        self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
+        table = self.table
+        self.points_ = self.ax_.scatter(
+            table["parasitized"], table["recall"], color=RECALL, alpha=0.7, zorder=3
+        )
+        pooled = table["found"].sum() / table["parasitized"].sum()
+        for height, style, label in (
+            (pooled, "--", "all cells"),
+            (table["recall"].mean(), ":", "mean of the patients"),
+        ):
+            self.ax_.axhline(
+                height, color=GREY, ls=style, label=f"{label}: {height:.3f}"
+            )
+        self._scale_cells()
+        self._name_the_worst()
+        self.ax_.set(
+            ylim=(-0.04, 1.04),
+            xlabel="parasitized cells of the patient",
+            ylabel="recall (sensitivity)",
+            title=f"Recall of each of {len(table)} infected patients "
+            f"(threshold {self.threshold:g})",
+        )
+        self.ax_.grid(alpha=0.3)
+        self.ax_.legend(loc="lower right")
+        return self
+
+    def _scale_cells(self) -> None:
+        counts = self.table["parasitized"]
+        low, high = counts.min() / 1.5, counts.max() * 1.5
+        ticks = [step * 10**power for power in range(7) for step in (1, 2, 5)]
+        shown = [tick for tick in ticks if low <= tick <= high]
+        self.ax_.set(xscale="log", xlim=(low, high))
+        self.ax_.set_xticks(shown, [f"{tick:,}" for tick in shown])
+        self.ax_.set_xticks([], minor=True)
+
+    def _name_the_worst(self) -> None:
+        low, high = np.log(self.ax_.get_xlim())
+        incomplete = self.table[self.table["recall"] < 1].sort_values(
+            "recall", kind="stable"
+        )
+        for rank, (patient, row) in enumerate(incomplete[:_N_NAMED].iterrows()):
+            # Names stand on both sides in turn, but never beyond the frame.
+            place = (np.log(row["parasitized"]) - low) / (high - low)
+            left = place > 0.8 or (place > 0.2 and rank % 2 == 1)
+            self.ax_.annotate(
+                f"patient {patient}",
+                (row["parasitized"], row["recall"]),
+                xytext=(-6 if left else 6, 0),
+                textcoords="offset points",
+                fontsize="small",
+                ha="right" if left else "left",
+                va="center",
+            )

@@ -1,0 +1,167 @@
+"""Recall and specificity as functions of the threshold."""
+
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from malariafuse.evaluation import threshold_table
+from malariafuse.evaluation._cells import check_share
+from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._style import GREY, RECALL, SPECIFICITY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class ThresholdCurveDisplay:
+    """Recall and specificity as functions of the threshold, with bands.
+
+    Use :meth:`from_predictions` to make one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Thresholds as index, and the columns "recall", "recall_low", "recall_high",
+        "specificity", "specificity_low" and "specificity_high": as of
+        :func:`malariafuse.evaluation.threshold_table`.
+    threshold : float, default=None
+        A threshold to mark; None marks none.
+
+    Attributes
+    ----------
+    lines_ : dict of str to matplotlib Line2D
+        The curves "recall" and "specificity".
+    bands_ : dict of str to matplotlib PolyCollection
+        Their intervals.
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    See Also
+    --------
+    malariafuse.evaluation.threshold_table : The table alone.
+    malariafuse.evaluation.choose_threshold : Choose by recall or by specificity.
+
+    Notes
+    -----
+    A band holds for each threshold on its own. There is none where the figure is 0 or 1
+    in every draw of the patients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.plotting import ThresholdCurveDisplay
+    >>> rng = np.random.default_rng(0)
+    >>> y_true = np.tile([0, 1], 100)
+    >>> y_prob = np.clip(0.2 + 0.6 * y_true + rng.normal(0, 0.3, 200), 0, 1)
+    >>> display = ThresholdCurveDisplay.from_predictions(
+    ...     y_true, y_prob, groups=np.repeat(np.arange(20), 10), random_state=0
+    ... )
+    >>> display.table.shape
+    (101, 6)
+    """
+
+    def __init__(self, *, table: pd.DataFrame, threshold: float | None = None) -> None:
+        self.table = table
+        self.threshold = threshold
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        threshold: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Compute the curves and their intervals and draw them.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_samples,)
+            True labels: 1 = parasitized, 0 = uninfected.
+        y_prob : array-like of shape (n_samples,)
+            Probability that a cell is parasitized, 0 to 1, for patients that the
+            classifier was not trained on.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of each cell; at least two. None takes every cell for a patient of
+            its own, which makes the bands too narrow.
+        threshold : float, default=None
+            A threshold to mark, 0 to 1; None marks none.
+        random_state : int, RandomState instance or None, default=None
+            Draws the patients. Pass an int for the same bands in every call.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+            The display.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or `y_true` has one class only.
+        """
+        if threshold is not None:
+            check_share(threshold, "threshold")
+        table = threshold_table(y_true, y_prob, groups, random_state=random_state)
+        return cls(table=table, threshold=threshold).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+            The display itself.
+        """
+        self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
+        thresholds = self.table.index.to_numpy(float)
+        self.lines_, self.bands_ = {}, {}
+        for name, label, color, style in (
+            ("recall", "recall (sensitivity)", RECALL, "-"),
+            ("specificity", "specificity", SPECIFICITY, "--"),
+        ):
+            values = {
+                part: self.table[f"{name}{part}"].to_numpy(float)
+                for part in ("", "_low", "_high")
+            }
+            (self.lines_[name],) = self.ax_.plot(
+                thresholds, values[""], color=color, ls=style, label=label
+            )
+            self.bands_[name] = self.ax_.fill_between(
+                thresholds,
+                values["_low"],
+                values["_high"],
+                color=color,
+                alpha=0.2,
+                lw=0,
+            )
+        if self.threshold is not None:
+            self.ax_.axvline(
+                self.threshold,
+                color=GREY,
+                ls=":",
+                label=f"threshold {self.threshold:g}",
+            )
+        self.ax_.set(
+            xlim=(0, 1),
+            ylim=(-0.02, 1.02),
+            xlabel="threshold on the probability of a parasite",
+            ylabel="share of the cells",
+            title="Recall and specificity by threshold",
+        )
+        self.ax_.grid(alpha=0.3)
+        self.ax_.legend(loc="lower center")
+        return self

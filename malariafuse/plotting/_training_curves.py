@@ -1,0 +1,152 @@
+"""How loss, accuracy and recall went from epoch to epoch."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse.plotting._axes import axes_grid
+from malariafuse.plotting._style import BLUE, GREY, ORANGE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from malariafuse.classifiers._base import BaseImageClassifier
+
+_CURVES = ("loss", "accuracy", "recall")
+
+
+class TrainingCurvesDisplay:
+    """Loss, accuracy and recall by epoch, in training and in validation.
+
+    Use :meth:`from_estimator` to make one.
+
+    Parameters
+    ----------
+    history : dict of str to list of float
+        The figures of each epoch by name, as in `history_` of a fitted classifier.
+        `loss`, `accuracy` and `recall` are drawn, and with the prefix `val_` those on
+        the samples set aside for validation.
+
+    Attributes
+    ----------
+    best_epoch_ : int or None
+        The epoch, counted from 1, of the lowest loss in validation; None without
+        validation.
+    axes_ : ndarray of matplotlib Axes, shape (1, n_curves)
+        Axes: one for each of loss, accuracy and recall that `history` has.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Notes
+    -----
+    Training figures are means over an epoch in which the network changed, on augmented
+    images and with dropout; those in validation are of the network as it was at the end
+    of the epoch. The latter can be better for that reason alone.
+
+    Examples
+    --------
+    >>> from malariafuse.plotting import TrainingCurvesDisplay
+    >>> display = TrainingCurvesDisplay(
+    ...     history={"loss": [0.7, 0.4, 0.2], "val_loss": [0.6, 0.5, 0.8]}
+    ... )
+    >>> display.plot().best_epoch_
+    2
+    """
+
+    def __init__(self, *, history: Mapping[str, Sequence[float]]) -> None:
+        self.history = history
+
+    @classmethod
+    def from_estimator(
+        cls, classifier: "BaseImageClassifier", *, ax: "Axes | None" = None
+    ) -> Self:
+        """Draw the history of a fitted classifier.
+
+        Parameters
+        ----------
+        classifier : estimator
+            A fitted classifier with the attribute `history_`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : TrainingCurvesDisplay
+            The display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `classifier` is not fitted.
+        TypeError
+            If `classifier` keeps no history.
+        """
+        check_is_fitted(classifier)
+        if not hasattr(classifier, "history_"):
+            raise TypeError(
+                f"classifier is a {type(classifier).__name__} without the attribute "
+                "history_: expected a classifier of malariafuse. Of a pipeline, pass "
+                "the last step."
+            )
+        return cls(history=classifier.history_).plot(ax)
+
+    def plot(self, ax: "Axes | None" = None) -> Self:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : TrainingCurvesDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If `history` has none of the figures to draw.
+        """
+        names = [name for name in _CURVES if name in self.history]
+        if not names:
+            raise ValueError(
+                f"history has {', '.join(self.history) or 'no figures'}: expected at "
+                f"least one of {', '.join(_CURVES)}."
+            )
+        validation = self.history.get("val_loss")
+        self.best_epoch_ = (
+            None if validation is None else int(np.argmin(validation)) + 1
+        )
+        self.figure_, self.axes_ = axes_grid(
+            ax, (1, len(names)), (3.2 * len(names) + 0.4, 3.5), "Training by epoch"
+        )
+        for axes, name in zip(self.axes_.flat, names, strict=True):
+            self._draw(axes, name)
+        self.axes_[0, 0].legend(loc="upper right", fontsize="small")
+        return self
+
+    def _draw(self, axes: Any, name: str) -> None:
+        for key, color, label in (
+            (name, BLUE, "training"),
+            (f"val_{name}", ORANGE, "validation"),
+        ):
+            values = self.history.get(key)
+            if values is not None:
+                epochs = np.arange(1, len(values) + 1)
+                axes.plot(epochs, values, color=color, marker=".", label=label)
+        if self.best_epoch_ is not None:
+            axes.axvline(
+                self.best_epoch_,
+                color=GREY,
+                ls="--",
+                lw=1,
+                label=f"lowest validation loss (epoch {self.best_epoch_})",
+            )
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set(xlabel="epoch", title=name)
+        if name == "loss":
+            axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # with room for the legend
+        axes.grid(alpha=0.3)

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from malariafuse.plotting import ClassBalanceDisplay, PatientBalanceDisplay
+
+
+def heights(bars):
+    return [bar.get_height() for bar in bars]
+
+
+def test_one_bar_for_each_class():
+    display = ClassBalanceDisplay.from_target([1, 0, 1, 1])
+    assert heights(display.bars_) == [1, 3]
+    names = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert names == ["uninfected", "parasitized"]
+    shares = [text.get_text() for text in display.ax_.texts]
+    assert shares == ["1 (25.0%)", "3 (75.0%)"]
+
+
+def test_other_labels_are_named_by_themselves():
+    display = ClassBalanceDisplay.from_target(["ring", "healthy", "ring"])
+    names = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert names == ["healthy", "ring"]
+
+
+def test_patients_stand_by_their_number_of_cells():
+    display = PatientBalanceDisplay.from_target(
+        [1, 0, 0, 1, 1, 0], ["C3", "C3", "C1", "C7", "C7", "C7"]
+    )
+    uninfected, parasitized = display.bars_
+    names = [label.get_text() for label in display.ax_.get_xticklabels()]
+    assert names == ["C7", "C3", "C1"]
+    assert heights(parasitized) == [2, 1, 0]
+    assert heights(uninfected) == [1, 1, 1]
+    # Parasitized cells stand on the axis, the others on top of them.
+    assert [bar.get_y() for bar in uninfected] == [2, 1, 0]
+    assert display.ax_.get_title() == "6 cells of 3 patients (median 2)"
+
+
+def test_many_patients_are_not_named():
+    display = PatientBalanceDisplay.from_target([0, 1] * 40, np.repeat(range(40), 2))
+    assert display.ax_.get_xticklabels() == []
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5)), min_size=1))
+def test_every_cell_is_counted_once(cells):
+    y, patients = np.transpose(cells)
+    counts = PatientBalanceDisplay.from_target(y, patients).counts
+    assert counts.sum() == len(y)
+    np.testing.assert_array_equal(counts.sum(axis=0), np.unique(y, return_counts=1)[1])
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        PatientBalanceDisplay.from_target([0, 1, 1], [1, 1])

@@ -1,0 +1,120 @@
+"""Thresholds, comparisons and patients."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from malariafuse.evaluation import comparison_table, patient_table, threshold_table
+from malariafuse.plotting import (
+    ComparisonDisplay,
+    PatientRecallDisplay,
+    ThresholdCurveDisplay,
+)
+
+rng = np.random.default_rng(0)
+PATIENTS = np.repeat([f"C{number}" for number in range(12)], 10)
+Y = np.tile([0, 1, 1, 0, 1], 24)
+Y[:20] = 0  # two healthy patients
+SHARP = np.clip(0.2 + 0.6 * Y + rng.normal(0, 0.25, 120), 0, 1)
+BLUNT = np.clip(0.3 + 0.3 * Y + rng.normal(0, 0.3, 120), 0, 1)
+
+
+class TestThresholdCurve:
+    def test_curves_and_bands_are_those_of_the_table(self):
+        display = ThresholdCurveDisplay.from_predictions(
+            Y, SHARP, PATIENTS, random_state=0
+        )
+        table = threshold_table(Y, SHARP, PATIENTS, random_state=0)
+        for name in ("recall", "specificity"):
+            thresholds, values = display.lines_[name].get_data()
+            np.testing.assert_array_equal(thresholds, table.index)
+            np.testing.assert_array_equal(values, table[name])
+            drawn = np.concatenate(
+                [path.vertices for path in display.bands_[name].get_paths()]
+            )
+            bounds = table.loc[0.5, [f"{name}_low", f"{name}_high"]]
+            at_half = drawn[np.isclose(drawn[:, 0], 0.5), 1]
+            assert {at_half.min(), at_half.max()} == set(bounds)
+
+    def test_a_threshold_is_marked(self):
+        plain = ThresholdCurveDisplay.from_predictions(Y, SHARP, PATIENTS)
+        assert len(plain.ax_.lines) == 2
+        marked = ThresholdCurveDisplay.from_predictions(
+            Y, SHARP, PATIENTS, threshold=0.3
+        )
+        assert list(marked.ax_.lines[2].get_xdata()) == [0.3, 0.3]
+        legend = [text.get_text() for text in marked.ax_.get_legend().get_texts()]
+        assert legend == ["recall (sensitivity)", "specificity", "threshold 0.3"]
+
+    def test_a_threshold_is_a_probability(self):
+        with pytest.raises(ValueError, match="threshold=3: expected a number"):
+            ThresholdCurveDisplay.from_predictions(Y, SHARP, PATIENTS, threshold=3)
+
+
+class TestComparison:
+    def test_dots_and_whiskers_are_those_of_the_table(self):
+        table = comparison_table(
+            Y, {"sharp": SHARP, "blunt": BLUNT}, PATIENTS, random_state=0
+        )
+        display = ComparisonDisplay.from_table(table)
+        metrics = [label.get_text() for label in display.ax_.get_yticklabels()]
+        assert metrics == table.columns.get_level_values(0).unique().tolist()
+        for name, dots in zip(table.index, display.dots_, strict=True):
+            assert dots.get_label() == name
+            line, _, (whiskers,) = dots.lines
+            for metric, value, whisker in zip(
+                metrics, line.get_xdata(), whiskers.get_segments(), strict=True
+            ):
+                expected = table.loc[name, metric]
+                assert value == expected["value"]
+                np.testing.assert_allclose(
+                    whisker[:, 0], expected[["low", "high"]].tolist()
+                )
+
+    def test_metrics_can_be_chosen(self):
+        display = ComparisonDisplay.from_predictions(
+            Y, {"sharp": SHARP}, PATIENTS, metrics=("recall", "MCC"), random_state=0
+        )
+        metrics = [label.get_text() for label in display.ax_.get_yticklabels()]
+        assert metrics == ["recall", "MCC"]
+
+    def test_an_undefined_bound_has_no_whisker(self):
+        table = comparison_table(Y, {"perfect": Y}, PATIENTS, random_state=0)
+        assert np.isnan(table.loc["perfect", ("recall", "low")])
+        line, _, (whiskers,) = ComparisonDisplay.from_table(table).dots_[0].lines
+        assert line.get_xdata()[0] == 1
+        assert np.ptp(whiskers.get_segments()[0], axis=0).tolist() == [0, 0]
+
+    def test_another_table_is_refused(self):
+        with pytest.raises(ValueError, match="as comparison_table returns them"):
+            ComparisonDisplay.from_table(pd.DataFrame({"recall": [0.9]}))
+
+
+class TestPatientRecall:
+    def test_points_are_the_infected_patients(self):
+        display = PatientRecallDisplay.from_predictions(
+            Y, SHARP, PATIENTS, threshold=0.6
+        )
+        table = patient_table(Y, SHARP, PATIENTS, threshold=0.6).dropna(subset="recall")
+        assert len(table) == 10
+        np.testing.assert_array_equal(
+            display.points_.get_offsets(), table[["parasitized", "recall"]]
+        )
+
+    def test_both_means_are_drawn(self):
+        y, patients = [1, 1, 1, 1], ["C1", "C1", "C1", "C2"]
+        display = PatientRecallDisplay.from_predictions(
+            y, [0.9, 0.9, 0.9, 0.1], patients
+        )
+        heights = {line.get_label(): line.get_ydata()[0] for line in display.ax_.lines}
+        assert heights == {"all cells: 0.750": 0.75, "mean of the patients: 0.500": 0.5}
+
+    def test_the_worst_patients_are_named(self):
+        display = PatientRecallDisplay.from_predictions(
+            Y, np.where(PATIENTS == "C5", 0.1, 0.9), PATIENTS
+        )
+        assert [text.get_text() for text in display.ax_.texts] == ["patient C5"]
+
+    def test_without_parasitized_cells_there_is_no_recall(self):
+        with pytest.raises(ValueError, match="y_true has no parasitized cell"):
+            PatientRecallDisplay.from_predictions(0 * Y, SHARP, PATIENTS)
