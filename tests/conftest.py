@@ -5,6 +5,8 @@ import pytest
 
 # Set before TensorFlow is imported: its start-up messages are not about these tests.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Figures are drawn in memory only, those of docstring examples as well.
+os.environ["MPLBACKEND"] = "Agg"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
