@@ -2,7 +2,7 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
-from malariafuse._keras._quiet import without_retracing_advice
+from malariafuse._keras._inference import FrozenNetwork, check_engine
 from malariafuse.classifiers._batches import (
     PREDICTION_BATCH,
     TrainingData,
@@ -41,7 +41,14 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     """
 
     # These change what is decided, not what is trained.
-    _NOT_TRAINED = ("memory", "pos_label", "test_time_views", "threshold", "verbose")
+    _NOT_TRAINED = (
+        "engine",
+        "memory",
+        "pos_label",
+        "test_time_views",
+        "threshold",
+        "verbose",
+    )
 
     @abstractmethod
     def __init__(
@@ -65,6 +72,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         pos_label: Any,
         test_time_views: int,
         precision: str,
+        engine: str,
         memory: str | Path | Memory | None,
         callbacks: Any,
         verbose: int | bool,
@@ -88,6 +96,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self.pos_label = pos_label
         self.test_time_views = test_time_views
         self.precision = precision
+        self.engine = engine
         self.memory = memory
         self.callbacks = callbacks
         self.verbose = verbose
@@ -155,6 +164,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self._check_training_parameters()
         check_threshold(self.threshold, self.pos_label, classes)
         check_views(self.test_time_views, images.shape[1:])
+        check_engine(self.engine)
         training = self._trained(
             TrainingData(
                 images,
@@ -194,7 +204,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_views(self.test_time_views, self.image_shape_)
-        probabilities = self._outputs(X, self._network.model, self.test_time_views)
+        probabilities = self._outputs(X, self._network, self.test_time_views)
         if not np.isfinite(probabilities).all():
             # Compared with a threshold, NaN would pass for an uninfected cell.
             raise FloatingPointError(
@@ -230,18 +240,31 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[np.where(decided, positive, 1 - positive)]
 
     def _outputs(
-        self, X: ArrayLike, network: keras.Model, n_views: int
+        self, X: ArrayLike, network: FrozenNetwork, n_views: int
     ) -> NDArray[np.float32]:
         """Return what a network gives for images, batch by batch."""
         images = check_images(X)
         check_image_shape(self, images)
-        with without_retracing_advice():
-            return np.concatenate(
-                [
-                    _mean_over_views(network, self._inputs, images[part], n_views)
-                    for part in slices(len(images), PREDICTION_BATCH)
-                ]
+        engine = network.engine_for(self.engine)
+
+        def outputs_of(seen: NDArray[Any]) -> NDArray[np.float32]:
+            inputs = self._inputs(seen)
+            return network.compute(
+                inputs if isinstance(inputs, tuple) else (inputs,), engine
             )
+
+        return np.concatenate(
+            [
+                _mean_over_views(outputs_of, images[part], n_views)
+                for part in slices(len(images), PREDICTION_BATCH)
+            ]
+        )
+
+    @property
+    def engine_(self) -> str:
+        """What computes predictions here, "keras" or "openvino"."""
+        check_is_fitted(self)
+        return self._network.engine_for(self.engine)
 
     @property
     def model_(self) -> keras.Model:
@@ -327,16 +350,14 @@ def _is_count(value: Any) -> bool:
 
 
 def _mean_over_views(
-    network: keras.Model,
-    inputs: ImageInputs | BranchInputs,
+    outputs_of: Callable[[NDArray[Any]], NDArray[np.float32]],
     images: NDArray[Any],
     n_views: int,
 ) -> NDArray[np.float32]:
     """Average the outputs over the image, its flips and its quarter turns."""
-    total = np.zeros((len(images), network.output_shape[1]), dtype=np.float32)
+    outputs = []
     for view in range(n_views):
         seen = images.transpose(0, 2, 1, 3) if view >= 4 else images
         seen = seen[:, :: -1 if view & 1 else 1, :: -1 if view & 2 else 1]
-        total += network.predict_on_batch(inputs(np.ascontiguousarray(seen)))
-    total /= n_views
-    return total
+        outputs.append(outputs_of(np.ascontiguousarray(seen)))
+    return np.mean(outputs, axis=0)

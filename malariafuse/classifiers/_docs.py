@@ -60,9 +60,13 @@ precision : {"auto", "float32", "bfloat16"}, default="auto"
     In which type layers compute; weights and probabilities are float32 always.
     "auto" takes bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on
     Linux), else float32.
+engine : {"auto", "keras", "openvino"}, default="auto"
+    What computes predictions. "auto" takes OpenVINO where the extra
+    ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
+    `engine_` says which. Their probabilities differ by rounding.
 memory : str, pathlib.Path or joblib.Memory, default=None
     Where trainings are cached. A training is taken from there if everything but
-    `threshold`, `test_time_views` and `verbose` is the same, so a search over
+    `threshold`, `test_time_views`, `engine` and `verbose` is the same, so a search over
     thresholds trains once per other setting. Functions are compared by their code,
     defaults and enclosed values, but not by what they call: clear the cache after a
     change there. With `random_state=None`
@@ -80,6 +84,8 @@ random_state : int, RandomState instance or None, default=None
 
 _ATTRIBUTES = """classes_ : ndarray of shape (n_classes,)
     Sorted labels.
+engine_ : {"keras", "openvino"}
+    What computes predictions on this machine.
 history_ : dict of str to list of float
     Figures of each epoch: "loss", "accuracy", of two classes "recall" at 0.5
     (missing for string labels without `pos_label`), and each with ``"val_"`` before it
@@ -87,7 +93,8 @@ history_ : dict of str to list of float
 image_shape_ : tuple of int
     Height, width and channels of the images seen in `fit`.
 model_ : keras.Model
-    The trained network: float images in 0..1 to probabilities.
+    The trained network: float images in 0..1 to probabilities. Predictions are computed
+    by a compiled copy; a change of its weights does not reach them.
 n_iter_ : int
     Epochs trained.
 precision_ : {"float32", "bfloat16"}

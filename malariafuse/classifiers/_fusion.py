@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._stored import storable_copy
 from malariafuse.classifiers._base import BaseImageClassifier
 from malariafuse.classifiers._docs import describe_training
@@ -121,6 +122,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         pos_label: Any = None,
         test_time_views: int = 1,
         precision: str = "auto",
+        engine: str = "auto",
         memory: str | Path | Memory | None = None,
         callbacks: Any = None,
         verbose: int | bool = 0,
@@ -145,6 +147,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             pos_label=pos_label,
             test_time_views=test_time_views,
             precision=precision,
+            engine=engine,
             memory=memory,
             callbacks=callbacks,
             verbose=verbose,
@@ -230,7 +233,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
                 "branch_weights needs a fit with fusion='gated' and at least two "
                 "branches: concatenated embeddings have no weights."
             ) from error
-        of_branches = self._outputs(X, keras.Model(network.inputs, weights), 1)
+        of_branches = self._outputs(
+            X, FrozenNetwork(keras.Model(network.inputs, weights)), 1
+        )
         # A softmax in bfloat16 sums to 1 within half a percent only.
         return of_branches / of_branches.sum(axis=1, keepdims=True)
 

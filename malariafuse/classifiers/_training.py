@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._layers import set_weights
 from malariafuse._keras._precision import resolve_precision, set_precision
 from malariafuse._keras._quiet import without_retracing_advice
 from malariafuse._keras._seeds import keras_seed
-from malariafuse._keras._stored import StoredNetwork
 from malariafuse.classifiers._augment import make_augmentation
 from malariafuse.classifiers._batches import (
     PREDICTION_BATCH,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Training:
     """What one training leaves behind."""
 
-    network: StoredNetwork
+    network: FrozenNetwork
     inputs: ImageInputs | BranchInputs
     history: dict[str, list[float]]
     precision: str
@@ -151,7 +151,7 @@ def train(
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise FloatingPointError(f"Weights became NaN or infinite: {ADVICE}")
     return Training(
-        StoredNetwork(network),
+        FrozenNetwork(network),
         inputs,
         {name: [float(value) for value in values] for name, values in history.items()},
         precision,

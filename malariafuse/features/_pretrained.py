@@ -16,6 +16,7 @@ from sklearn.utils import Tags, gen_batches
 from tqdm.auto import tqdm
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._keras._inference import FrozenNetwork, check_engine
 from malariafuse._keras._precision import resolve_precision, set_precision
 from malariafuse.datasets._resize import check_image_size
 from malariafuse.features._backbones import (
@@ -23,7 +24,6 @@ from malariafuse.features._backbones import (
     build_backbone,
     preprocessing_of,
 )
-from malariafuse.features._frozen import FrozenNetwork
 from malariafuse.features._layers import (
     POOLING,
     choose_layers,
@@ -85,11 +85,17 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         on a CPU with instructions for it (AMX or AVX-512, known on Linux), unless the
         network has depthwise convolutions, as MobileNetV2 and EfficientNetB0 have, for
         which it is slower; else float32.
+    engine : {"auto", "keras", "openvino"}, default="auto"
+        What computes the features. "auto" takes OpenVINO where the extra
+        ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
+        `engine_` says which. Their features differ by rounding.
     verbose : int or bool, default=0
         Whether to show a progress bar.
 
     Attributes
     ----------
+    engine_ : {"keras", "openvino"}
+        What computes the features on this machine.
     image_shape_ : tuple of (int, int, int)
         Height, width and channels of the images seen in `fit`. Later images must have
         the same shape.
@@ -153,6 +159,7 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         image_size: tuple[int, int] | None = None,
         batch_size: int = 32,
         precision: str = "auto",
+        engine: str = "auto",
         verbose: int | bool = 0,
     ) -> None:
         self.backbone = backbone
@@ -162,6 +169,7 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         self.image_size = image_size
         self.batch_size = batch_size
         self.precision = precision
+        self.engine = engine
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -190,6 +198,7 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
             If ImageNet weights cannot be downloaded, or `weights` names no file.
         """
         images = check_images(X, channels=3)
+        check_engine(self.engine)
         built = self._build(self._settings(images.shape[1:]))
         remember_image_shape(self, images)
         self.precision_ = built.precision
@@ -223,12 +232,15 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         built = getattr(self, "_built", None)
         if built is None or built.settings != settings:
             built = self._built = self._build(settings)
+        engine = built.network.engine_for(self.engine)
         features = np.empty((len(images), sum(built.widths.values())), np.float32)
         with tqdm(
             total=len(images), unit="image", disable=not self.verbose
         ) as progress:
             for part in gen_batches(len(images), self.batch_size):
-                features[part] = built.network(self._prepared(images[part]))
+                features[part] = built.network.compute(
+                    [self._prepared(images[part])], engine
+                )
                 if not np.isfinite(features[part]).all():
                     raise FloatingPointError(
                         f"The network gives NaN or infinity for images {part.start} to "
@@ -238,6 +250,11 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
                     )
                 progress.update(part.stop - part.start)
         return features
+
+    @property
+    def engine_(self) -> str:
+        """What computes the features here, "keras" or "openvino"."""
+        return self._have_built().network.engine_for(self.engine)
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
         """Return the names that `layer` can have, first layer first.
@@ -276,19 +293,22 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         ndarray of shape (n_features,), object
             Names such as "block5_conv2_0".
         """
-        if not hasattr(self, "_built"):
-            raise NotFittedError(
-                f"This {type(self).__name__} has no network yet, whose features could "
-                "be named. Call fit or transform first."
-            )
         return np.array(
             [
                 f"{name}_{i}"
-                for name, width in self._built.widths.items()
+                for name, width in self._have_built().widths.items()
                 for i in range(width)
             ],
             dtype=object,
         )
+
+    def _have_built(self) -> _Built:
+        if not hasattr(self, "_built"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has no network yet. Call fit or transform "
+                "first."
+            )
+        return self._built
 
     def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
         """Return what the network depends on, checked, ending in its input shape."""

@@ -125,8 +125,9 @@ def test_weights_in_bfloat16():
             ]
         )
 
-    classifier = KerasImageClassifier(network, **fast(epochs=1)).fit(X, Y)
-    assert_loads_alike(classifier)
+    # OpenVINO does not read such weights.
+    classifier = KerasImageClassifier(network, engine="keras", **fast(epochs=1))
+    assert_loads_alike(classifier.fit(X, Y))
 
 
 def test_a_file_of_another_format_says_so():

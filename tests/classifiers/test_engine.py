@@ -1,0 +1,204 @@
+"""Predictions by another engine than Keras, and what happens where there is none."""
+
+import importlib.util
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from support import dark_spots, fast, linear_network, logged_network
+
+from malariafuse import (
+    ConvNetClassifier,
+    FeatureFusionClassifier,
+    HSVConverter,
+    KerasImageClassifier,
+    PretrainedFeatureExtractor,
+    ResNet18Classifier,
+    SpotFeatureExtractor,
+)
+
+X, Y, _ = dark_spots()
+needs_openvino = pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed"
+)
+
+
+def by_engine(fitted, engine, images=X):
+    """Probabilities by a fitted classifier, which keeps its weights."""
+    copy = pickle.loads(pickle.dumps(fitted)).set_params(engine=engine)
+    assert copy.engine_ == engine
+    return copy.predict_proba(images)
+
+
+def with_weights_in_bfloat16(input_shape, n_outputs):
+    """A network that OpenVINO does not read."""
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Conv2D(2, 3, dtype="bfloat16"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(n_outputs, activation="sigmoid"),
+        ]
+    )
+
+
+def normalized(input_shape, n_outputs):
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Normalization(mean=0.4, variance=0.04),
+            keras.layers.Flatten(),
+            keras.layers.Dense(n_outputs, activation="sigmoid"),
+        ]
+    )
+
+
+@pytest.fixture
+def no_openvino(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "openvino" else find_spec(name, *rest),
+    )
+
+
+@needs_openvino
+@pytest.mark.parametrize(
+    "classifier",
+    [
+        ConvNetClassifier(filters=4, dense_units=(8,)),
+        ResNet18Classifier(filters=4),
+        FeatureFusionClassifier(
+            [("hsv", HSVConverter()), ("spots", SpotFeatureExtractor())],
+            filters=4,
+            test_time_views=4,
+        ),
+    ],
+    ids=lambda classifier: type(classifier).__name__,
+)
+@pytest.mark.parametrize(
+    ("precision", "within"), [("float32", 1e-5), ("bfloat16", 2e-2)]
+)
+def test_engines_agree(classifier, precision, within):
+    classifier = clone(classifier).set_params(**fast(epochs=1, precision=precision))
+    classifier.fit(X, Y)
+    # More than one batch, the last of them of another size.
+    images = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3), dtype=np.uint8)
+    for shown in (images, (images / 255).astype("float32"), images[:1]):
+        np.testing.assert_allclose(
+            by_engine(classifier, "openvino", shown),
+            by_engine(classifier, "keras", shown),
+            atol=within,
+        )
+
+
+@needs_openvino
+def test_several_classes():
+    classes = np.arange(len(X)) % 3
+    classifier = ConvNetClassifier(filters=4, **fast(epochs=1)).fit(X, classes)
+    np.testing.assert_allclose(
+        by_engine(classifier, "openvino"), by_engine(classifier, "keras"), atol=1e-5
+    )
+
+
+@needs_openvino
+def test_constants_of_layers_are_taken_along():
+    classifier = KerasImageClassifier(normalized, **fast(epochs=1)).fit(X, Y)
+    np.testing.assert_allclose(
+        by_engine(classifier, "openvino"), by_engine(classifier, "keras"), atol=1e-5
+    )
+
+
+@needs_openvino
+def test_auto_takes_openvino_and_a_new_process_gives_the_same_bits(tmp_path):
+    classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
+    assert classifier.engine_ == "openvino"
+    (tmp_path / "classifier.pickle").write_bytes(pickle.dumps(classifier))
+    np.save(tmp_path / "images.npy", X)
+    program = """
+import pickle, sys
+import numpy as np
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+classifier = pickle.loads((folder / "classifier.pickle").read_bytes())
+np.save(folder / "there.npy", classifier.predict_proba(np.load(folder / "images.npy")))
+# OpenVINO reports its use to its makers through this module.
+assert sys.modules["openvino_telemetry"] is None
+assert classifier.engine_ == "openvino"
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "there.npy"), classifier.predict_proba(X)
+    )
+
+
+@needs_openvino
+def test_threads_may_predict_at_once():
+    classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
+    expected = classifier.predict_proba(X)
+    with ThreadPoolExecutor(4) as threads:
+        for given in threads.map(classifier.predict_proba, [X] * 20):
+            np.testing.assert_array_equal(given, expected)
+
+
+@needs_openvino
+def test_features():
+    def network(input_shape):
+        return keras.Sequential(
+            [keras.Input(input_shape), keras.layers.Conv2D(8, 3, name="maps")]
+        )
+
+    fitted = PretrainedFeatureExtractor(
+        network, layer="maps", weights=None, precision="float32"
+    ).fit(X)
+    assert fitted.engine_ == "openvino"
+    by_openvino = fitted.transform(X)
+    np.testing.assert_allclose(
+        fitted.set_params(engine="keras").transform(X), by_openvino, atol=1e-5
+    )
+
+
+@needs_openvino
+def test_a_network_that_openvino_refuses():
+    classifier = KerasImageClassifier(with_weights_in_bfloat16, **fast(epochs=1))
+    classifier.fit(X, Y)
+    with pytest.warns(UserWarning, match=r"(?s)OpenVINO cannot take .* Keras computes"):
+        probabilities = classifier.predict_proba(X)
+    assert classifier.engine_ == "keras"
+    np.testing.assert_array_equal(probabilities, by_engine(classifier, "keras"))
+    with pytest.raises(ValueError, match=r"engine='openvino': OpenVINO cannot take"):
+        classifier.set_params(engine="openvino").predict_proba(X)
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_without_openvino():
+    classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
+    assert classifier.engine_ == "keras"
+    message = r"engine='openvino' needs OpenVINO, .*malariafuse\[openvino\]"
+    with pytest.raises(ImportError, match=message):
+        classifier.set_params(engine="openvino").predict_proba(X)
+    with pytest.raises(ImportError, match=message):
+        classifier.fit(X, Y)
+    with pytest.raises(ImportError, match=message):
+        PretrainedFeatureExtractor(weights=None, engine="openvino").fit(X)
+
+
+def test_the_engine_is_not_part_of_the_training(tmp_path):
+    log = tmp_path / "log"
+    classifier = KerasImageClassifier(
+        logged_network,
+        network_params={"log": str(log)},
+        memory=tmp_path / "cache",
+        **fast(epochs=1),
+    )
+    classifier.fit(X, Y)
+    trained = log.read_text().count("\n")
+    clone(classifier).set_params(engine="keras").fit(X, Y)
+    assert log.read_text().count("\n") == trained
