@@ -1,0 +1,1 @@
+"""Measurements: accuracy on real cells, coverage of intervals, speed and memory."""

@@ -1,0 +1,142 @@
+"""What needs a process of its own: imports, peak memory, growth."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from _timing import Row, in_a_new_process, in_turn
+
+IMPORT = "import {}, sys, json; print(json.dumps('tensorflow' in sys.modules))"
+
+PEAK = """
+import json, resource, sys
+import numpy as np
+{imports}
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+images = np.load(sys.argv[1])
+target = np.arange(len(images)) % 2
+{fit}
+print(json.dumps(peak()))
+"""
+OURS = {
+    "imports": "from malariafuse import ResNet18Classifier",
+    "fit": """classifier = ResNet18Classifier(filters=4, epochs=1, random_state=0)
+classifier.fit(images, target)""",
+}
+SEED = {
+    "imports": "import keras\nfrom malariafuse.networks import build_resnet18",
+    "fit": """images = images / np.float32(255)
+network = build_resnet18((64, 64, 3), filters=4, pool_size=None)
+network.compile("sgd", "binary_crossentropy")
+network.fit(images, target, batch_size=64, verbose=0)""",
+}
+
+GROWTH = """
+import json, resource, sys, time
+import keras
+import numpy as np
+from malariafuse import KerasImageClassifier
+
+def network(input_shape, n_outputs):
+    return keras.Sequential([
+        keras.Input(input_shape),
+        keras.layers.Conv2D(4, 3, strides=4),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1, activation="sigmoid"),
+    ])
+
+def memory():
+    # Pages of the map are the system's to drop; what is left is ours.
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return int(lines["RssAnon"].split()[0]) / 1024
+
+images = np.load(sys.argv[1], mmap_mode="r")[: int(sys.argv[2])]
+target = np.arange(len(images)) % 2
+classifier = KerasImageClassifier(network, epochs=1, augmentation=None, random_state=0)
+classifier.fit(images[:256], target[:256]).predict_proba(images[:256])
+start = time.perf_counter()
+classifier.fit(images, target)
+fitted = time.perf_counter()
+classifier.predict_proba(images)
+print(json.dumps([fitted - start, time.perf_counter() - fitted, memory()]))
+"""
+
+
+def rows(settings):
+    yield from importing(settings)
+    yield from peak(settings)
+    yield from growth(settings)
+
+
+def importing(settings):
+    def load(module):
+        return in_a_new_process(IMPORT.format(module))
+
+    ratio, details = in_turn(
+        lambda: load("malariafuse"), lambda: load("sklearn"), settings.pick(11, 2)
+    )
+    details["imports_tensorflow"] = load("malariafuse")
+    yield Row("import malariafuse", "import sklearn", ratio, 1 / 1.1, details=details)
+
+
+def peak(settings):
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "images.npy")
+        shape = (settings.pick(27558, 256), 64, 64, 3)
+        images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        np.save(file, images)
+        megabytes = images.nbytes / 2**20
+        ours = in_a_new_process(PEAK.format(**OURS), file)
+        theirs = in_a_new_process(PEAK.format(**SEED), file)
+    yield Row(
+        f"peak memory of fit, {shape[0]} images, 64 px, uint8 ({megabytes:.0f} MiB)",
+        f"X / 255 in float32: {theirs:.0f} MiB",
+        ours,
+        megabytes + 1.2 * 1024,
+        "MiB",
+        {"alternative": theirs},
+    )
+
+
+def growth(settings):
+    few, many = settings.pick((2756, 275580), (128, 512))
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "images.npy")
+        images = np.lib.format.open_memmap(
+            file, mode="w+", dtype=np.uint8, shape=(many, 64, 64, 3)
+        )
+        generator = np.random.default_rng(0)
+        for start in range(0, many, few):
+            part = images[start : start + few]
+            part[:] = generator.integers(0, 256, part.shape, dtype=np.uint8)
+        del images, part
+        # The small one several times: a second of work is noisier than a minute.
+        small = np.median(
+            [in_a_new_process(GROWTH, file, few) for _ in range(settings.pick(5, 1))],
+            axis=0,
+        )
+        large = np.array(in_a_new_process(GROWTH, file, many))
+    details = {"small": small.tolist(), "large": large.tolist()}
+    of = f"{many} images, memory-mapped"
+    for i, work in enumerate(("fit", "predict_proba")):
+        ratio = (large[i] / many) / (small[i] / few)
+        yield Row(
+            f"time of {work} per image, {of}",
+            f"with {few} images",
+            float(ratio),
+            1.1,
+            "times as long",
+            details,
+        )
+    yield Row(
+        f"memory, {of}",
+        f"with {few} images: {small[2]:.0f} MiB",
+        float(large[2]),
+        float(small[2] * 1.1),
+        "MiB",
+        details,
+    )

@@ -1,0 +1,123 @@
+"""Training, beside `keras.Model.fit` on floats."""
+
+import time
+
+import keras
+import numpy as np
+from _timing import Row, in_turn
+
+from malariafuse import ResNet18Classifier
+from malariafuse._keras._precision import resolve_precision
+from malariafuse.networks import (
+    RandomQuarterTurn,
+    RandomStainJitter,
+    build_resnet18,
+)
+
+BATCH = 64
+
+
+class Clock(keras.callbacks.Callback):
+    """Median time of a step, the first ones, which compile, left out."""
+
+    def __deepcopy__(self, memo):
+        # A classifier works on copies of its callbacks; this one is read afterwards.
+        return self
+
+    def on_train_begin(self, logs=None):
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ends.append(time.perf_counter())
+
+    @property
+    def seconds(self):
+        return float(np.median(np.diff(self.ends)[2:]))
+
+
+def images_of(n_samples, size, seed=0):
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 256, (n_samples, size, size, 3), dtype=np.uint8)
+    return images, np.arange(n_samples) % 2
+
+
+def by_keras(images, target, filters, clock):
+    """Train as a user would write it, the same augmentation in front."""
+    size = images.shape[1]
+    network = build_resnet18((size, size, 3), filters=filters, pool_size=None)
+    model = keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.RandomFlip(),
+            RandomQuarterTurn(),
+            RandomStainJitter(),
+            network,
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.fit(
+        images / np.float32(255),
+        target,
+        batch_size=BATCH,
+        callbacks=[clock],
+        verbose=0,
+    )
+
+
+def by_us(images, target, filters, clock, **parameters):
+    ResNet18Classifier(
+        filters=filters,
+        epochs=1,
+        batch_size=BATCH,
+        callbacks=[clock],
+        random_state=0,
+        **parameters,
+    ).fit(images, target)
+
+
+def step_time(fit):
+    clock = Clock()
+    fit(clock)
+    return clock.seconds
+
+
+def rows(settings):
+    repeats, filters = settings.repeats, settings.pick(64, 2)
+    fast = resolve_precision("auto") == "bfloat16"
+    for size, n_batches in settings.pick(((32, 16), (64, 10)), ((16, 4),)):
+        images, target = images_of(n_batches * BATCH, size)
+
+        def ours(clock, images=images, target=target, **parameters):
+            by_us(images, target, filters, clock, **parameters)
+
+        def plain(clock, images=images, target=target):
+            by_keras(images, target, filters, clock)
+
+        def without_augmentation(clock, ours=ours):
+            ours(clock, augmentation=None)
+
+        def in_float32(clock, ours=ours):
+            ours(clock, precision="float32")
+
+        what = f"ResNet-18, {filters} filters, {size} px"
+        fit = "keras fit, float32, same augmentation"
+        ratio, details = in_turn(ours, plain, repeats, step_time, warm_up=False)
+        wanted = 1.7 if settings.amx else 0.97
+        name = "bfloat16" if fast else "float32"
+        yield Row(f"train {what}, {name}", fit, ratio, wanted, details=details)
+        ratio, details = in_turn(in_float32, plain, repeats, step_time, warm_up=False)
+        yield Row(f"train {what}, float32", fit, ratio, 0.97, details=details)
+        ratio, details = in_turn(
+            ours, without_augmentation, repeats, step_time, warm_up=False
+        )
+        yield Row(
+            f"train {what}",
+            "the same without augmentation",
+            ratio,
+            0.93,
+            details=details,
+        )
