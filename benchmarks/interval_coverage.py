@@ -31,8 +31,8 @@ COMPARED = ("recall", "specificity", "precision", "F1", "accuracy", "MCC", "AUC"
 class Population:
     """Patients whose cells have a difficulty in common."""
 
-    def __init__(self, spread: float) -> None:
-        self.spread = spread
+    def __init__(self, spread: float, *, easy: bool = False) -> None:
+        self.spread, self.easy = spread, easy
 
     def draw(
         self,
@@ -40,11 +40,13 @@ class Population:
         n_patients: int,
         *,
         infected: float = 0.75,
-        n_uninfected: int = 20,
+        n_uninfected: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return labels, probabilities and patients."""
         is_infected = random.random(n_patients) < infected
         parasites = np.minimum(1 + random.lognormal(2.5, 1, n_patients), 250)
+        if n_uninfected is None:
+            n_uninfected = 68 if self.easy else 20
         n_of_kind = np.stack(
             [
                 np.full(n_patients, n_uninfected),
@@ -61,7 +63,8 @@ class Population:
         patient = np.repeat(np.tile(np.arange(n_patients), 2), n_of_kind.ravel())
         y = np.repeat([0, 1], n_of_kind.sum(axis=1))
         difficulty = random.normal(0, self.spread, (2, n_patients))
-        score = np.where(y == 1, 2.5, -3) + difficulty[y, patient]
+        middle = (4.5, -4.5) if self.easy else (2.5, -3)
+        score = np.where(y == 1, *middle) + difficulty[y, patient]
         return y, expit(score + random.normal(0, 1.2, len(y))), patient
 
 
@@ -155,6 +158,24 @@ def one_laboratory(population: Population, n_patients: int, seed: int) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def coverages(
+    parallel: Parallel,
+    population: Population,
+    n_patients: int,
+    repetitions: int,
+    truth: pd.DataFrame,
+) -> pd.DataFrame:
+    studies = parallel(
+        delayed(one_study)(population, n_patients, seed, truth)
+        for seed in range(repetitions)
+    )
+    coverage = sum(study.fillna(0) for study in studies) / sum(
+        study.notna() for study in studies
+    )
+    coverage.insert(0, "truth", truth["one"])
+    return coverage
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -167,18 +188,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
 
+    parallel = Parallel(n_jobs=arguments.jobs)
+    easy = Population(arguments.spread, easy=True)
+    truth = true_figures(easy)
+    coverage = coverages(parallel, easy, 100, arguments.repetitions, truth)
+    print("\n100 patients, few errors and mostly uninfected cells: how often 95 % hold")
+    print(coverage.round(3).to_string())
+
     population = Population(arguments.spread)
     truth = true_figures(population)
-    parallel = Parallel(n_jobs=arguments.jobs)
     for n_patients in arguments.patients:
-        studies = parallel(
-            delayed(one_study)(population, n_patients, seed, truth)
-            for seed in range(arguments.repetitions)
+        coverage = coverages(
+            parallel, population, n_patients, arguments.repetitions, truth
         )
-        coverage = sum(study.fillna(0) for study in studies) / sum(
-            study.notna() for study in studies
-        )
-        coverage.insert(0, "truth", truth["one"])
         print(f"\n{n_patients} patients: how often 95 % intervals hold the truth")
         print(coverage.round(3).to_string())
 

@@ -10,7 +10,11 @@ from malariafuse.evaluation._folds import (
 from malariafuse.evaluation._label_issues import label_issues
 from malariafuse.evaluation._patients import patient_table
 from malariafuse.evaluation._summary import summarize
-from malariafuse.evaluation._thresholds import choose_threshold, threshold_table
+from malariafuse.evaluation._thresholds import (
+    choose_threshold,
+    threshold_table,
+    thresholds_out_of_fold,
+)
 from malariafuse.evaluation._verdict import PatientClassifier
 
 __all__ = [
@@ -26,4 +30,5 @@ __all__ = [
     "patient_table",
     "summarize",
     "threshold_table",
+    "thresholds_out_of_fold",
 ]

@@ -91,6 +91,12 @@ def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
         groups_train, np.size(groups_train), name="groups_train"
     )
     _, tested = check_patients(groups_test, np.size(groups_test), name="groups_test")
+    if (trained.dtype.kind in "biuf") != (tested.dtype.kind in "biuf"):
+        raise ValueError(
+            f"groups_train has patients such as {trained[0]!r}, and groups_test "
+            f"{tested[0]!r}: expected numbers on both sides or text on both, else no "
+            "patient equals another."
+        )
     shared = trained[np.isin(trained, tested)]
     if len(shared):
         raise LeakageError(shared.tolist())
@@ -100,8 +106,8 @@ class PatientKFold(BaseCrossValidator):
     """Divide cells into folds by patient, alike in classes and in infected patients.
 
     Every patient is in one fold as a whole. The folds have as many infected patients as
-    each other, give or take one, and as many healthy ones, and share the parasitized
-    and the uninfected cells as evenly as that allows.
+    each other, give or take one, and as many healthy ones, and about as many cells of
+    each class.
 
     Parameters
     ----------
@@ -121,11 +127,12 @@ class PatientKFold(BaseCrossValidator):
 
     Notes
     -----
-    A patient with at least one parasitized cell is infected. Infected patients are
-    ranked by their parasitized cells, healthy ones by their cells; of each `n_splits`
-    patients in this order every fold gets one, and the largest of them goes to the fold
-    with the fewest cells so far. `shuffle` ranks by sizes times random numbers between
-    1/2 and 1.
+    A patient with at least one parasitized cell is infected. The size of an infected
+    patient is the sum of the patient's shares of all parasitized and of all uninfected
+    cells, that of a healthy one the share of the uninfected. Patients are ranked by
+    size, infected and healthy ones apart; of each `n_splits` in this order every fold
+    gets one, the largest of them the fold that has the least so far. `shuffle` ranks by
+    sizes times random numbers between 1/2 and 1.
 
     Examples
     --------
@@ -244,18 +251,22 @@ class PatientKFold(BaseCrossValidator):
         random = check_random_state(self.random_state) if self.shuffle else None
         fold = np.empty(len(parasitized), dtype=np.int64)
         n_patients = np.zeros(self.n_splits)
-        for members, size in ((infected, parasitized), (healthy, uninfected)):
+        shares = np.stack([parasitized, uninfected]) / np.maximum(
+            [[parasitized.sum()], [uninfected.sum()]], 1
+        )
+        held = np.zeros((2, self.n_splits))
+        for members, kinds in ((infected, slice(None)), (healthy, slice(1, None))):
+            size = shares[kinds].sum(axis=0)
             rank = size[members]
             if random is not None:
                 rank = rank * random.uniform(0.5, 1, len(members))
             ranked = members[np.argsort(-rank, kind="stable")]
-            n_cells = np.zeros(self.n_splits)
             for start in range(0, len(ranked), self.n_splits):
                 block = ranked[start : start + self.n_splits]
                 block = block[np.argsort(-size[block], kind="stable")]
                 # The last block may be short: folds that lack a patient come first.
-                emptiest = np.lexsort((n_cells, n_patients))[: len(block)]
-                fold[block] = emptiest
-                n_cells[emptiest] += size[block]
-                n_patients[emptiest] += 1
+                fewest = np.lexsort((held[kinds].sum(axis=0), n_patients))
+                fold[block] = fewest[: len(block)]
+                held[:, fold[block]] += shares[:, block]
+                n_patients[fold[block]] += 1
         return fold

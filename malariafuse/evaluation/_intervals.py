@@ -13,6 +13,9 @@ from malariafuse.evaluation._bootstrap import Floats, Replicates, standard_error
 from malariafuse.evaluation._measures import FINE, RANGE_FROM
 
 _FARTHEST = 1e6  # of all quantiles of Student's t that matter
+# How many times as close to an end as the figure itself a draw may be. A draw without
+# any error would be infinitely far out, and would rule the interval alone.
+_CLOSER = 10
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class Scale:
     def of(cls, metrics: tuple[str, ...], n_cells: int) -> "Scale":
         """Return the scale of `metrics`.
 
-        Half a step away from the ends, where a logit is infinite, the line stops. What
-        counts cells has steps of a cell, what ranks or averages probabilities finer
-        ones: those of AUC are pairs of cells.
+        Half a step away from the ends, where a logit is infinite, the line stops for
+        the figure itself. What counts cells has steps of a cell, what ranks or averages
+        probabilities finer ones: those of AUC are pairs of cells.
         """
         return cls(
             np.array([RANGE_FROM.get(name, 0.0) for name in metrics]),
@@ -37,20 +40,26 @@ class Scale:
             ),
         )
 
-    def to_line(self, figures: Floats) -> Floats:
-        shares = (figures - self.lowest) / (1 - self.lowest)
-        return logit(np.clip(shares, self.margin, 1 - self.margin))
-
     def from_line(self, values: Floats) -> Floats:
         return self.lowest + (1 - self.lowest) * expit(values)
 
     def draw_out(self, replicates: Replicates) -> Replicates:
+        share = self._share(replicates.value)
+
+        def to_line(figures: Floats) -> Floats:
+            closest = np.minimum(share, 1 - share) / _CLOSER
+            return logit(np.clip(self._share(figures), closest, 1 - closest))
+
         return replace(
             replicates,
-            value=self.to_line(replicates.value),
-            resampled=self.to_line(replicates.resampled),
-            left_out=self.to_line(replicates.left_out),
+            value=logit(share),
+            resampled=to_line(replicates.resampled),
+            left_out=to_line(replicates.left_out),
         )
+
+    def _share(self, figures: Floats) -> Floats:
+        shares = (figures - self.lowest) / (1 - self.lowest)
+        return np.clip(shares, self.margin, 1 - self.margin)
 
 
 def interval(

@@ -79,7 +79,8 @@ def summarize(
 
     Patients are drawn with replacement, all cells of a patient together. An interval is
     the value plus and minus the standard error that the draws give, times a quantile of
-    Student's t, on the scale of logits, on which figures near 1 spread evenly. The
+    Student's t, on the scale of logits, on which figures near 1 spread evenly; there no draw counts as
+    more than ten times as close to 1 as the figure itself. The
     degrees of freedom follow from how unevenly the patients bear on the figure: few
     patients with many cells are few. Percentiles of the draws, the usual choice [1]_,
     held the truth less often in simulations of few, strongly clustered patients:
@@ -92,8 +93,8 @@ def summarize(
     NaN means undefined: precision and MCC where no cell is called parasitized, MCC
     where all are, and the patient-averaged recall without `groups`. Bounds are NaN
     where the draws do not vary, as with a recall of 1, which says nothing about how far
-    below 1 it may be, and where more than 5 % of the draws leave the figure undefined,
-    as recall with one or two infected patients among many.
+    below 1 it may be, and where more than 3 % of the draws leave the figure undefined,
+    as recall with up to three infected patients among many.
 
     References
     ----------

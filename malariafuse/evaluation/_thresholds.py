@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import column_or_1d
 
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
 from malariafuse.evaluation._cells import Cells, check_cells, check_share
+from malariafuse.evaluation._folds import check_no_leakage
 from malariafuse.evaluation._intervals import Scale, interval
 
 Floats = NDArray[np.float64]
@@ -141,6 +143,7 @@ def choose_threshold(
     See Also
     --------
     threshold_table : All thresholds, with intervals.
+    thresholds_out_of_fold : Choose on some folds, decide in another.
     malariafuse.metrics.make_recall_at_specificity_scorer : The same aim in a search.
 
     Notes
@@ -183,6 +186,89 @@ def choose_threshold(
             "probability 1."
         )
     return _between(lower, gaps[np.searchsorted(gaps, lower, side="right")])
+
+
+def thresholds_out_of_fold(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    fold: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    recall: float | None = None,
+    specificity: float | None = None,
+) -> Floats:
+    """Choose a threshold for the cells of each fold on those of the other folds.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_cells,)
+        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+    y_prob : array-like of shape (n_cells,)
+        Probability of the positive class, 0 to 1, out of fold.
+    fold : array-like of shape (n_cells,)
+        The fold of each cell; at least two.
+    groups : array-like of shape (n_cells,), default=None
+        The patient of each cell, none of whom may be in two folds. None checks nothing.
+    recall : float, default=None
+        The recall to reach, as in :func:`choose_threshold`.
+    specificity : float, default=None
+        The specificity to reach, as there. Pass this or `recall`, not both.
+
+    Returns
+    -------
+    ndarray of shape (n_cells,), float64
+        The threshold for each cell, the same within a fold. From it on the cell is
+        called parasitized: ``y_prob >= thresholds``.
+
+    Raises
+    ------
+    LeakageError
+        If a patient is in two folds.
+    ValueError
+        If an argument is not as described, there is one fold only, or the other folds
+        of one have one class only.
+
+    See Also
+    --------
+    choose_threshold : The threshold that is chosen each time.
+    cross_validate_patients : Folds by patient, and out-of-fold probabilities.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.evaluation import thresholds_out_of_fold
+    >>> y_true = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    >>> y_prob = np.array([0.1, 0.4, 0.6, 0.9, 0.2, 0.3, 0.5, 0.8])
+    >>> fold = np.array([1, 1, 1, 1, 2, 2, 2, 2])
+    >>> thresholds_out_of_fold(y_true, y_prob, fold, specificity=1.0)
+    array([0.4, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5])
+    """
+    cells = check_cells(y_true, y_prob, groups, groups_optional=True)
+    folds = column_or_1d(fold)
+    if len(folds) != len(cells.target):
+        raise ValueError(
+            f"fold has {len(folds)} values for {len(cells.target)} cells: expected one "
+            "for each."
+        )
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise ValueError(
+            f"fold has one value only, {numbers[0]!r}: expected at least two folds, to "
+            "choose on one and decide in the other."
+        )
+    thresholds = np.empty(len(folds))
+    for number in numbers:
+        inside = folds == number
+        if groups is not None:
+            patients = column_or_1d(groups)
+            check_no_leakage(patients[~inside], patients[inside])
+        thresholds[inside] = choose_threshold(
+            cells.target[~inside],
+            cells.probability[~inside],
+            recall=recall,
+            specificity=specificity,
+        )
+    return thresholds
 
 
 class _Rates:

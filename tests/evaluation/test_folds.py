@@ -130,3 +130,20 @@ def test_leakage_of_many_patients_is_cut_short():
         check_no_leakage(np.arange(99), np.arange(99))
     with pytest.raises(ValueError, match="groups_test has 1 missing"):
         check_no_leakage(["C1"], [None])
+
+
+def test_numbers_and_text_are_no_patients_to_compare():
+    with pytest.raises(ValueError, match="numbers on both sides or text on both"):
+        check_no_leakage([1, 2], ["1", "3"])
+
+
+def test_uninfected_cells_of_infected_patients_count_for_balance():
+    random = np.random.default_rng(0)
+    parasitized = np.where(np.arange(100) < 75, random.integers(1, 200, 100), 0)
+    uninfected = (random.lognormal(4, 1, 100) + 1).astype(int)
+    y, groups = cells_of(list(zip(parasitized, uninfected, strict=True)))
+    counts = [
+        np.bincount(y[test], minlength=2)
+        for _, test in PatientKFold().split(y, y, groups)
+    ]
+    assert (np.max(counts, axis=0) < 1.25 * np.min(counts, axis=0)).all()

@@ -75,3 +75,58 @@ def test_bounds_stay_within_the_range_of_the_figure(simulate):
     table = summarize(*simulate(0, n_patients=8, spread=3), **SETTINGS)
     assert (table["low"] >= np.where(table.index == "MCC", -1, 0)).all()
     assert (table["high"] <= 1).all()
+
+
+def nearly_perfect(n_uninfected):
+    """Labels, probabilities and patients: 3 of 200 parasitized cells are missed."""
+    patient = np.concatenate(
+        [np.repeat(np.arange(50), 4), np.repeat(np.arange(50), n_uninfected)]
+    )
+    y = np.repeat([1, 0], [200, 50 * n_uninfected])
+    y_prob = np.where(y == 1, 0.9, 0.1)
+    y_prob[[3, 50, 120]] = 0.2
+    y_prob[200::37] = 0.8
+    return y, y_prob, patient
+
+
+def test_uninfected_cells_say_nothing_of_recall():
+    few, many = (
+        summarize(*nearly_perfect(n), **SETTINGS).loc["recall"] for n in (4, 200)
+    )
+    np.testing.assert_allclose(few, many)
+    assert few["low"] > 0.6
+
+    differences = []
+    for n_uninfected in (4, 200):
+        y, y_prob, patient = nearly_perfect(n_uninfected)
+        worse = y_prob.copy()
+        worse[20:32] = 0.3
+        differences.append(
+            compare(
+                y,
+                {"a": y_prob, "b": worse},
+                patient,
+                metrics=("recall",),
+                **SETTINGS,
+            ).drop(columns="p_holm")
+        )
+    np.testing.assert_allclose(*differences)
+
+
+def test_draws_without_an_error_do_not_rule_the_interval():
+    """A third of the draws lack the one patient with an error, and have an AUC of 1."""
+    patient, y = np.repeat(np.arange(50), 20), np.tile([0, 1], 500)
+    y_prob = np.clip(0.1 + 0.8 * y + np.linspace(-0.05, 0.05, 1000), 0, 1)
+    y_prob[1] = 0.05
+    assert summarize(y, y_prob, patient, **SETTINGS).loc["AUC", "low"] > 0.9
+
+
+@pytest.mark.parametrize(("n_infected", "known"), [(3, False), (5, True)])
+def test_a_few_infected_patients_give_no_interval(n_infected, known):
+    patient = np.repeat(np.arange(100), 10)
+    y = ((patient < n_infected) & (np.arange(1000) % 2 == 0)).astype(int)
+    y_prob = np.where(y == 1, 0.9, 0.1)
+    y_prob[[0, 12, 24]] = 0.2
+    low = summarize(y, y_prob, patient, n_resamples=2000, random_state=0)["low"]
+    assert np.isfinite(low["recall"]) == known
+    assert np.isfinite(low["patient-averaged recall"]) == known

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malariafuse.evaluation import choose_threshold, summarize, threshold_table
+from malariafuse.evaluation import (
+    LeakageError,
+    choose_threshold,
+    summarize,
+    threshold_table,
+    thresholds_out_of_fold,
+)
 
 SETTINGS = {"n_resamples": 200, "random_state": 0}
 
@@ -93,3 +99,33 @@ def test_bad_thresholds(cells, thresholds):
 def test_thresholds_of_a_series(cells):
     table = threshold_table(*map(pd.Series, cells), thresholds=[0.5], n_resamples=100)
     assert len(table) == 1
+
+
+class TestOutOfFold:
+    """Thresholds for the cells of each fold, chosen on the other folds."""
+
+    def test_the_own_fold_has_no_say(self, cells):
+        y, y_prob, patient = cells
+        fold = patient % 4
+        thresholds = thresholds_out_of_fold(y, y_prob, fold, patient, recall=0.9)
+        for number in range(4):
+            others = fold != number
+            chosen = choose_threshold(y[others], y_prob[others], recall=0.9)
+            assert (thresholds[~others] == chosen).all()
+
+    def test_patients_in_two_folds(self, cells):
+        y, y_prob, patient = cells
+        with pytest.raises(LeakageError, match="patients are in both"):
+            thresholds_out_of_fold(
+                y, y_prob, np.arange(len(y)) % 2, patient, recall=0.9
+            )
+
+    def test_one_fold(self, cells):
+        y, y_prob, _ = cells
+        with pytest.raises(ValueError, match="fold has one value only"):
+            thresholds_out_of_fold(y, y_prob, np.ones(len(y)), specificity=0.9)
+
+    def test_a_fold_for_each_cell(self, cells):
+        y, y_prob, _ = cells
+        with pytest.raises(ValueError, match="fold has 3 values for"):
+            thresholds_out_of_fold(y, y_prob, [1, 2, 3], specificity=0.9)
