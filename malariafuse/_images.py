@@ -86,11 +86,12 @@ def check_images(
     if low < 0 or high > 1:
         hint = (
             f" They look like 0..255: pass {name}.astype('uint8') or {name} / 255."
-            if low >= 0 and high <= 255
+            if low >= 0 and 2 < high <= 255
             else ""
         )
+        # With all digits: what is above 1 by rounding alone must not read as 1.
         raise ValueError(
-            f"{name} has floating values in [{low:g}, {high:g}]: expected 0..1.{hint}"
+            f"{name} has floating values in [{low}, {high}]: expected 0..1.{hint}"
         )
     return images
 

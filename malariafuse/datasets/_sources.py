@@ -1,5 +1,6 @@
 """The places that cell images are read from: a folder, an archive, a table."""
 
+import lzma
 import os
 import re
 import zipfile
@@ -134,9 +135,15 @@ class ZipSource:
                 except (
                     zipfile.BadZipFile,
                     zlib.error,
+                    lzma.LZMAError,
                     EOFError,
+                    OSError,
                     RuntimeError,
                 ) as error:
+                    # bz2 reports damage as OSError. With a number it is one of the
+                    # operating system, which concerns the archive and no single file.
+                    if isinstance(error, OSError) and error.errno is not None:
+                        raise
                     raise RefusedImageError(f"damaged in the zip: {error}") from error
 
             yield read

@@ -46,7 +46,8 @@ def specificity_score(
     Raises
     ------
     ValueError
-        If the labels are not binary or `pos_label` is not one of them.
+        If there is no sample, the labels are not binary or `pos_label` is not one of
+        them.
 
     See Also
     --------
@@ -234,6 +235,10 @@ def _rates(
     """Return recall and specificity; NaN where `y_true` lacks the class."""
     check_consistent_length(y_true, y_pred, sample_weight)
     truth, decision = column_or_1d(y_true), column_or_1d(y_pred)
+    if not len(truth):
+        raise ValueError(
+            "y_true and y_pred are empty: expected the labels of at least one sample."
+        )
     _check_labels(unique_labels(truth, decision), pos_label)
     weight = (
         np.ones(len(truth))

@@ -146,6 +146,9 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
         smoothed = np.empty(images.shape, dtype=images.dtype)
         for image, result in zip(images, smoothed, strict=True):
             cv2.sepFilter2D(np.ascontiguousarray(image), -1, kernel, kernel, dst=result)
+        if smoothed.dtype != np.uint8:
+            # The weights of some kernels add up to a little more than 1.
+            np.clip(smoothed, 0, 1, out=smoothed)
         return smoothed
 
     def __sklearn_tags__(self) -> Tags:

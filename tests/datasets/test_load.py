@@ -1,3 +1,4 @@
+import errno
 import json
 import pickle
 import shutil
@@ -215,6 +216,42 @@ def test_a_damaged_member_is_refused(cell_folder, zip_folder):
         ImageReadError, match=r"C1P1ThinF_cell_1.png: damaged in the zip"
     ):
         load(packed)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_refused_however_it_is_packed(
+    cell_folder, tmp_path, method
+):
+    packed = tmp_path / "cells.zip"
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name in CELLS:
+            archive.write(cell_folder / "cell_images" / name, name)
+        damaged = archive.getinfo(CELLS[0])
+    data = bytearray(packed.read_bytes())
+    # In the middle of the packed content of the first member.
+    data[damaged.header_offset + damaged.compress_size // 2] ^= 255
+    packed.write_bytes(data)
+
+    with pytest.raises(
+        ImageReadError, match=r"C1P1ThinF_cell_1.png: damaged in the zip"
+    ) as error:
+        load(packed)
+    assert list(error.value.refused) == [CELLS[0]]
+    with pytest.warns(UserWarning, match="Skipped: 1 image"):
+        assert len(load(packed, on_error="skip").images) == len(CELLS) - 1
+
+
+def test_an_archive_that_cannot_be_read_blames_no_image(
+    cell_folder, zip_folder, monkeypatch
+):
+    def fail(archive, name):
+        raise OSError(errno.EIO, "Input/output error")
+
+    packed = zip_folder(cell_folder)
+    monkeypatch.setattr(zipfile.ZipFile, "read", fail)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        load(packed, on_error="skip")
 
 
 # --- tables ------------------------------------------------------------------------

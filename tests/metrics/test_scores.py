@@ -135,6 +135,10 @@ class TestLabels:
         ):
             score([0, 1, 2], [0, 1, 2])
 
+    def test_there_must_be_a_sample(self, score):
+        with pytest.raises(ValueError, match="y_true and y_pred are empty"):
+            score([], [])
+
     def test_lengths_must_agree(self, score):
         with pytest.raises(ValueError, match="inconsistent numbers of samples"):
             score(TRUTH, EAGER[:-1])

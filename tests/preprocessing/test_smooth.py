@@ -87,9 +87,12 @@ def test_is_close_to_the_blur_of_opencv(images, kernel_size, steps):
     assert np.abs(smoothed - blurred).max() <= steps
 
 
-def test_floats_stay_in_their_range():
-    images = np.ones((2, 6, 5, 3), dtype=np.float32)
-    smoothed = GaussianSmoother(9).fit_transform(images)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kernel_size", [9, 11, 13, 15, 21])
+def test_floats_stay_in_their_range(kernel_size, dtype):
+    images = np.ones((2, 6, 5, 3), dtype=dtype)
+    smoothed = GaussianSmoother(kernel_size).fit_transform(images)
+    np.testing.assert_allclose(smoothed, 1, atol=1e-6)
     GaussianSmoother().fit(smoothed)  # values above 1 would be refused
 
 
