@@ -72,11 +72,22 @@ def axes_grid(
 def show_image(
     axes: "Axes", image: NDArray[Any], *, title: str | None = None, **settings: Any
 ) -> Any:
-    """Show an image without ticks; `settings` go to matplotlib's `imshow`."""
+    """Show an image without ticks; `settings` go to matplotlib's `imshow`.
+
+    Grey images are drawn on the whole scale of their dtype, so that they compare.
+    """
+    if image.ndim == 3 and image.shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            f"X has {image.shape[-1]} channels, and images of 1 (grey), 3 (RGB) or 4 "
+            "(RGBA) can be drawn: pass some of the channels, such as X[..., :1] or "
+            "X[..., :3]. Where a classifier needs all, make the display with "
+            "images=X[..., :3] and call its plot()."
+        )
     axes.set(xticks=[], yticks=[])
     if title:
         axes.set_title(title, fontsize="small")
+    white = 255 if image.dtype == np.uint8 else 1
     return axes.imshow(
-        image[..., 0] if image.shape[-1] == 1 and image.ndim == 3 else image,
-        **{"cmap": "gray", "vmin": 0, **settings},
+        image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image,
+        **{"cmap": "gray", "vmin": 0, "vmax": white, **settings},
     )

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
 
+from malariafuse.evaluation._cells import check_patients
 from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._checks import check_labels
 from malariafuse.plotting._style import CLASS_COLORS, class_name, counted
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class ClassBalanceDisplay:
         Raises
         ------
         ValueError
-            If `y` is not one-dimensional.
+            If `y` is not one-dimensional, or it is empty or has missing values.
         """
-        classes, counts = np.unique(column_or_1d(y), return_counts=True)
+        classes, counts = np.unique(check_labels(y), return_counts=True)
         return cls(classes=classes, counts=counts).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
@@ -178,11 +179,11 @@ class PatientBalanceDisplay:
         Raises
         ------
         ValueError
-            If `y` and `groups` are not one-dimensional and of one length.
+            If `y` and `groups` are not one-dimensional and of one length, or they are
+            empty or have missing values.
         """
-        check_consistent_length(y, groups)
-        classes, codes = np.unique(column_or_1d(y), return_inverse=True)
-        patients, rows = np.unique(column_or_1d(groups), return_inverse=True)
+        classes, codes = np.unique(check_labels(y), return_inverse=True)
+        rows, patients = check_patients(groups, len(codes))
         counts = np.zeros((len(patients), len(classes)), dtype=np.int64)
         np.add.at(counts, (rows, codes), 1)
         order = np.argsort(-counts.sum(axis=1), kind="stable")

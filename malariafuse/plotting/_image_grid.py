@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
@@ -24,8 +25,9 @@ _KINDS = {"misses": (1, "missed"), "false_alarms": (0, "called parasitized")}
 class ImageGridDisplay:
     """A grid of images with a title on each.
 
-    Use :meth:`from_images` to show samples, or :meth:`from_predictions` to show the
-    cells on which a classifier is furthest from the truth.
+    Use :meth:`from_images` to show samples, :meth:`from_predictions` to show the cells
+    on which a classifier is furthest from the truth, or :meth:`from_label_issues` to
+    show those whose label is in doubt.
 
     Parameters
     ----------
@@ -48,6 +50,7 @@ class ImageGridDisplay:
     See Also
     --------
     GradCAMDisplay : Where a network sees what speaks for a class.
+    malariafuse.evaluation.label_issues : Labels to look at again.
 
     Examples
     --------
@@ -216,6 +219,67 @@ class ImageGridDisplay:
             title=title,
         ).plot(ax)
 
+    @classmethod
+    def from_label_issues(
+        cls,
+        X: ArrayLike,
+        issues: pd.DataFrame,
+        *,
+        n_images: int = 18,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Show suspected label errors in the order of their table.
+
+        The title of each image is its label, the probability that the cell is
+        parasitized and, where the table names it, the patient.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            The images of all cells that were judged, uint8 in 0..255 or floating in
+            0..1; may be memory-mapped.
+        issues : DataFrame
+            What :func:`malariafuse.evaluation.label_issues` returned, or rows of it.
+            Its index says where in `X` a cell is.
+        n_images : int, default=18
+            The number of images at most: the first rows of `issues`.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ImageGridDisplay
+            The display. Where there are no issues, it holds no image and its title says
+            so.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described.
+        """
+        images = check_images(X)
+        _check_issues(issues, len(images))
+        check_count(n_images, "n_images")
+        shown = issues.head(n_images)
+        rows = shown.index.to_numpy(np.int64)
+        title = (
+            f"{len(shown):,} of {counted(len(issues), 'label')} to look at again"
+            if len(issues)
+            else "No label to look at again"
+        )
+        patients = shown["patient"] if "patient" in shown else [None] * len(shown)
+        return cls(
+            images=np.asarray(images[rows]),
+            titles=[
+                _title(f"labeled {class_name(label)}\np = {probability:.3f}", patient)
+                for label, probability, patient in zip(
+                    shown["label"], shown["probability"], patients, strict=True
+                )
+            ],
+            rows=rows,
+            title=title,
+        ).plot(ax)
+
     def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the grid.
 
@@ -264,6 +328,31 @@ def _draw_rows(
         rank[codes == code] = np.arange((codes == code).sum())
     taken = np.lexsort((codes, rank))[:n_images]
     return order[taken[np.lexsort((rank[taken], codes[taken]))]]
+
+
+def _check_issues(issues: pd.DataFrame, n_samples: int) -> None:
+    """Raise unless `issues` is a table of label_issues about so many images."""
+    if not isinstance(issues, pd.DataFrame):
+        raise TypeError(
+            f"issues is of type {type(issues).__name__}: expected the DataFrame that "
+            "label_issues returns."
+        )
+    # Positions under another name may be those of the rows of the table itself.
+    if (
+        issues.index.name != "cell"
+        or issues.index.dtype.kind not in "iu"
+        or not {"label", "probability"} <= set(issues)
+    ):
+        raise ValueError(
+            f"issues has the index {issues.index.name!r} and the columns "
+            f"{issues.columns.tolist()}: expected the index 'cell' and the columns "
+            "'label' and 'probability', as label_issues returns them."
+        )
+    if len(issues) and not 0 <= issues.index.min() <= issues.index.max() < n_samples:
+        raise ValueError(
+            f"issues has cells up to {issues.index.max()}, and X has {n_samples} "
+            "images: expected the images of all cells that were judged, in their order."
+        )
 
 
 def _title(first: str | None, patient: Any) -> str:

@@ -1,6 +1,6 @@
 """How much of each patient's infection a classifier finds."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from malariafuse.evaluation import patient_table
 from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._response import judge
 from malariafuse.plotting._style import GREY, RECALL
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _N_NAMED = 5
 class PatientRecallDisplay:
     """The recall of each infected patient, against the number of parasitized cells.
 
-    Use :meth:`from_predictions` to make one.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class PatientRecallDisplay:
         A row for each patient, whose index is the patient, with the columns
         "parasitized", "found" and "recall": as of
         :func:`malariafuse.evaluation.patient_table`. Patients without parasitized
-        cells are left out.
+        cells are not drawn.
     threshold : float
         Probability from which on a cell is called parasitized.
 
@@ -66,6 +67,56 @@ class PatientRecallDisplay:
         self.threshold = threshold
 
     @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike,
+        *,
+        pos_label: Any = None,
+        threshold: float = 0.5,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Judge cells by a fitted classifier and draw the recall of each patient.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted classifier of two classes, or a pipeline that ends in one, with
+            `predict_proba`.
+        X : array-like of shape (n_samples, ...)
+            What `estimator` takes, for patients that it was not trained on.
+        y : array-like of shape (n_samples,)
+            True labels, out of the classes of `estimator`.
+        groups : array-like of shape (n_samples,)
+            Patient of each cell.
+        pos_label : int, float, bool or str, default=None
+            The class of parasitized cells. None takes the `pos_label` of `estimator`
+            where it has one, and 1 of the classes 0 and 1. It has to be given with
+            other classes.
+        threshold : float, default=0.5
+            Probability from which on a cell is called parasitized, 0 to 1. It is not
+            taken from `estimator`: pass the threshold that it decides by.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : PatientRecallDisplay
+            The display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `estimator` is not fitted.
+        ValueError
+            If an argument is not as described, or no cell is parasitized.
+        """
+        y_true, y_prob = judge(estimator, X, y, pos_label)
+        return cls.from_predictions(y_true, y_prob, groups, threshold=threshold, ax=ax)
+
+    @classmethod
     def from_predictions(
         cls,
         y_true: ArrayLike,
@@ -100,13 +151,12 @@ class PatientRecallDisplay:
         ValueError
             If an argument is not as described, or no cell is parasitized.
         """
-        table = patient_table(y_true, y_prob, groups, threshold=threshold)
-        infected = table[table["parasitized"] > 0]
-        if infected.empty:
+        table = _infected(patient_table(y_true, y_prob, groups, threshold=threshold))
+        if table.empty:
             raise ValueError(
                 "y_true has no parasitized cell (label 1): recall is undefined."
             )
-        return cls(table=infected, threshold=threshold).plot(ax)
+        return cls(table=table, threshold=threshold).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the points.
@@ -120,9 +170,18 @@ class PatientRecallDisplay:
         -------
         display : PatientRecallDisplay
             The display itself.
+
+        Raises
+        ------
+        ValueError
+            If no patient in `table` has parasitized cells.
         """
+        table = _infected(self.table)
+        if table.empty:
+            raise ValueError(
+                "table has no patient with parasitized cells: recall is undefined."
+            )
         self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
-        table = self.table
         self.points_ = self.ax_.scatter(
             table["parasitized"], table["recall"], color=RECALL, alpha=0.7, zorder=3
         )
@@ -134,8 +193,8 @@ class PatientRecallDisplay:
             self.ax_.axhline(
                 height, color=GREY, ls=style, label=f"{label}: {height:.3f}"
             )
-        self._scale_cells()
-        self._name_the_worst()
+        self._scale_cells(table)
+        self._name_the_worst(table)
         self.ax_.set(
             ylim=(-0.04, 1.04),
             xlabel="parasitized cells of the patient",
@@ -147,8 +206,8 @@ class PatientRecallDisplay:
         self.ax_.legend(loc="lower right")
         return self
 
-    def _scale_cells(self) -> None:
-        counts = self.table["parasitized"]
+    def _scale_cells(self, table: pd.DataFrame) -> None:
+        counts = table["parasitized"]
         low, high = counts.min() / 1.5, counts.max() * 1.5
         ticks = [step * 10**power for power in range(7) for step in (1, 2, 5)]
         shown = [tick for tick in ticks if low <= tick <= high]
@@ -156,11 +215,9 @@ class PatientRecallDisplay:
         self.ax_.set_xticks(shown, [f"{tick:,}" for tick in shown])
         self.ax_.set_xticks([], minor=True)
 
-    def _name_the_worst(self) -> None:
+    def _name_the_worst(self, table: pd.DataFrame) -> None:
         low, high = np.log(self.ax_.get_xlim())
-        incomplete = self.table[self.table["recall"] < 1].sort_values(
-            "recall", kind="stable"
-        )
+        incomplete = table[table["recall"] < 1].sort_values("recall", kind="stable")
         for rank, (patient, row) in enumerate(incomplete[:_N_NAMED].iterrows()):
             # Names stand on both sides in turn, but never beyond the frame.
             place = (np.log(row["parasitized"]) - low) / (high - low)
@@ -174,3 +231,7 @@ class PatientRecallDisplay:
                 ha="right" if left else "left",
                 va="center",
             )
+
+
+def _infected(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["parasitized"] > 0]

@@ -1,6 +1,6 @@
 """Recall and specificity as functions of the threshold."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from malariafuse.evaluation import threshold_table
 from malariafuse.evaluation._cells import check_share
 from malariafuse.plotting._axes import single_axes
+from malariafuse.plotting._response import judge
 from malariafuse.plotting._style import GREY, RECALL, SPECIFICITY
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class ThresholdCurveDisplay:
     """Recall and specificity as functions of the threshold, with bands.
 
-    Use :meth:`from_predictions` to make one.
+    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
 
     Parameters
     ----------
@@ -67,6 +68,66 @@ class ThresholdCurveDisplay:
     def __init__(self, *, table: pd.DataFrame, threshold: float | None = None) -> None:
         self.table = table
         self.threshold = threshold
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        pos_label: Any = None,
+        threshold: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
+        """Judge cells by a fitted classifier and draw the curves.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted classifier of two classes, or a pipeline that ends in one, with
+            `predict_proba`.
+        X : array-like of shape (n_samples, ...)
+            What `estimator` takes, for patients that it was not trained on.
+        y : array-like of shape (n_samples,)
+            True labels, out of the classes of `estimator`.
+        groups : array-like of shape (n_samples,), default=None
+            Patient of each cell; at least two. None takes every cell for a patient of
+            its own, which makes the bands too narrow.
+        pos_label : int, float, bool or str, default=None
+            The class of parasitized cells. None takes the `pos_label` of `estimator`
+            where it has one, and 1 of the classes 0 and 1. It has to be given with
+            other classes.
+        threshold : float, default=None
+            A threshold to mark, 0 to 1; None marks none.
+        random_state : int, RandomState instance or None, default=None
+            Draws the patients. Pass an int for the same bands in every call.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+
+        Returns
+        -------
+        display : ThresholdCurveDisplay
+            The display.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If `estimator` is not fitted.
+        ValueError
+            If an argument is not as described, or `y` has one class only.
+        """
+        y_true, y_prob = judge(estimator, X, y, pos_label)
+        return cls.from_predictions(
+            y_true,
+            y_prob,
+            groups,
+            threshold=threshold,
+            random_state=random_state,
+            ax=ax,
+        )
 
     @classmethod
     def from_predictions(

@@ -54,5 +54,32 @@ def test_every_cell_is_counted_once(cells):
 
 
 def test_lengths_must_agree():
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="groups has 2 patients for 3 cells"):
         PatientBalanceDisplay.from_target([0, 1, 1], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([], "y is empty: expected the label of at least one cell"),
+        (None, "y is None: expected the label of each cell"),
+        ([0, np.nan, 1], "y has 1 missing values"),
+    ],
+)
+def test_labels_that_cannot_be_counted_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        ClassBalanceDisplay.from_target(y)
+    with pytest.raises(ValueError, match=message):
+        PatientBalanceDisplay.from_target(y, [7, 7, 3])
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (None, "groups is None: expected the patient of each cell"),
+        ([7, np.nan, 3], "groups has 1 missing values"),
+    ],
+)
+def test_patients_that_are_not_known_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        PatientBalanceDisplay.from_target([0, 1, 1], groups)

@@ -3,6 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from malariafuse.evaluation import comparison_table, patient_table, threshold_table
 from malariafuse.plotting import (
@@ -115,6 +121,109 @@ class TestPatientRecall:
         )
         assert [text.get_text() for text in display.ax_.texts] == ["patient C5"]
 
+    def test_healthy_patients_of_a_table_are_not_drawn(self):
+        table = patient_table(Y, SHARP, PATIENTS)
+        display = PatientRecallDisplay(table=table, threshold=0.5).plot()
+        points = np.asarray(display.points_.get_offsets())
+        infected = table[table["parasitized"] > 0]
+        assert len(table) == len(infected) + 2
+        np.testing.assert_array_equal(points, infected[["parasitized", "recall"]])
+        assert display.ax_.get_title().startswith("Recall of each of 10 infected")
+
+    def test_a_table_of_healthy_patients_is_refused(self):
+        table = patient_table(0 * Y, SHARP, PATIENTS)
+        with pytest.raises(ValueError, match="table has no patient with parasitized"):
+            PatientRecallDisplay(table=table, threshold=0.5).plot()
+
     def test_without_parasitized_cells_there_is_no_recall(self):
         with pytest.raises(ValueError, match="y_true has no parasitized cell"):
             PatientRecallDisplay.from_predictions(0 * Y, SHARP, PATIENTS)
+
+
+NAMES = np.array(["Uninfected", "Parasitized"])
+X = np.c_[SHARP, BLUNT]
+
+
+def fitted(y=Y):
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+
+
+def curves(y, estimator, **options):
+    return ThresholdCurveDisplay.from_estimator(
+        estimator, X, y, PATIENTS, random_state=0, **options
+    )
+
+
+def recalls(y, estimator, **options):
+    return PatientRecallDisplay.from_estimator(estimator, X, y, PATIENTS, **options)
+
+
+@pytest.mark.parametrize("draw", [curves, recalls])
+class TestFromEstimator:
+    def test_is_that_of_the_predictions(self, draw):
+        probability = fitted().predict_proba(X)[:, 1]
+        expected = (
+            ThresholdCurveDisplay.from_predictions(
+                Y, probability, PATIENTS, threshold=0.3, random_state=0
+            )
+            if draw is curves
+            else PatientRecallDisplay.from_predictions(
+                Y, probability, PATIENTS, threshold=0.3
+            )
+        )
+        display = draw(Y, fitted(), threshold=0.3)
+        pd.testing.assert_frame_equal(display.table, expected.table)
+        assert display.threshold == 0.3
+
+    def test_other_labels_need_pos_label(self, draw):
+        named = NAMES[Y]
+        with pytest.raises(
+            ValueError, match=r"pos_label=None: .*\['Parasitized', 'Uninfected'\]"
+        ):
+            draw(named, fitted(named))
+        with pytest.raises(ValueError, match="pos_label=1: expected one of"):
+            draw(named, fitted(named), pos_label=1)
+        with pytest.raises(ValueError, match=r"pos_label=None: .*\[1, 2\]"):
+            draw(Y + 1, fitted(Y + 1))
+        pd.testing.assert_frame_equal(
+            draw(named, fitted(named), pos_label="Parasitized").table,
+            draw(Y, fitted()).table,
+            rtol=1e-6,
+        )
+
+    def test_the_classifier_may_know_its_positive_class(self, draw):
+        named = NAMES[Y]
+        estimator = FixedThresholdClassifier(
+            LogisticRegression(), pos_label="Parasitized"
+        ).fit(X, named)
+        plain = LogisticRegression().fit(X, named)
+        pd.testing.assert_frame_equal(
+            draw(named, estimator).table,
+            draw(named, plain, pos_label="Parasitized").table,
+        )
+
+    def test_booleans_are_labels(self, draw):
+        truth = Y.astype(bool)
+        pd.testing.assert_frame_equal(
+            draw(truth, fitted(truth)).table, draw(Y, fitted()).table
+        )
+
+    @pytest.mark.parametrize(
+        ("y", "message"),
+        [
+            (Y.astype(str), r"y has the labels \['0', '1'\]: expected .* \[0, 1\]"),
+            (Y[:-1], "inconsistent numbers of samples"),
+        ],
+    )
+    def test_bad_labels(self, draw, y, message):
+        with pytest.raises(ValueError, match=message):
+            draw(y, fitted())
+
+    def test_bad_estimators(self, draw):
+        with pytest.raises(NotFittedError):
+            draw(Y, LogisticRegression())
+        with pytest.raises(ValueError, match="a classifier with predict_proba"):
+            draw(Y, LinearSVC().fit(X, Y))
+        three = np.arange(len(Y)) % 3
+        with pytest.raises(ValueError, match=r"the classes \[0, 1, 2\]: expected two"):
+            draw(three, fitted(three))

@@ -387,13 +387,20 @@ def test_the_branches_of_a_fusion_are_looked_at_together_or_alone():
         **fast(epochs=2, batch_size=4),
     )
     classifier.fit(np.tile(IMAGES, (4, 1, 1, 1)), np.tile([1, 0, 1, 0], 4))
-    together = grad_cam(classifier, IMAGES)
-    alone = grad_cam(classifier, IMAGES, layer="hsv_trunk/colors")
-    for maps in (together, alone):
+    branches = ["rgb_trunk/colors", "hsv_trunk/colors"]
+    for layer in (None, *branches):
+        maps = grad_cam(classifier, IMAGES, layer=layer)
         assert maps.shape == (4, SIZE, SIZE)
         assert maps.min() >= 0
         assert maps.max() <= 1
-    assert not np.array_equal(together, alone)
+    together, *alone = (
+        FeatureMaps(classifier.model_, classifier._inputs, IMAGES, layer).contributions(
+            1, 4
+        )
+        for layer in (None, *branches)
+    )
+    assert all(maps.any() for maps in alone)
+    np.testing.assert_allclose(together, sum(alone), atol=1e-6)
 
 
 class TestDisplay:

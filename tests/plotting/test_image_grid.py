@@ -1,13 +1,18 @@
+import re
+
 import numpy as np
 import pytest
 from support import dark_spots
 
+from malariafuse.evaluation import label_issues
 from malariafuse.plotting import ImageGridDisplay
 
 X, y, patients = dark_spots()
 PROBABILITY = np.where(y == 1, 0.9, 0.1)
 PROBABILITY[[5, 1, 9]] = [0.4, 0.01, 0.2]  # missed
 PROBABILITY[[2, 4]] = [0.5, 0.7]  # false alarms
+DOUBTFUL = np.where(y == 1, 0.9, 0.1)
+DOUBTFUL[[1, 9, 4]] = [0.01, 0.05, 0.94]  # contradict the label
 
 
 def shown_images(display):
@@ -95,3 +100,82 @@ def test_bad_arguments(changed, message):
     arguments = {"X": X, "y_true": y, "y_prob": PROBABILITY, **changed}
     with pytest.raises(ValueError, match=message):
         ImageGridDisplay.from_predictions(**arguments)
+
+
+class TestLabelIssues:
+    issues = label_issues(y, DOUBTFUL, patients)
+
+    def test_issues_stand_in_the_order_of_their_table(self):
+        display = ImageGridDisplay.from_label_issues(X, self.issues)
+        rows = [1, 9, 4]
+        assert self.issues.index.tolist() == rows
+        assert display.rows.tolist() == rows
+        assert display.title == "3 of 3 labels to look at again"
+        assert display.titles == [
+            f"labeled {name}\np = {DOUBTFUL[row]:.3f}\npatient {patients[row]}"
+            for row, name in zip(
+                rows, ["parasitized", "parasitized", "uninfected"], strict=True
+            )
+        ]
+        np.testing.assert_array_equal(shown_images(display), X[rows])
+
+    def test_the_first_rows_are_shown(self):
+        display = ImageGridDisplay.from_label_issues(X, self.issues, n_images=2)
+        assert display.rows.tolist() == [1, 9]
+        assert display.title == "2 of 3 labels to look at again"
+
+    def test_patients_need_not_be_known(self):
+        display = ImageGridDisplay.from_label_issues(X, label_issues(y, DOUBTFUL))
+        assert display.titles[0] == "labeled parasitized\np = 0.010"
+
+    def test_no_issue_is_no_image(self):
+        display = ImageGridDisplay.from_label_issues(X, self.issues[:0])
+        assert display.title == "No label to look at again"
+        assert shown_images(display) == []
+
+    @pytest.mark.parametrize(
+        ("changed", "message"),
+        [
+            ({"issues": issues.reset_index()}, "issues has the index None"),
+            ({"issues": issues.drop(columns="label")}, "the columns ['probability'"),
+            ({"X": X[:9]}, "issues has cells up to 9, and X has 9 images"),
+            ({"n_images": 0}, "n_images=0: expected a positive integer"),
+        ],
+    )
+    def test_bad_arguments(self, changed, message):
+        arguments = {"X": X, "issues": self.issues, **changed}
+        with pytest.raises(ValueError, match=re.escape(message)):
+            ImageGridDisplay.from_label_issues(**arguments)
+
+    def test_a_list_is_no_table(self):
+        with pytest.raises(TypeError, match="issues is of type list"):
+            ImageGridDisplay.from_label_issues(X, [1, 9])
+
+
+@pytest.mark.parametrize(
+    ("images", "white"),
+    [(X, 255), (X / 255, 1), ((X / 255).astype(np.float32), 1)],
+    ids=["uint8", "float64", "float32"],
+)
+def test_grey_images_are_drawn_on_one_scale(images, white):
+    display = ImageGridDisplay.from_images(images[:4, ..., :1] // 2)
+    for axes in display.axes_.flat:
+        assert axes.images[0].get_clim() == (0, white)
+
+
+@pytest.mark.parametrize("n_channels", [2, 6])
+def test_channels_that_cannot_be_drawn_are_refused(n_channels):
+    stacked = np.concatenate([X, X], axis=-1)[..., :n_channels]
+    with pytest.raises(
+        ValueError, match=f"X has {n_channels} channels, and .* 1 .grey"
+    ):
+        ImageGridDisplay.from_images(stacked)
+
+
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+def test_channels_that_can_be_drawn(n_channels):
+    stacked = np.concatenate([X, X], axis=-1)[..., :n_channels]
+    display = ImageGridDisplay.from_images(stacked, n_images=2)
+    np.testing.assert_array_equal(
+        shown_images(display), stacked[display.rows].squeeze()
+    )

@@ -52,6 +52,14 @@ def test_three_classes_have_no_difference():
     )
 
 
+@pytest.mark.parametrize("scale", [1, 255])
+def test_grey_means_are_drawn_on_one_scale(scale):
+    grey = X[..., :1] if scale == 1 else X[..., :1] / 255
+    display = MeanImageDisplay.from_images(grey, y)
+    for axes in display.axes_[0, :2]:
+        assert axes.images[0].get_clim() == (0, 1)
+
+
 def test_one_value_only_has_no_spread():
     constant = np.full((4, 8, 8, 3), 7, dtype=np.uint8)
     display = MeanImageDisplay.from_images(constant, [0, 0, 1, 1])

@@ -1,0 +1,55 @@
+"""What a fitted classifier makes of labeled cells."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse.plotting._checks import check_labels
+
+
+def judge(
+    estimator: Any, X: Any, y: ArrayLike, pos_label: Any = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return labels as 0 and 1, and the probability that each cell is parasitized.
+
+    `y` has the labels that `estimator` knows, of which `pos_label` means parasitized.
+    """
+    if not hasattr(estimator, "predict_proba"):
+        raise ValueError(
+            f"estimator={estimator!r}: expected a classifier with predict_proba."
+        )
+    check_is_fitted(estimator)
+    classes = np.asarray(estimator.classes_).tolist()
+    positive = _positive_class(estimator, classes, pos_label)
+    labels = check_labels(y).tolist()
+    check_consistent_length(X, labels)
+    # Compared one by one: NumPy would take the text "1" for the number 1.
+    alien = [label for label in dict.fromkeys(labels) if label not in classes]
+    if alien:
+        raise ValueError(
+            f"y has the labels {alien[:4]}: expected the classes that estimator knows, "
+            f"{classes}."
+        )
+    target = np.array([label == positive for label in labels], dtype=np.int64)
+    return target, np.asarray(estimator.predict_proba(X))[:, classes.index(positive)]
+
+
+def _positive_class(estimator: Any, classes: list[Any], pos_label: Any) -> Any:
+    if len(classes) != 2:
+        raise ValueError(
+            f"estimator knows the classes {classes}: expected two, parasitized and not."
+        )
+    if pos_label is None:
+        pos_label = getattr(estimator, "pos_label", None)
+    if pos_label is None and set(classes) == {0, 1}:
+        pos_label = 1
+    # Nobody else knows: sorted, "Uninfected" comes last.
+    if pos_label not in classes:
+        raise ValueError(
+            f"pos_label={pos_label!r}: expected one of the classes that estimator "
+            f"knows, {classes}, the one of parasitized cells."
+        )
+    return pos_label
