@@ -12,11 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._stored import storable_copy
-from malariafuse.classifiers._base import BaseImageClassifier
+from malariafuse.classifiers._base import BaseImageClassifier, with_both_classes
 from malariafuse.classifiers._docs import describe_training
 from malariafuse.classifiers._inputs import BranchInputs, Shape
 from malariafuse.features import SpotFeatureExtractor
 from malariafuse.networks import build_fusion
+from malariafuse.networks._fusion import BRANCH_LOGITS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -49,9 +50,13 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         lacks have 16.
     embedding_size : int, default=64
         Units of each embedding and of the dense layer behind the fusion.
-    fusion : {"concatenate", "gated"}, default="concatenate"
-        How embeddings are joined: side by side, or as a mean by weights that are
-        computed for each cell, see :meth:`branch_weights`.
+    fusion : {"average", "concatenate", "gated"}, default="average"
+        How branches are joined. "average" gives each branch a head of its own and takes
+        the mean of their logits; the loss of each branch is added to that of the mean,
+        so that no branch leaves the work to another, see :meth:`branch_probabilities`.
+        "concatenate" puts the embeddings side by side, "gated" takes their mean by
+        weights that are computed for each cell, see :meth:`branch_weights`; one head
+        follows.
     dropout : float in [0, 1), default=0.2
         Fraction of the fused embedding that is left out in training.
     %(training_parameters)s
@@ -102,7 +107,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         trunk: Any = "resnet18",
         filters: int | Mapping[str, int] = 16,
         embedding_size: int = 64,
-        fusion: str = "concatenate",
+        fusion: str = "average",
         dropout: float = 0.2,
         epochs: int = 10,
         batch_size: int = 64,
@@ -234,14 +239,56 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
                 "branches: concatenated embeddings have no weights."
             ) from error
         of_branches = self._outputs(
-            X, FrozenNetwork(keras.Model(network.inputs, weights)), 1
+            X, FrozenNetwork(keras.Model(network.inputs, weights))
         )
         # A softmax in bfloat16 sums to 1 within half a percent only.
         return of_branches / of_branches.sum(axis=1, keepdims=True)
 
+    def branch_probabilities(self, X: ArrayLike) -> dict[str, NDArray[np.float32]]:
+        """Tell what each branch would say of each image by itself.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples, n_classes), float32
+            Probabilities in the order of `classes_`, by the name of the branch.
+
+        Raises
+        ------
+        ValueError
+            If the classifier was not fitted with ``fusion="average"``, or `X` is not
+            as described.
+        """
+        network = self.model_
+        name = self._branch_logits(network)
+        if name is None:
+            raise ValueError(
+                "branch_probabilities needs a fit with fusion='average' and at least "
+                "two branches: otherwise no branch decides by itself."
+            )
+        logits = network.get_layer(name).output
+        activation = network.layers[-1].activation
+        alone = keras.layers.Activation(activation, dtype="float32")(logits)
+        told = self._outputs(
+            X, FrozenNetwork(keras.Model(network.inputs, keras.layers.Flatten()(alone)))
+        )
+        by_branch = np.split(told, len(self.branches_), axis=1)
+        return {
+            name: with_both_classes(probabilities)
+            for (name, _), probabilities in zip(self.branches_, by_branch, strict=True)
+        }
+
     def _check_training_parameters(self) -> None:
         super()._check_training_parameters()
         self._kept_branches()
+
+    def _branch_logits(self, network: keras.Model) -> str | None:
+        names = {layer.name for layer in network.layers}
+        return BRANCH_LOGITS if BRANCH_LOGITS in names else None
 
     def _make_inputs(self) -> BranchInputs:
         return BranchInputs(self._kept_branches())

@@ -23,6 +23,7 @@ from malariafuse.classifiers._batches import (
 from malariafuse.classifiers._callbacks import ADVICE, make_callbacks
 from malariafuse.classifiers._inputs import BranchInputs, ImageInputs, Shape
 from malariafuse.classifiers._optimizer import make_optimizer
+from malariafuse.classifiers._trainer import make_trainer
 from malariafuse.classifiers._validation import split_rows
 
 if TYPE_CHECKING:
@@ -99,10 +100,7 @@ def train(
         if validation_rows is None
         else ImageBatches(data, validation_rows, PREDICTION_BATCH, inputs, precomputed)
     )
-    # Compiled and trained in a model of its own: `network` stays without an optimizer.
-    # Keras tells one input from a list of one.
-    entrance = trained.inputs if len(trained.inputs) > 1 else trained.inputs[0]
-    trainer = keras.Model(entrance, trained.outputs[0])
+    trainer = make_trainer(trained, classifier._branch_logits(trained))
     metrics = ["accuracy"]
     if data.positive is not None:
         metrics.append(RecallOfClass(data.positive))

@@ -13,7 +13,9 @@ _TRUNKS: dict[str, Callable[..., keras.Model]] = {
     "convnet": build_convnet,
     "resnet18": partial(build_resnet18, pool_size=None),
 }
-FUSIONS = ("concatenate", "gated")
+FUSIONS = ("average", "concatenate", "gated")
+# Of the layer with what each branch says, (n_samples, n_branches, n_outputs).
+BRANCH_LOGITS = "branch_logits"
 
 Trunk = str | Callable[..., keras.Model]
 
@@ -25,7 +27,7 @@ def build_fusion(
     trunk: Trunk | Mapping[str, Trunk] = "resnet18",
     filters: int | Mapping[str, int] = 16,
     embedding_size: int = 64,
-    fusion: str = "concatenate",
+    fusion: str = "average",
     dropout: float = 0.2,
 ) -> keras.Model:
     """Build a network that fuses several views of one cell.
@@ -52,10 +54,12 @@ def build_fusion(
         mapping lacks have 16.
     embedding_size : int, default=64
         Units of each embedding and of the dense layer behind the fusion.
-    fusion : {"concatenate", "gated"}, default="concatenate"
-        How embeddings are joined. "gated" takes their mean by weights that a softmax
-        computes from all of them, for each cell anew [1]_: the output of the layer
-        ``"branch_weights"``.
+    fusion : {"average", "concatenate", "gated"}, default="average"
+        How branches are joined. "average" gives each branch a dense layer and logits of
+        its own, the output of the layer ``"branch_logits"``, and takes their mean.
+        "concatenate" puts the embeddings side by side; "gated" takes their mean by
+        weights that a softmax computes from all of them, for each cell anew [1]_: the
+        output of the layer ``"branch_weights"``.
     dropout : float in [0, 1), default=0.2
         Fraction of the fused embedding that is left out in training.
 
@@ -125,6 +129,12 @@ def build_fusion(
         embeddings.append(_dense(x, embedding_size, f"{name}_embedding"))
     if len(embeddings) == 1:
         x = embeddings[0]
+    elif fusion == "average":
+        heads = [
+            _dense(layers.Dropout(dropout)(embedding), embedding_size, f"{name}_head")
+            for name, embedding in zip(input_shapes, embeddings, strict=True)
+        ]
+        return keras.Model(inputs, _averaged(heads, n_outputs), name="fusion")
     elif fusion == "concatenate":
         x = layers.Concatenate(name="fused")(embeddings)
     else:
@@ -173,7 +183,23 @@ def _gated(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
     weights = layers.Dense(
         len(embeddings), activation="softmax", name="branch_weights"
     )(together)
-    stacked = layers.Concatenate(axis=1, name="stacked_embeddings")(
+    return layers.Dot(axes=(1, 1), name="fused")([weights, _stacked(embeddings)])
+
+
+def _stacked(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
+    return layers.Concatenate(axis=1, name="stacked_embeddings")(
         [layers.Reshape((1, -1))(embedding) for embedding in embeddings]
     )
-    return layers.Dot(axes=(1, 1), name="fused")([weights, stacked])
+
+
+def _averaged(heads: list[keras.KerasTensor], n_outputs: int) -> keras.KerasTensor:
+    # One layer for all branches, each with weights of its own.
+    logits = layers.EinsumDense(
+        "nbe,beo->nbo",
+        (len(heads), n_outputs),
+        bias_axes="bo",
+        name=BRANCH_LOGITS,
+    )(_stacked(heads))
+    mean = layers.GlobalAveragePooling1D(name="mean_logits")(logits)
+    activation = "sigmoid" if n_outputs == 1 else "softmax"
+    return layers.Activation(activation, name="probabilities")(mean)

@@ -3,10 +3,12 @@ import keras
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,6 +21,8 @@ from malariafuse import (
     SpotFeatureExtractor,
 )
 from malariafuse.classifiers import _inputs
+from malariafuse.classifiers._trainer import make_trainer
+from malariafuse.networks import build_fusion
 
 X, Y, PATIENTS = dark_spots()
 
@@ -52,7 +56,7 @@ def fusion(branches=None, **parameters):
     return FeatureFusionClassifier(branches, **settings, **fast(**parameters))
 
 
-@pytest.mark.parametrize("kind", ["concatenate", "gated"])
+@pytest.mark.parametrize("kind", ["average", "concatenate", "gated"])
 def test_it_learns_dark_spots(kind):
     classifier = fusion(
         [("rgb", "passthrough"), ("hsv", HSVConverter()), ("color", MeanColor())]
@@ -72,6 +76,55 @@ def test_more_than_two_classes():
     y = np.arange(len(X)) % 3
     probabilities = fusion([("color", MeanColor())], epochs=1).fit(X, y)
     assert probabilities.predict_proba(X).shape == (len(X), 3)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_each_branch_learns_to_decide_by_itself(n_classes):
+    y = np.arange(len(X)) % n_classes if n_classes > 2 else Y
+    branches = [("rgb", "passthrough"), ("color", MeanColor())]
+    classifier = fusion(branches, precision="bfloat16").fit(X, y)
+    alone = classifier.branch_probabilities(X)
+    assert list(alone) == ["rgb", "color"]
+    logits = np.mean([np.log(of_branch) for of_branch in alone.values()], axis=0)
+    np.testing.assert_allclose(
+        softmax(logits, axis=1), classifier.predict_proba(X), atol=1e-3
+    )
+    if n_classes == 2:
+        for of_branch in alone.values():
+            assert accuracy_score(Y, of_branch[:, 1] >= 0.5) >= 0.9
+    with pytest.raises(ValueError, match="needs a fit with fusion='average'"):
+        classifier.set_params(color="drop").fit(X, y).branch_probabilities(X)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_the_loss_of_each_branch_is_added(n_outputs):
+    shapes = {"a": (4,), "b": (3,)}
+    network = build_fusion(shapes, n_outputs, fusion="average", dropout=0.0)
+    binary = n_outputs == 1
+    loss = "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
+    trainer = make_trainer(network, "branch_logits")
+    trainer.compile(loss=loss, metrics=["accuracy"])
+    generator = np.random.default_rng(0)
+    inputs = [generator.random((8, *shape), "float32") for shape in shapes.values()]
+    y = np.arange(8)[:, None] % (2 if binary else 3)
+    weights = generator.random(8)
+
+    told = trainer.evaluate(inputs, y, sample_weight=weights, verbose=0)
+
+    logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
+    of_branches = keras.ops.convert_to_numpy(logits(inputs))
+    expected = 0.0
+    for of_one in (of_branches.mean(axis=1), of_branches[:, 0], of_branches[:, 1]):
+        p = (
+            np.hstack([1 - expit(of_one), expit(of_one)])
+            if binary
+            else softmax(of_one, axis=1)
+        )
+        expected += np.mean(-np.log(p[np.arange(8), y[:, 0]]) * weights)
+    np.testing.assert_allclose(told[0], expected, rtol=1e-4)
+    called = network.predict_on_batch(inputs)
+    called = called[:, 0] >= 0.5 if binary else called.argmax(axis=1)
+    np.testing.assert_allclose(told[1], np.mean(called == y[:, 0]), rtol=1e-6)
 
 
 def test_the_weights_of_branches_are_told():

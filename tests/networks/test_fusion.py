@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from scipy.special import expit, softmax
 
 from malariafuse.networks import build_fusion, build_resnet18
 
@@ -15,7 +16,7 @@ def batch(shapes=SHAPES, n_samples=4):
     ]
 
 
-@pytest.mark.parametrize("fusion", ["concatenate", "gated"])
+@pytest.mark.parametrize("fusion", ["average", "concatenate", "gated"])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_output_is_a_probability_per_class(fusion, n_outputs):
     network = build_fusion(SHAPES, n_outputs, fusion=fusion, filters=1)
@@ -38,6 +39,17 @@ def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
         for weight, embedding in zip(weights.T, embeddings, strict=True)
     )
     np.testing.assert_allclose(fused, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs):
+    network = build_fusion(SHAPES, n_outputs, fusion="average", filters=1)
+    logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
+    outputs = keras.ops.convert_to_numpy(logits(batch()))
+    assert outputs.shape == (4, len(SHAPES), n_outputs)
+    mean = outputs.mean(axis=1)
+    expected = expit(mean) if n_outputs == 1 else softmax(mean, axis=1)
+    np.testing.assert_allclose(network(batch()), expected, rtol=1e-5)
 
 
 def test_trunk_and_width_can_be_set_for_each_branch():
@@ -66,7 +78,7 @@ def test_a_trunk_of_ones_own():
     [
         ({"input_shapes": {}}, "expected at least one branch"),
         ({"input_shapes": {"map": (4, 4)}}, r"samples of shape \(4, 4\)"),
-        ({"fusion": "sum"}, "fusion='sum': expected one of concatenate, gated"),
+        ({"fusion": "sum"}, "fusion='sum': expected one of average,"),
         ({"trunk": "vgg"}, "trunk='vgg': expected a callable or one of"),
         ({"trunk": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
         ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
