@@ -1,6 +1,7 @@
 """A network that computes and does not learn any more, by the fastest engine."""
 
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._keras._layers import all_layers
-from malariafuse._keras._precision import set_precision
 from malariafuse._keras._quiet import without_retracing_advice
 from malariafuse._keras._seeds import keras_seed
 from malariafuse._keras._stored import StoredNetwork, storable_copy
@@ -132,8 +132,25 @@ def check_engine(engine: str) -> None:
         )
 
 
+def engine_attribute(network: FrozenNetwork, engine: str) -> str:
+    """Return what computes `network`, for an attribute of an estimator.
+
+    Raises
+    ------
+    AttributeError
+        If `engine` cannot be had: scikit-learn looks at all attributes to show an
+        estimator, and takes no other error.
+    """
+    try:
+        return network.engine_for(engine)
+    except (ImportError, ValueError) as error:
+        raise AttributeError(str(error)) from error
+
+
 def _openvino_is_installed() -> bool:
-    return importlib.util.find_spec("openvino") is not None
+    found = importlib.util.find_spec("openvino")
+    # A mere folder of that name, as models are kept in, has no origin.
+    return found is not None and found.origin is not None
 
 
 def _openvino_suits() -> bool:
@@ -198,39 +215,10 @@ def _with_constant_weights(network: keras.Model) -> Any:
 
 def _by_openvino(network: keras.Model) -> Compute:
     """Compute `network` by OpenVINO on the CPU, in the precision that it has."""
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
-    openvino = _import_openvino()
-    in_bfloat16 = any(
-        layer.compute_dtype == "bfloat16" for layer in all_layers(network)
-    )
-    # In float32 throughout: OpenVINO itself decides what it computes in bfloat16, and
-    # keeps what follows the last weights out of it.
-    with keras_seed(0):
-        plain = storable_copy(network)
-    set_precision(plain, "float32")
-    # What layers keep beside their weights becomes constant, too.
-    graph = convert_variables_to_constants_v2(
-        _with_constant_weights(plain).get_concrete_function()
-    ).graph
     try:
-        with TemporaryDirectory() as folder:
-            file = Path(folder, "network.pb")
-            file.write_bytes(graph.as_graph_def().SerializeToString())
-            compiled = openvino.Core().compile_model(
-                file,
-                "CPU",
-                {
-                    "ENABLE_MMAP": "NO",
-                    "INFERENCE_PRECISION_HINT": "bf16" if in_bfloat16 else "f32",
-                    "PERFORMANCE_HINT": "LATENCY",
-                },
-            )
-    except RuntimeError as error:
+        names, compiled = _compiled_by_openvino(network)
+    except Exception as error:
         raise _RefusedError(f"OpenVINO cannot take this network: {error}") from error
-    names = [tensor.name for tensor in graph.inputs]
     request, lock = compiled.create_infer_request(), Lock()
 
     def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -242,10 +230,41 @@ def _by_openvino(network: keras.Model) -> Compute:
     return compute
 
 
-def _import_openvino() -> Any:
+def _compiled_by_openvino(network: keras.Model) -> tuple[list[str], Any]:
+    """Return the names of the inputs and what OpenVINO compiled."""
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
     # Its import reports to its makers that it is used, unless this module is missing.
     # A program that sees images of patients reports to nobody.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
-    return openvino
+    settings = {
+        "ENABLE_MMAP": "NO",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    # The limits that TensorFlow and the workers of joblib go by.
+    for limit in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(limit, "").isdecimal() and int(os.environ[limit]) > 0:
+            settings["INFERENCE_NUM_THREADS"] = os.environ[limit]
+            break
+    with keras_seed(0):
+        plain = storable_copy(network)
+    # In float32 throughout: OpenVINO itself decides what it computes in bfloat16, and
+    # keeps what follows the last weights out of it.
+    for layer in all_layers(plain):
+        if layer.dtype_policy.name == "mixed_bfloat16":
+            layer.dtype_policy = "float32"
+            settings["INFERENCE_PRECISION_HINT"] = "bf16"
+    # What layers keep beside their weights becomes constant, too.
+    graph = convert_variables_to_constants_v2(
+        _with_constant_weights(plain).get_concrete_function()
+    ).graph
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "network.pb")
+        file.write_bytes(graph.as_graph_def().SerializeToString())
+        compiled = openvino.Core().compile_model(file, "CPU", settings)
+    return [tensor.name for tensor in graph.inputs], compiled

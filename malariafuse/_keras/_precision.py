@@ -42,12 +42,15 @@ def set_precision(network: keras.Model, precision: str) -> None:
     """
     default = keras.config.dtype_policy().name
     wanted = "mixed_bfloat16" if precision == "bfloat16" else "float32"
-    for layer in all_layers(network):
+    every = list(all_layers(network))
+    for layer in every:
         if layer.dtype_policy.name == default:
             layer.dtype_policy = wanted
     # Probabilities need more than the 8 bits of bfloat16's significand: whatever makes
     # them from the last weights on.
-    for layer in reversed(network.layers):
+    for layer in reversed(every):
+        if isinstance(layer, keras.Model):
+            continue
         layer.dtype_policy = "float32"
         if layer.weights:
             break

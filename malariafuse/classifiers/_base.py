@@ -17,7 +17,11 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
-from malariafuse._keras._inference import FrozenNetwork, check_engine
+from malariafuse._keras._inference import (
+    FrozenNetwork,
+    check_engine,
+    engine_attribute,
+)
 from malariafuse.classifiers._batches import (
     PREDICTION_BATCH,
     TrainingData,
@@ -107,6 +111,10 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self, input_shapes: Mapping[str, Shape], n_outputs: int
     ) -> keras.Model:
         """Return a new network that ends in a sigmoid or softmax of `n_outputs`."""
+
+    def _branch_logits(self, network: keras.Model) -> str | None:
+        """Return the layer of `network` whose branches are trained one by one, too."""
+        return None
 
     def _make_inputs(self) -> ImageInputs | BranchInputs:
         """Return what makes the inputs of the network from images, not fitted."""
@@ -204,16 +212,14 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_views(self.test_time_views, self.image_shape_)
-        probabilities = self._outputs(X, self._network, self.test_time_views)
+        probabilities = self._outputs(X, self._network)
         if not np.isfinite(probabilities).all():
             # Compared with a threshold, NaN would pass for an uninfected cell.
             raise FloatingPointError(
                 "The network gives NaN for these images: its weights diverged in "
                 "training. Train again with a lower learning_rate."
             )
-        if probabilities.shape[1] == 1:
-            return np.hstack([1 - probabilities, probabilities])
-        return probabilities
+        return with_both_classes(probabilities)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the decided class: of two, `pos_label` from `threshold` on.
@@ -239,9 +245,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         decided = probabilities[:, positive] >= self.threshold
         return self.classes_[np.where(decided, positive, 1 - positive)]
 
-    def _outputs(
-        self, X: ArrayLike, network: FrozenNetwork, n_views: int
-    ) -> NDArray[np.float32]:
+    def _outputs(self, X: ArrayLike, network: FrozenNetwork) -> NDArray[np.float32]:
         """Return what a network gives for images, batch by batch."""
         images = check_images(X)
         check_image_shape(self, images)
@@ -255,7 +259,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
         return np.concatenate(
             [
-                _mean_over_views(outputs_of, images[part], n_views)
+                _mean_over_views(outputs_of, images[part], self.test_time_views)
                 for part in slices(len(images), PREDICTION_BATCH)
             ]
         )
@@ -264,7 +268,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def engine_(self) -> str:
         """What computes predictions here, "keras" or "openvino"."""
         check_is_fitted(self)
-        return self._network.engine_for(self.engine)
+        return engine_attribute(self._network, self.engine)
 
     @property
     def model_(self) -> keras.Model:
@@ -289,13 +293,13 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
                     f"sample_weight.shape == {weights.shape}, expected {labels.shape}: "
                     "one weight for each sample."
                 )
-            if weights.min() < 0 or not weights.any():
-                raise ValueError(
-                    "sample_weight has negative values, or none but zeros: expected "
-                    "weights of at least 0, and one above it."
-                )
         if self.class_weight is not None:
             weights = weights * compute_sample_weight(self.class_weight, labels)
+        if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+            raise ValueError(
+                "sample_weight or class_weight has values below 0, NaN or infinity, or "
+                "none but zeros: expected weights of at least 0, and one above it."
+            )
         return weights.astype(np.float32)
 
     def _check_training_parameters(self) -> None:
@@ -343,6 +347,13 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         return tags
+
+
+def with_both_classes(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return one column a class, where a sigmoid gives the last of two alone."""
+    if probabilities.shape[1] == 1:
+        return np.hstack([1 - probabilities, probabilities])
+    return probabilities
 
 
 def _is_count(value: Any) -> bool:

@@ -68,8 +68,8 @@ memory : str, pathlib.Path or joblib.Memory, default=None
     Where trainings are cached. A training is taken from there if everything but
     `threshold`, `test_time_views`, `engine` and `verbose` is the same, so a search over
     thresholds trains once per other setting. Functions are compared by their code,
-    defaults and enclosed values, but not by what they call: clear the cache after a
-    change there. With `random_state=None`
+    defaults, enclosed values and constants of their module, but not by what they call:
+    clear the cache after a change there. With `random_state=None`
     a cached training counts as one of the possible ones; callbacks are not called
     when nothing is trained.
 callbacks : sequence of keras.callbacks.Callback, default=None
@@ -93,8 +93,8 @@ history_ : dict of str to list of float
 image_shape_ : tuple of int
     Height, width and channels of the images seen in `fit`.
 model_ : keras.Model
-    The trained network: float images in 0..1 to probabilities. Predictions are computed
-    by a compiled copy; a change of its weights does not reach them.
+    The trained network: float images in 0..1 to probabilities. Change weights in a
+    copy: predictions may be computed by what was compiled from these.
 n_iter_ : int
     Epochs trained.
 precision_ : {"float32", "bfloat16"}

@@ -120,6 +120,11 @@ class KerasImageClassifier(BaseImageClassifier):
     def _build_network(
         self, input_shapes: Mapping[str, Shape], n_outputs: int
     ) -> keras.Model:
+        if not callable(self.network):
+            raise TypeError(
+                f"network={self.network!r}: expected a function (input_shape, "
+                "n_outputs) -> keras.Model."
+            )
         network = self.network(
             input_shapes["images"], n_outputs, **(self.network_params or {})
         )

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from malariafuse.classifiers._base import BaseImageClassifier
     from malariafuse.classifiers._batches import TrainingData
     from malariafuse.classifiers._training import Training
+
+
+_PLAIN = (bool, int, float, str, tuple)
 
 
 def train_once(
@@ -58,7 +62,8 @@ def train_once(
 def _fingerprint(value: Any, outer: frozenset[int] = frozenset()) -> Any:
     """Return what tells two values of a parameter apart, in a form to be hashed.
 
-    Keras objects pickle with the time of day, and functions by their name alone.
+    Keras objects pickle with the time of day, functions by their name alone, and the
+    path of a file says nothing of what is in it.
     """
     if id(value) in outer:
         return "itself"
@@ -79,16 +84,31 @@ def _fingerprint(value: Any, outer: frozenset[int] = frozenset()) -> Any:
         return type(value), parts([vars(value)])
     if isinstance(value, BaseEstimator):
         # All attributes: of a frozen estimator the fitted ones count.
-        return type(value), _fingerprint(vars(value), inside)
+        stamp = _stamp(getattr(value, "weights", None))
+        return type(value), stamp, _fingerprint(vars(value), inside)
     if isinstance(value, partial):
         return parts([value.func, value.args, value.keywords])
     if isinstance(value, MethodType):
-        return parts([value.__func__, type(value.__self__), vars(value.__self__)])
+        owner = value.__self__
+        if isinstance(owner, type) or not hasattr(owner, "__dict__"):
+            return parts([value.__func__, owner])
+        return parts([value.__func__, type(owner), vars(owner)])
     if isinstance(value, CodeType):
         return value.co_code, value.co_names, parts(value.co_consts)
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
         defaults = [value.__defaults__, value.__kwdefaults__, cells]
         name = (value.__module__, value.__qualname__)
-        return name, parts([value.__code__, *defaults])
+        # Constants of its module; what it calls there is not followed.
+        named = [value.__globals__.get(name) for name in value.__code__.co_names]
+        constants = [part for part in named if isinstance(part, _PLAIN)]
+        return name, parts([value.__code__, *defaults, *constants])
     return value
+
+
+def _stamp(weights: Any) -> tuple[int, int] | None:
+    """Return what changes with a file of weights, if that is one."""
+    if not isinstance(weights, str | PathLike) or not Path(weights).is_file():
+        return None
+    file = Path(weights).stat()
+    return file.st_size, file.st_mtime_ns

@@ -79,8 +79,8 @@ def summarize(
 
     Patients are drawn with replacement, all cells of a patient together. An interval is
     the value plus and minus the standard error that the draws give, times a quantile of
-    Student's t, on the scale of logits, on which figures near 1 spread evenly; there no draw counts as
-    more than ten times as close to 1 as the figure itself. The
+    Student's t, on the scale of logits, on which figures near 1 spread evenly; no draw
+    counts there as more than ten times as close to 1 as the figure itself. The
     degrees of freedom follow from how unevenly the patients bear on the figure: few
     patients with many cells are few. Percentiles of the draws, the usual choice [1]_,
     held the truth less often in simulations of few, strongly clustered patients:

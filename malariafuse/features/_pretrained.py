@@ -16,7 +16,11 @@ from sklearn.utils import Tags, gen_batches
 from tqdm.auto import tqdm
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
-from malariafuse._keras._inference import FrozenNetwork, check_engine
+from malariafuse._keras._inference import (
+    FrozenNetwork,
+    check_engine,
+    engine_attribute,
+)
 from malariafuse._keras._precision import resolve_precision, set_precision
 from malariafuse.datasets._resize import check_image_size
 from malariafuse.features._backbones import (
@@ -201,7 +205,6 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         check_engine(self.engine)
         built = self._build(self._settings(images.shape[1:]))
         remember_image_shape(self, images)
-        self.precision_ = built.precision
         self._built = built
         return self
 
@@ -254,7 +257,16 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
     @property
     def engine_(self) -> str:
         """What computes the features here, "keras" or "openvino"."""
-        return self._have_built().network.engine_for(self.engine)
+        if not hasattr(self, "_built"):
+            raise AttributeError("There is no network yet. Call fit or transform.")
+        return engine_attribute(self._built.network, self.engine)
+
+    @property
+    def precision_(self) -> str:
+        """In which type the layers compute."""
+        if not hasattr(self, "_built"):
+            raise AttributeError("There is no network yet. Call fit or transform.")
+        return self._built.precision
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
         """Return the names that `layer` can have, first layer first.
@@ -293,22 +305,19 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         ndarray of shape (n_features,), object
             Names such as "block5_conv2_0".
         """
+        if not hasattr(self, "_built"):
+            raise NotFittedError(
+                f"This {type(self).__name__} has no network yet, whose features could "
+                "be named. Call fit or transform first."
+            )
         return np.array(
             [
                 f"{name}_{i}"
-                for name, width in self._have_built().widths.items()
+                for name, width in self._built.widths.items()
                 for i in range(width)
             ],
             dtype=object,
         )
-
-    def _have_built(self) -> _Built:
-        if not hasattr(self, "_built"):
-            raise NotFittedError(
-                f"This {type(self).__name__} has no network yet. Call fit or transform "
-                "first."
-            )
-        return self._built
 
     def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
         """Return what the network depends on, checked, ending in its input shape."""

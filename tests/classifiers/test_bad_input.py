@@ -25,7 +25,7 @@ def fitted():
         (X.reshape(len(X), -1), ValueError, "expected 4 dimensions"),
         (X[:0], ValueError, "X is empty"),
         (np.full(X.shape, np.nan), ValueError, "NaN or infinity"),
-        (X.astype(float), ValueError, r"\[\d+, 255\].*pass X.astype\('uint8'\)"),
+        (X.astype(float), ValueError, r"\[\d+\.0, 255\.0\].*pass X.astype\('uint8'\)"),
         (X.astype(int), TypeError, "dtype int64: expected uint8"),
         (X / -255.0, ValueError, r"expected 0..1"),
         ([*X[:2], X[0, :5]], ValueError, "images of different sizes"),
@@ -58,7 +58,7 @@ def test_prediction_before_fit():
         ({"y": np.linspace(0, 1, len(X))}, "Unknown label type"),
         ({"y": Y, "groups": PATIENTS[:-1]}, "inconsistent numbers of samples"),
         ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight.shape"),
-        ({"y": Y, "sample_weight": -np.ones(len(Y))}, "negative"),
+        ({"y": Y, "sample_weight": -np.ones(len(Y))}, "below 0"),
         ({"y": Y, "sample_weight": np.zeros(len(Y))}, "none but zeros"),
     ],
 )
@@ -88,6 +88,10 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         ({"momentum": 1}, ValueError, r"momentum=1: expected a number in \[0, 1\)"),
         ({"warmup_epochs": None}, ValueError, "warmup_epochs=None"),
         ({"threshold": "0.5"}, ValueError, "threshold='0.5'"),
+        ({"class_weight": {0: -1, 1: 1}}, ValueError, "class_weight has values below"),
+        ({"class_weight": {0: 0, 1: 0}}, ValueError, "none but zeros"),
+        ({"class_weight": {0: np.nan, 1: 1}}, ValueError, "NaN or infinity"),
+        ({"engine": "onnx"}, ValueError, "engine='onnx': expected one of auto"),
     ],
     ids=str,
 )
@@ -130,6 +134,7 @@ def network_ending_in(activation, n_outputs=None):
         (network_ending_in(None), ValueError, "ends in linear"),
         (network_ending_in("sigmoid", 2), ValueError, r"expected \(None, 1\)"),
         (lambda input_shape, n_outputs: None, TypeError, "returned NoneType"),
+        (None, TypeError, "network=None: expected a function"),
         (
             lambda input_shape, n_outputs: network_ending_in("sigmoid")((8, 8, 3), 1),
             ValueError,

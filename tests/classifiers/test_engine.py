@@ -1,5 +1,7 @@
 """Predictions by another engine than Keras, and what happens where there is none."""
 
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import pickle
 import subprocess
@@ -21,6 +23,7 @@ from malariafuse import (
     ResNet18Classifier,
     SpotFeatureExtractor,
 )
+from malariafuse._keras import _inference
 
 X, Y, _ = dark_spots()
 needs_openvino = pytest.mark.skipif(
@@ -56,6 +59,18 @@ def normalized(input_shape, n_outputs):
             keras.layers.Dense(n_outputs, activation="sigmoid"),
         ]
     )
+
+
+class BrokenOpenVINO(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """An OpenVINO that is installed and cannot be imported."""
+
+    def find_spec(self, name, path, target=None):
+        if name == "openvino":
+            return importlib.machinery.ModuleSpec(name, self, origin="here")
+        return None
+
+    def exec_module(self, module):
+        raise ImportError("libtbb.so.12: cannot open shared object file")
 
 
 @pytest.fixture
@@ -175,6 +190,60 @@ def test_a_network_that_openvino_refuses():
     np.testing.assert_array_equal(probabilities, by_engine(classifier, "keras"))
     with pytest.raises(ValueError, match=r"engine='openvino': OpenVINO cannot take"):
         classifier.set_params(engine="openvino").predict_proba(X)
+
+
+@needs_openvino
+def test_layers_in_bfloat16_are_openvino_s_own_choice():
+    def network(input_shape, n_outputs):
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Conv2D(4, 3),
+                keras.layers.LayerNormalization(),
+                keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dense(n_outputs, activation="sigmoid"),
+            ]
+        )
+
+    classifier = KerasImageClassifier(network, **fast(epochs=1, precision="bfloat16"))
+    assert classifier.fit(X, Y).engine_ == "openvino"
+
+
+@needs_openvino
+def test_an_openvino_that_cannot_be_imported(monkeypatch):
+    classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
+    # As a library that is missing would: the next import runs this finder first.
+    monkeypatch.delitem(sys.modules, "openvino", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [BrokenOpenVINO(), *sys.meta_path])
+    with pytest.warns(UserWarning, match=r"libtbb.* Keras computes it"):
+        classifier.predict_proba(X)
+    assert classifier.engine_ == "keras"
+
+
+@needs_openvino
+@pytest.mark.parametrize("limit", ["TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"])
+def test_limits_of_threads_hold(monkeypatch, limit):
+    monkeypatch.setenv(limit, "1")
+    _, compiled = _inference._compiled_by_openvino(linear_network((8, 8, 3), 1))
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+
+
+def test_a_folder_named_openvino_is_none(monkeypatch, tmp_path):
+    (tmp_path / "openvino").mkdir()
+    find = importlib.machinery.PathFinder.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *_: find(name, [str(tmp_path)])
+    )
+    classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
+    assert classifier.engine_ == "keras"
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_an_estimator_is_shown_where_its_engine_is_missing():
+    classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
+    classifier.set_params(engine="openvino")
+    assert "KerasImageClassifier" in classifier._repr_html_()
+    assert not hasattr(classifier, "engine_")
 
 
 @pytest.mark.usefixtures("no_openvino")

@@ -9,7 +9,13 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 from support import dark_spots, fast, logged_network, tiny_network
 
-from malariafuse import ConvNetClassifier, GaussianSmoother, KerasImageClassifier
+from malariafuse import (
+    ConvNetClassifier,
+    FeatureFusionClassifier,
+    GaussianSmoother,
+    KerasImageClassifier,
+    PretrainedFeatureExtractor,
+)
 from malariafuse.metrics import make_recall_at_specificity_scorer
 
 X, Y, PATIENTS = dark_spots()
@@ -150,6 +156,61 @@ def test_functions_are_told_apart_by_their_code(log, tmp_path):
             X, Y
         )
     assert count(log) == 2
+
+
+def test_functions_are_told_apart_by_constants_of_their_module(log, tmp_path):
+    for width in (2, 4, 2):
+        names = {"logged_network": logged_network, "__name__": "mine", "WIDTH": width}
+        exec(
+            "def network(shape, n):\n"
+            f"    return logged_network(shape, n, log={str(log)!r}, width=WIDTH)",
+            names,
+        )
+        KerasImageClassifier(names["network"], memory=tmp_path, **fast(epochs=1)).fit(
+            X, Y
+        )
+    assert count(log) == 2
+
+
+class Builder:
+    __slots__ = ()
+
+    @classmethod
+    def of_class(cls, input_shape, n_outputs):
+        return tiny_network(input_shape, n_outputs)
+
+    def of_instance(self, input_shape, n_outputs):
+        return tiny_network(input_shape, n_outputs)
+
+
+@pytest.mark.parametrize("network", [Builder.of_class, Builder().of_instance])
+def test_methods_without_attributes(tmp_path, network):
+    classifier = KerasImageClassifier(network, memory=tmp_path, **fast(epochs=1))
+    assert classifier.fit(X, Y).history_ == classifier.fit(X, Y).history_
+
+
+def maps(input_shape):
+    return keras.Sequential(
+        [keras.Input(input_shape), keras.layers.Conv2D(2, 3, name="maps")]
+    )
+
+
+def test_a_changed_file_of_weights_trains_again(tmp_path):
+    file = tmp_path / "some.weights.h5"
+    histories = []
+    for value in (0.1, 0.5, 0.5):
+        backbone = maps(X.shape[1:])
+        backbone.set_weights([np.full_like(w, value) for w in backbone.get_weights()])
+        if len(histories) < 2:
+            backbone.save_weights(file, overwrite=True)
+        classifier = FeatureFusionClassifier(
+            [("maps", PretrainedFeatureExtractor(maps, layer="maps", weights=file))],
+            memory=tmp_path / "cache",
+            **fast(epochs=1),
+        )
+        histories.append(classifier.fit(X, Y).history_)
+    assert histories[0] != histories[1]
+    assert len(list((tmp_path / "cache").rglob("output.pkl"))) == 2
 
 
 def test_networks_as_parameters_are_told_apart_by_their_weights(tmp_path):

@@ -388,6 +388,29 @@ def test_probabilities_are_float32_from_the_last_weights_on():
     ]
 
 
+def test_probabilities_of_a_network_within_the_network_are_float32():
+    def network(input_shape, n_outputs):
+        head = keras.Sequential(
+            [
+                keras.Input((4,)),
+                keras.layers.Dense(4),
+                keras.layers.Dense(n_outputs, activation="sigmoid"),
+            ]
+        )
+        return keras.Sequential(
+            [
+                keras.Input(input_shape),
+                keras.layers.Conv2D(4, 3),
+                keras.layers.GlobalAveragePooling2D(),
+                head,
+            ]
+        )
+
+    classifier = KerasImageClassifier(network, **fast(epochs=1, precision="bfloat16"))
+    head = classifier.fit(X, Y).model_.layers[-1]
+    assert [layer.compute_dtype for layer in head.layers] == ["bfloat16", "float32"]
+
+
 def test_test_time_views_average_flips_and_turns():
     classifier = ConvNetClassifier(filters=2, **fast(epochs=1)).fit(X, Y)
     views = [
