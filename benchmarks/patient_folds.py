@@ -4,8 +4,9 @@
 
 Every fold trains on some patients and is measured on others. Prints a table per
 classifier, ending with the figures pooled over all cells out of fold, then all
-classifiers beside their late fusion, and by fold how much better the fusion is than its
-better branch. Out-of-fold probabilities are kept in CSV files, from which a later run
+classifiers beside their late fusion and the branches of the fusion alone, and by fold
+how much better the fusion is than the better of two classifiers on one branch each.
+Out-of-fold probabilities are kept in CSV files, from which a later run
 goes on.
 
 A classifier on a frozen network needs its weights: ``--mobilenet-weights PATH``, and
@@ -37,6 +38,7 @@ from malariafuse import (
     SpotFeatureExtractor,
 )
 from malariafuse.datasets import load_cell_images
+from malariafuse.evaluation import thresholds_out_of_fold
 from malariafuse.metrics import specificity_score
 
 LATE_FUSION = ("resnet18", "spots")
@@ -78,16 +80,6 @@ def figures(target, probabilities, decided=None):
     }
 
 
-def decided_at_specificity(target, probabilities, folds, specificity):
-    """Decide each fold by the threshold that the uninfected of the others give."""
-    decided = np.zeros(len(target), dtype=int)
-    for fold in np.unique(folds):
-        others = probabilities[(folds != fold) & (target == 0)]
-        threshold = np.quantile(others, specificity)
-        decided[folds == fold] = probabilities[folds == fold] > threshold
-    return decided
-
-
 def cross_validated(name, make, cells, splits, arguments):
     """Return the table of folds and the probabilities out of fold."""
     file = arguments.output / f"{name}.csv"
@@ -120,6 +112,10 @@ def cross_validated(name, make, cells, splits, arguments):
         rows["patient"], rows["target"] = cells.groups[test], cells.target[test]
         rows["settings"] = settings
         rows["minutes"], rows["rate"] = (fitted - start) / 60, rate
+        if name == "fusion":
+            alone = classifier.branch_probabilities(cells.images[test])
+            for branch, of_branch in alone.items():
+                rows[f"branch {branch}"] = of_branch[:, 1]
         done = rows if done.empty else pd.concat([done, rows])
         # After each fold, so that a run that is cut off loses one at most.
         done.to_csv(file, index=False)
@@ -193,6 +189,8 @@ def main():
             continue
         if len(done) == len(cells.target):
             probabilities[name] = done["probability"].to_numpy()
+            for column in done.columns[done.columns.str.startswith("branch ")]:
+                probabilities[f"{name}, {column}"] = done[column].to_numpy()
             folds = done["fold"].to_numpy()
         print(f"\n{name}: {makers[name]()!r}")
         show(table_of(done, cells))
@@ -221,7 +219,10 @@ def compare(probabilities, folds, cells):
                     **figures(
                         target,
                         probability,
-                        decided_at_specificity(target, probability, folds, 0.97),
+                        probability
+                        >= thresholds_out_of_fold(
+                            target, probability, folds, cells.groups, specificity=0.97
+                        ),
                     ),
                 }
                 for name, probability in probabilities.items()

@@ -1,10 +1,12 @@
-"""Report on a classifier from its out-of-fold probabilities on real cells.
+r"""Report on a classifier from its out-of-fold probabilities on real cells.
 
-    python benchmarks/report.py patient_folds/fusion.csv patient_folds/resnet18.csv
+    python benchmarks/report.py patient_folds/fusion.csv patient_folds/resnet18.csv \
+        --data cell_images.zip
 
 Takes the CSV files that ``patient_folds.py`` writes and reports on the first; the
 others are compared with it. Prints figures with intervals over patients, the worst
-patients, verdicts on patients and suspected label errors, and draws three pictures.
+patients, verdicts on patients, what scaling by a temperature would do, and suspected
+label errors, and draws pictures; those of cells need ``--data``.
 """
 
 import argparse
@@ -13,18 +15,29 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, logit
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    PrecisionRecallDisplay,
+    RocCurveDisplay,
+    log_loss,
+)
 
+from malariafuse.datasets import load_cell_images
 from malariafuse.evaluation import (
     PatientClassifier,
-    choose_threshold,
     compare,
     comparison_table,
     label_issues,
     patient_table,
     summarize,
+    thresholds_out_of_fold,
 )
 from malariafuse.plotting import (
     ComparisonDisplay,
+    ImageGridDisplay,
     PatientRecallDisplay,
     ThresholdCurveDisplay,
 )
@@ -40,11 +53,20 @@ def in_folds(cells, decide):
     ]
 
 
-def by_chosen_threshold(others, fold):
-    threshold = choose_threshold(
-        others["target"], others["probability"], specificity=0.97
+def scaled(others, fold):
+    """Divide logits by the temperature that suits the other folds best."""
+    temperature = minimize_scalar(
+        lambda t: log_loss(others["target"], expit(logits(others) / t)),
+        bounds=(0.1, 10),
+        method="bounded",
+    ).x
+    return fold.assign(
+        scaled=expit(logits(fold) / temperature), temperature=temperature
     )
-    return fold.assign(decided=fold["probability"] >= threshold, threshold=threshold)
+
+
+def logits(cells):
+    return logit(cells["probability"].clip(1e-7, 1 - 1e-7))
 
 
 def verdicts(others, fold):
@@ -63,6 +85,7 @@ def main():
     parser.add_argument(
         "files", type=Path, nargs="+", help="CSV files of patient_folds"
     )
+    parser.add_argument("--data", help="the images that patient_folds.py was given")
     parser.add_argument("--output", type=Path, default=Path("report"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -84,13 +107,27 @@ def main():
     print(f"{name}: {len(cells)} cells of {len(np.unique(patients))} patients, at 0.5")
     print(summarize(target, probability, patients, random_state=0))
 
-    chosen = pd.concat(in_folds(cells, by_chosen_threshold))
-    positive = chosen["target"] == 1
+    thresholds = thresholds_out_of_fold(
+        target, probability, cells["fold"], patients, specificity=0.97
+    )
+    decided = probability >= thresholds
     print(
         "\nAt the threshold for specificity 0.97 on the patients of the other folds, "
-        f"{chosen['threshold'].min():.3f} to {chosen['threshold'].max():.3f}: recall "
-        f"{chosen.loc[positive, 'decided'].mean():.4f}, specificity "
-        f"{1 - chosen.loc[~positive, 'decided'].mean():.4f}"
+        f"{thresholds.min():.3f} to {thresholds.max():.3f}: recall "
+        f"{decided[target == 1].mean():.4f}, specificity "
+        f"{1 - decided[target == 0].mean():.4f}"
+    )
+    by_temperature = pd.concat(in_folds(cells, scaled)).sort_values("row")
+    print(
+        "\nWith logits divided by a temperature, "
+        f"{by_temperature['temperature'].min():.2f} to "
+        f"{by_temperature['temperature'].max():.2f}, chosen on the other folds"
+    )
+    calibration = ["Brier score", "calibration error"]
+    print(
+        summarize(
+            target, by_temperature["scaled"].to_numpy(), patients, random_state=0
+        ).loc[calibration]
     )
     print("\nPatients with the lowest recall, at 0.5")
     print(patient_table(target, probability, patients).head(8))
@@ -107,6 +144,12 @@ def main():
     issues = label_issues(target, probability, patients)
     print(f"\n{len(issues)} labels that the probabilities contradict; the first ones")
     print(issues.head(8))
+    kept = ~np.isin(np.arange(len(target)), issues.index)
+    without = summarize(
+        target[kept], probability[kept], patients[kept], n_resamples=100, random_state=0
+    )
+    print("\nIf all of these labels were wrong, the figures without them")
+    print(without["value"].loc[METRICS].to_string())
 
     probabilities = {key: file["probability"].to_numpy() for key, file in files.items()}
     if len(files) > 1:
@@ -122,6 +165,28 @@ def main():
     save(curve, arguments.output / "thresholds.png")
     recall = PatientRecallDisplay.from_predictions(target, probability, patients)
     save(recall, arguments.output / "patients.png")
+    figure, axes = plt.subplots(2, 2, figsize=(9, 8), layout="constrained")
+    ConfusionMatrixDisplay.from_predictions(
+        target,
+        probability >= 0.5,
+        display_labels=["uninfected", "parasitized"],
+        ax=axes[0, 0],
+        colorbar=False,
+    )
+    RocCurveDisplay.from_predictions(target, probability, ax=axes[0, 1], name=name)
+    PrecisionRecallDisplay.from_predictions(
+        target, probability, ax=axes[1, 0], name=name
+    )
+    CalibrationDisplay.from_predictions(
+        target, probability, ax=axes[1, 1], name=name, n_bins=10
+    )
+    figure.savefig(arguments.output / "curves.png", dpi=100)
+    plt.close(figure)
+    if arguments.data is None:
+        return
+    images = load_cell_images(arguments.data, image_size=(96, 96)).images
+    suspected = ImageGridDisplay.from_label_issues(images, issues, n_images=12)
+    save(suspected, arguments.output / "labels.png")
 
 
 def save(display, path):
