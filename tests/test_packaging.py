@@ -29,12 +29,16 @@ def requirements(*extras: str) -> list[str]:
 
 def test_floors_are_the_oldest_versions_tested() -> None:
     oldest = constraints("oldest.txt")
-    for name, floor in versions(requirements("plots", "tests"), ">=").items():
+    for name, floor in versions(
+        requirements("plots", "tests", "openvino"), ">="
+    ).items():
         assert f"{oldest[name]}.".startswith(f"{floor}."), name
 
 
 def test_newest_versions_are_known_of_every_dependency() -> None:
-    needed = versions(requirements("plots", "tests", "scikeras", "docs"), ">=")
+    needed = versions(
+        requirements("plots", "tests", "openvino", "scikeras", "docs"), ">="
+    )
     assert constraints("newest.txt").keys() == needed.keys()
 
 
