@@ -90,7 +90,8 @@ def cross_validated(name, make, cells, splits, arguments):
     )
     settings = (
         f"{arguments.folds} folds, seed {arguments.seed}, "
-        f"{arguments.image_size} pixels, epochs {arguments.epochs or 'by default'}"
+        f"{arguments.image_size} pixels, epochs {arguments.epochs or 'by default'}, "
+        f"views {arguments.views}"
     )
     if len(done) and set(done["settings"]) != {settings}:
         raise SystemExit(
@@ -100,7 +101,9 @@ def cross_validated(name, make, cells, splits, arguments):
     for fold, (train, test) in enumerate(splits, start=1):
         if (done["fold"] == fold).any() or fold not in arguments.only_folds:
             continue
-        classifier = make().set_params(random_state=arguments.seed)
+        classifier = make().set_params(
+            random_state=arguments.seed, test_time_views=arguments.views
+        )
         if arguments.epochs:
             classifier.set_params(epochs=arguments.epochs)
         start = time.perf_counter()
@@ -159,6 +162,7 @@ def main():
     parser.add_argument("--only-folds", type=int, nargs="+", help="numbered from 1")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, help="instead of the default number")
+    parser.add_argument("--views", type=int, default=1, help="of each tested cell")
     parser.add_argument("--image-size", type=int, default=48)
     parser.add_argument("--mobilenet-weights", default="imagenet")
     parser.add_argument("--output", type=Path, default=Path("patient_folds"))

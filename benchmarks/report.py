@@ -4,9 +4,9 @@ r"""Report on a classifier from its out-of-fold probabilities on real cells.
         --data cell_images.zip
 
 Takes the CSV files that ``patient_folds.py`` writes and reports on the first; the
-others are compared with it. Prints figures with intervals over patients, the worst
-patients, verdicts on patients, what scaling by a temperature would do, and suspected
-label errors, and draws pictures; those of cells need ``--data``.
+others, and its own branches, are compared with it. Prints figures with intervals over
+patients, the worst patients, verdicts on patients, what scaling by a temperature would
+do, and suspected label errors, and draws pictures; those of cells need ``--data``.
 """
 
 import argparse
@@ -152,7 +152,9 @@ def main():
     print(without["value"].loc[METRICS].to_string())
 
     probabilities = {key: file["probability"].to_numpy() for key, file in files.items()}
-    if len(files) > 1:
+    for column in cells.columns[cells.columns.str.startswith("branch ")]:
+        probabilities[f"{name}, {column}"] = cells[column].to_numpy()
+    if len(probabilities) > 1:
         print(f"\nDifferences to {name}")
         print(compare(target, probabilities, patients, metrics=METRICS, random_state=0))
         table = comparison_table(
