@@ -107,6 +107,13 @@ def defaults(settings):
         )
         yield Row(f"one image, {name}", alternative, ratio, 1 / 0.3, details=details)
         by_us, by_keras = predict_proba(cells.images), predict(cells.images)
+        # How much of the difference is that of the precision.
+        classifier.set_params(engine="keras")
+        details = {
+            "keras_in_the_same_precision": float(
+                np.abs(predict_proba(cells.images) - by_keras).max()
+            )
+        }
         of_cells = f"{len(cells.target)} {settings.kind_of_cells} cells"
         yield Row(
             f"largest difference of probabilities, {name}, {of_cells}",
@@ -114,6 +121,7 @@ def defaults(settings):
             float(np.abs(by_us - by_keras).max()),
             0.02,
             "of probability",
+            details,
         )
         yield Row(
             f"decisions that differ at 0.5, {name}, {of_cells}",

@@ -1,5 +1,6 @@
 """A network that computes and does not learn any more, by the fastest engine."""
 
+import hashlib
 import importlib.util
 import os
 import sys
@@ -22,6 +23,10 @@ from malariafuse._keras._stored import StoredNetwork, storable_copy
 Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
 
 ENGINES = ("auto", "keras", "openvino")
+
+# What OpenVINO compiled of networks that were loaded, by a digest of each.
+_RECENT: dict[str, Compute] = {}
+_N_RECENT = 8
 
 
 class _RefusedError(Exception):
@@ -101,9 +106,24 @@ class FrozenNetwork(StoredNetwork):
         if self._compiled is None:
             self._compiled = {}
         if engine not in self._compiled:
-            compiled = _by_openvino if engine == "openvino" else _by_keras
-            self._compiled[engine] = compiled(self.model)
+            self._compiled[engine] = (
+                self._by_openvino() if engine == "openvino" else _by_keras(self.model)
+            )
         return self._compiled[engine]
+
+    def _by_openvino(self) -> Compute:
+        if self._stored is None:
+            return _by_openvino(self.model)
+        # A search over thresholds loads the same training again and again.
+        digest = hashlib.sha256(self._stored["config"].encode())
+        digest.update(self._stored["weights"])
+        key = digest.hexdigest()
+        if key not in _RECENT:
+            compiled = _by_openvino(self.model)
+            while len(_RECENT) >= _N_RECENT:
+                _RECENT.pop(next(iter(_RECENT)), None)
+            _RECENT[key] = compiled
+        return _RECENT[key]
 
 
 def check_engine(engine: str) -> None:

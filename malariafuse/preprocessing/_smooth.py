@@ -1,5 +1,6 @@
 """Gaussian smoothing of images."""
 
+from multiprocessing.pool import ThreadPool
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -7,10 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
+
+# For fewer a thread is not worth its start.
+_IMAGES_OF_THREAD = 512
 
 
 class GaussianSmoother(TransformerMixin, BaseEstimator):
@@ -144,8 +148,20 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
         # for uint8 and is slower.
         kernel = cv2.getGaussianKernel(int(self.kernel_size), float(self.sigma or 0))
         smoothed = np.empty(images.shape, dtype=images.dtype)
-        for image, result in zip(images, smoothed, strict=True):
-            cv2.sepFilter2D(np.ascontiguousarray(image), -1, kernel, kernel, dst=result)
+
+        def smooth(part: slice) -> None:
+            for image, result in zip(images[part], smoothed[part], strict=True):
+                cv2.sepFilter2D(
+                    np.ascontiguousarray(image), -1, kernel, kernel, dst=result
+                )
+
+        # OpenCV divides large images among its threads, but not many small ones.
+        parts = list(gen_batches(len(images), _IMAGES_OF_THREAD))
+        if len(parts) == 1:
+            smooth(parts[0])
+        else:
+            with ThreadPool(max(cv2.getNumThreads(), 1)) as threads:
+                threads.map(smooth, parts)
         if smoothed.dtype != np.uint8:
             # The weights of some kernels add up to a little more than 1.
             np.clip(smoothed, 0, 1, out=smoothed)

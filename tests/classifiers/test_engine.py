@@ -155,6 +155,27 @@ assert classifier.engine_ == "openvino"
 
 
 @needs_openvino
+def test_a_network_that_is_loaded_again_is_compiled_once(monkeypatch):
+    compiled = []
+    compile_network = _inference._compiled_by_openvino
+    monkeypatch.setattr(
+        _inference,
+        "_compiled_by_openvino",
+        lambda network: compiled.append(1) or compile_network(network),
+    )
+    stored = []
+    for seed in (0, 1):
+        classifier = ResNet18Classifier(filters=2, **fast(epochs=1, random_state=seed))
+        stored.append(pickle.dumps(classifier.fit(X, Y)))
+    first, again, other = (
+        pickle.loads(stored[which]).predict_proba(X) for which in (0, 0, 1)
+    )
+    assert len(compiled) == 2
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@needs_openvino
 def test_threads_may_predict_at_once():
     classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
     expected = classifier.predict_proba(X)

@@ -142,3 +142,12 @@ def test_is_a_scikit_learn_transformer(images):
     assert "GaussianSmoother" in smoother._repr_html_()
     again = pickle.loads(pickle.dumps(smoother))
     np.testing.assert_array_equal(again.transform(images), smoother.transform(images))
+
+
+def test_many_images_are_smoothed_by_threads_one_by_one():
+    images = np.random.default_rng(0).integers(0, 256, (1200, 6, 6, 3), dtype=np.uint8)
+    smoother = GaussianSmoother().fit(images)
+    expected = np.concatenate(
+        [smoother.transform(images[i : i + 1]) for i in range(1200)]
+    )
+    np.testing.assert_array_equal(smoother.transform(images), expected)
