@@ -33,7 +33,7 @@ html_theme_options = {
 }
 html_static_path = ["_static"]
 html_css_files = ["wide.css"]
-html_sidebars = {"install": [], "results": [], "changelog": []}
+html_sidebars = {"install": [], "results": [], "speed": [], "changelog": []}
 
 autodoc_typehints = "none"  # numpydoc's sections say the types in words
 autosummary_generate = True
