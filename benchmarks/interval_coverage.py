@@ -18,7 +18,7 @@ import argparse
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy.special import expit, logit
+from scipy import special
 
 from malariafuse.evaluation import PatientClassifier, compare, summarize
 from malariafuse.evaluation._bootstrap import replicate
@@ -65,14 +65,16 @@ class Population:
         difficulty = random.normal(0, self.spread, (2, n_patients))
         middle = (4.5, -4.5) if self.easy else (2.5, -3)
         score = np.where(y == 1, *middle) + difficulty[y, patient]
-        return y, expit(score + random.normal(0, 1.2, len(y))), patient
+        return y, special.expit(score + random.normal(0, 1.2, len(y))), patient
 
 
 def another_classifier(
     random: np.random.Generator, y_prob: np.ndarray, patient: np.ndarray
 ) -> np.ndarray:
     of_patients = random.normal(0, 0.8, patient.max() + 1)[patient]
-    return expit(0.9 * logit(y_prob) + of_patients + random.normal(0, 0.5, len(y_prob)))
+    return special.expit(
+        0.9 * special.logit(y_prob) + of_patients + random.normal(0, 0.5, len(y_prob))
+    )
 
 
 def percentiles(
