@@ -257,16 +257,12 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
     @property
     def engine_(self) -> str:
         """What computes the features here, "keras" or "openvino"."""
-        if not hasattr(self, "_built"):
-            raise AttributeError("There is no network yet. Call fit or transform.")
-        return engine_attribute(self._built.network, self.engine)
+        return engine_attribute(self._have_built().network, self.engine)
 
     @property
     def precision_(self) -> str:
         """In which type the layers compute."""
-        if not hasattr(self, "_built"):
-            raise AttributeError("There is no network yet. Call fit or transform.")
-        return self._built.precision
+        return self._have_built().precision
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
         """Return the names that `layer` can have, first layer first.
@@ -305,19 +301,23 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         ndarray of shape (n_features,), object
             Names such as "block5_conv2_0".
         """
+        return np.array(
+            [
+                f"{name}_{i}"
+                for name, width in self._have_built().widths.items()
+                for i in range(width)
+            ],
+            dtype=object,
+        )
+
+    def _have_built(self) -> _Built:
+        # NotFittedError is an AttributeError, as the properties have to raise.
         if not hasattr(self, "_built"):
             raise NotFittedError(
                 f"This {type(self).__name__} has no network yet, whose features could "
                 "be named. Call fit or transform first."
             )
-        return np.array(
-            [
-                f"{name}_{i}"
-                for name, width in self._built.widths.items()
-                for i in range(width)
-            ],
-            dtype=object,
-        )
+        return self._built
 
     def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
         """Return what the network depends on, checked, ending in its input shape."""
