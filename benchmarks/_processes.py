@@ -1,5 +1,6 @@
 """What needs a process of its own: imports, peak memory, growth."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -129,15 +130,13 @@ def growth(settings):
             part = images[start : start + few]
             part[:] = generator.integers(0, 256, part.shape, dtype=np.uint8)
         del images, part
-        # A second of work is noisier than a minute.
-        measured = {
-            size: np.median(
-                [in_a_new_process(GROWTH, file, size) for _ in range(repeats)], axis=0
-            )
-            for size, repeats in zip(
-                sizes, settings.pick((5, 3, 1), (1, 1, 1)), strict=True
-            )
-        }
+        # Or the system writes gigabytes while the first runs are timed.
+        os.sync()
+        runs = [
+            [in_a_new_process(GROWTH, file, size) for size in sizes]
+            for _ in range(settings.pick(5, 1))
+        ]
+    measured = dict(zip(sizes, np.median(runs, axis=0), strict=True))
     details = {str(size): values.tolist() for size, values in measured.items()}
     for i, work in enumerate(("fit", "predict_proba")):
         ratio = ((measured[many][i] - measured[some][i]) / (many - some)) / (

@@ -8,11 +8,7 @@ from _timing import Row, in_turn
 
 from malariafuse import ResNet18Classifier
 from malariafuse._keras._precision import resolve_precision
-from malariafuse.networks import (
-    RandomQuarterTurn,
-    RandomStainJitter,
-    build_resnet18,
-)
+from malariafuse.networks import RandomStainJitter, build_resnet18
 
 BATCH = 64
 
@@ -49,7 +45,7 @@ def by_keras(images, target, filters, clock):
         [
             keras.Input((size, size, 3)),
             keras.layers.RandomFlip(),
-            RandomQuarterTurn(),
+            keras.layers.RandomRotation(0.5, fill_mode="constant"),
             RandomStainJitter(),
             network,
         ]

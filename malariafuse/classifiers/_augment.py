@@ -10,9 +10,16 @@ from numpy.typing import NDArray
 from malariafuse.classifiers._inputs import to_unit_float
 from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
 
+
+def _rotation() -> keras.layers.Layer:
+    # What turns in from outside is black, as the background of a cell is.
+    return keras.layers.RandomRotation(0.5, fill_mode="constant", fill_value=0.0)
+
+
 _AUGMENTATIONS: dict[str, Callable[[], keras.layers.Layer]] = {
     "flip": keras.layers.RandomFlip,
     "quarter_turn": RandomQuarterTurn,
+    "rotation": _rotation,
     "stain": RandomStainJitter,
 }
 

@@ -78,6 +78,13 @@ def make_callbacks(
     progress: str | None,
 ) -> list[keras.callbacks.Callback]:
     """Return the callbacks of one training; `patience` None means no early stopping."""
+    given = () if callbacks is None else callbacks
+    if not isinstance(given, Sequence) or not all(
+        isinstance(callback, keras.callbacks.Callback) for callback in given
+    ):
+        raise TypeError(
+            f"callbacks={callbacks!r}: expected a list of keras.callbacks.Callback."
+        )
     made: list[keras.callbacks.Callback] = [StopOnInvalidLoss()]
     if ema:
         # Before early stopping, which then judges and keeps the averaged weights.
@@ -89,4 +96,4 @@ def make_callbacks(
         )
     if progress is not None:
         made.append(ProgressBar(progress))
-    return made + list(callbacks or ())
+    return [*made, *given]

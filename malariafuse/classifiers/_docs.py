@@ -27,8 +27,9 @@ schedule : {"cosine", "constant"}, default="cosine"
 warmup_epochs : float, default=1
     Epochs in which the learning rate rises linearly from a tenth of its peak.
 augmentation : sequence of str or keras.layers.Layer, or None, \
-default=("flip", "quarter_turn", "stain")
+default=%(augmentation)r
     Random changes of each image in training, in this order: "flip" mirrors,
+    "rotation" turns by any angle and makes black what comes in at the corners,
     "quarter_turn" turns by multiples of 90 degrees, "stain" scales each color
     channel and leaves a black background black
     (:class:`~malariafuse.networks.RandomStainJitter`). Layers are copied for each

@@ -109,7 +109,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         embedding_size: int = 64,
         fusion: str = "average",
         dropout: float = 0.2,
-        epochs: int = 10,
+        epochs: int = 20,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
@@ -117,7 +117,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         weight_decay: float | None = 5e-4,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
-        augmentation: Any = ("flip", "quarter_turn", "stain"),
+        augmentation: Any = ("flip", "rotation", "stain"),
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -298,7 +298,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         branches = self.branches
         if branches is None:
             branches = _default_branches()
-        if isinstance(branches, str) or not all(
+        if not isinstance(branches, Sequence) or not all(
             isinstance(branch, Sequence) and len(branch) == 2 for branch in branches
         ):
             raise TypeError(

@@ -29,7 +29,7 @@ def make_optimizer(
     if isinstance(optimizer, keras.optimizers.Optimizer):
         kind, config = type(optimizer), optimizer.get_config()
         rate = config["learning_rate"]
-    elif optimizer in _OPTIMIZERS:
+    elif isinstance(optimizer, str) and optimizer in _OPTIMIZERS:
         kind, rate = _OPTIMIZERS[optimizer]
         config = kind(rate).get_config()
         if optimizer == "sgd":

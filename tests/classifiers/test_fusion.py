@@ -352,6 +352,7 @@ def sparse(values):
         ([], ValueError, "has no branch"),
         ([("rgb", "drop")], ValueError, "has no branch"),
         ("passthrough", TypeError, "expected pairs of a name and a transformer"),
+        (3, TypeError, "branches=3: expected pairs of a name and a transformer"),
         ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
         ([("a", MeanColor()), ("a", MeanColor())], ValueError, "not unique"),
         ([("a__b", MeanColor())], ValueError, "must not contain __"),

@@ -8,6 +8,7 @@ import pytest
 from support import dark_spots, fast, tiny_network
 
 from malariafuse import ConvNetClassifier, KerasImageClassifier, ResNet18Classifier
+from malariafuse.classifiers._augment import augmented, make_augmentation
 from malariafuse.classifiers._validation import split_rows
 
 X, Y, PATIENTS = dark_spots()
@@ -49,7 +50,7 @@ def test_more_than_two_classes():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_one_seed_gives_identical_weights(precision):
     settings = fast(
-        epochs=2, precision=precision, augmentation=("flip", "quarter_turn", "stain")
+        epochs=2, precision=precision, augmentation=("flip", "rotation", "stain")
     )
     first, second = (
         ConvNetClassifier(filters=2, **settings).fit(X, Y) for _ in range(2)
@@ -250,6 +251,18 @@ def test_an_optimizer_with_its_own_schedule_is_used_as_it_is():
         ema_momentum=0.5,
         **settings,
     ).fit(X, Y)
+
+
+def test_rotation_turns_about_the_middle_and_fills_with_black():
+    images = np.full((8, 9, 15, 3), 200, np.uint8)
+    images[:, 4, 7] = 100
+    turned = augmented(images, make_augmentation(("rotation",)))
+    np.testing.assert_allclose(turned[:, 4, 7], 100 / 255, atol=0.02)
+    edge = turned[:, 4, 14]
+    assert edge.min() == 0
+    assert edge.max() > 0.7
+    # More than the multiples of 90 degrees.
+    assert len(np.unique(turned[:, 3, 7, 0].round(3))) > 4
 
 
 def test_parameters_that_hold_keras_objects_stay_as_they_were():
