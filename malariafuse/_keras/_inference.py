@@ -27,6 +27,8 @@ ENGINES = ("auto", "keras", "openvino")
 # What OpenVINO compiled of networks that were loaded, by a digest of each.
 _RECENT: dict[str, Compute] = {}
 _N_RECENT = 8
+# Above black, of an 8-bit channel.
+_LEVELS = 255
 
 
 class _RefusedError(Exception):
@@ -236,22 +238,28 @@ def _with_constant_weights(network: keras.Model) -> Any:
 def _by_openvino(network: keras.Model) -> Compute:
     """Compute `network` by OpenVINO on the CPU, in the precision that it has."""
     try:
-        names, compiled = _compiled_by_openvino(network)
+        names, factors, compiled = _compiled_by_openvino(network)
     except Exception as error:
         raise _RefusedError(f"OpenVINO cannot take this network: {error}") from error
     request, lock = compiled.create_infer_request(), Lock()
 
     def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         # One request is for one thread at a time, and so are its results.
+        scaled = [
+            values if factor == 1 else values * np.float32(factor)
+            for values, factor in zip(inputs, factors, strict=True)
+        ]
         with lock:
-            outputs = request.infer(dict(zip(names, inputs, strict=True)))
+            outputs = request.infer(dict(zip(names, scaled, strict=True)))
             return np.array(outputs[0])
 
     return compute
 
 
-def _compiled_by_openvino(network: keras.Model) -> tuple[list[str], Any]:
-    """Return the names of the inputs and what OpenVINO compiled."""
+def _compiled_by_openvino(
+    network: keras.Model,
+) -> tuple[list[str], list[int], Any]:
+    """Return the inputs' names, by what to multiply them, and what was compiled."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
@@ -279,6 +287,10 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[list[str], Any]:
         if layer.dtype_policy.name == "mixed_bfloat16":
             layer.dtype_policy = "float32"
             settings["INFERENCE_PRECISION_HINT"] = "bf16"
+    factors = [1] * len(plain.inputs)
+    if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+        factors = [_LEVELS if len(tensor.shape) == 4 else 1 for tensor in plain.inputs]
+        plain = _taking_levels(plain, factors)
     # What layers keep beside their weights becomes constant, too.
     graph = convert_variables_to_constants_v2(
         _with_constant_weights(plain).get_concrete_function()
@@ -287,4 +299,23 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[list[str], Any]:
         file = Path(folder, "network.pb")
         file.write_bytes(graph.as_graph_def().SerializeToString())
         compiled = openvino.Core().compile_model(file, "CPU", settings)
-    return [tensor.name for tensor in graph.inputs], compiled
+    return [tensor.name for tensor in graph.inputs], factors, compiled
+
+
+def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
+    """Return `network` for inputs that were multiplied by `factors`.
+
+    The 256 levels of an 8-bit image are numbers in bfloat16, and their 255th parts are
+    not. OpenVINO puts the division into the weights of a convolution that follows.
+    """
+    inputs = [
+        keras.Input(tensor.shape[1:], dtype="float32") for tensor in network.inputs
+    ]
+    divided = [
+        values
+        if factor == 1
+        else keras.layers.Rescaling(1 / factor, dtype="float32")(values)
+        for values, factor in zip(inputs, factors, strict=True)
+    ]
+    # Keras tells one input from a list of one.
+    return keras.Model(inputs, network(divided if len(divided) > 1 else divided[0]))

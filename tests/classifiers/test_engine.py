@@ -114,6 +114,22 @@ def test_engines_agree(classifier, precision, within):
 
 
 @needs_openvino
+def test_levels_of_an_image_are_not_rounded():
+    settings = fast(epochs=3, precision="bfloat16")
+    classifier = ResNet18Classifier(filters=4, **settings).fit(X, Y)
+    exact = pickle.loads(pickle.dumps(classifier)).model_
+    for layer in _inference.all_layers(exact):
+        layer.dtype_policy = "float32"
+    images, _, _ = dark_spots(300, seed=1)
+    wanted = exact.predict(images / np.float32(255), verbose=0)[:, 0]
+    error = {
+        engine: np.abs(by_engine(classifier, engine, images)[:, 1] - wanted).mean()
+        for engine in ("keras", "openvino")
+    }
+    assert error["openvino"] < 0.8 * error["keras"]
+
+
+@needs_openvino
 def test_several_classes():
     classes = np.arange(len(X)) % 3
     classifier = ConvNetClassifier(filters=4, **fast(epochs=1)).fit(X, classes)
@@ -245,7 +261,7 @@ def test_an_openvino_that_cannot_be_imported(monkeypatch):
 @pytest.mark.parametrize("limit", ["TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"])
 def test_limits_of_threads_hold(monkeypatch, limit):
     monkeypatch.setenv(limit, "1")
-    _, compiled = _inference._compiled_by_openvino(linear_network((8, 8, 3), 1))
+    *_, compiled = _inference._compiled_by_openvino(linear_network((8, 8, 3), 1))
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
