@@ -199,7 +199,8 @@ def main():
         patients = len(np.unique(cells.groups[rows]))
         print(f"  {name:10} {len(rows):6} cells of {patients:3} patients")
 
-    settings = {"epochs": 6} if drawn else {}
+    # Drawn cells are few, and the first minute is short.
+    settings = {"epochs": 10, "filters": 8} if drawn else {}
     if arguments.epochs is not None:
         settings["epochs"] = arguments.epochs
     pipeline = Pipeline(
