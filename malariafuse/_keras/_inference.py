@@ -318,4 +318,6 @@ def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
         for values, factor in zip(inputs, factors, strict=True)
     ]
     # Keras tells one input from a list of one.
-    return keras.Model(inputs, network(divided if len(divided) > 1 else divided[0]))
+    if len(inputs) == 1:
+        return keras.Model(inputs[0], network(divided[0]))
+    return keras.Model(inputs, network(divided))
