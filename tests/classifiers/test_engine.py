@@ -114,19 +114,31 @@ def test_engines_agree(classifier, precision, within):
 
 
 @needs_openvino
+@pytest.mark.skipif(
+    tuple(map(int, keras.__version__.split(".")[:2])) < (3, 15),
+    reason="OpenVINO divides first in the graph that older versions give it",
+)
 def test_levels_of_an_image_are_not_rounded():
-    settings = fast(epochs=3, precision="bfloat16")
-    classifier = ResNet18Classifier(filters=4, **settings).fit(X, Y)
-    exact = pickle.loads(pickle.dumps(classifier)).model_
-    for layer in _inference.all_layers(exact):
-        layer.dtype_policy = "float32"
-    images, _, _ = dark_spots(300, seed=1)
-    wanted = exact.predict(images / np.float32(255), verbose=0)[:, 0]
-    error = {
-        engine: np.abs(by_engine(classifier, engine, images)[:, 1] - wanted).mean()
-        for engine in ("keras", "openvino")
-    }
-    assert error["openvino"] < 0.8 * error["keras"]
+    convolution = keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16")
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            convolution,
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Activation("sigmoid", dtype="float32"),
+        ]
+    )
+    # All in eighths: bfloat16 holds the weights, and the results up to one half.
+    kernel = np.zeros((1, 1, 3, 1), np.float32)
+    kernel[..., 0, 0] = 255 / 8
+    convolution.set_weights([kernel, np.array([-24.0])])
+    levels = np.arange(188, 197)
+    images = np.ones((9, 8, 8, 3), np.float32) * levels[:, None, None, None] / 255
+    computed = _inference.FrozenNetwork(network).compute(
+        [images.astype(np.float32)], "openvino"
+    )
+    wanted = 1 / (1 + np.exp(24 - levels / 8))
+    np.testing.assert_allclose(computed.ravel(), wanted, atol=1e-3)
 
 
 @needs_openvino
