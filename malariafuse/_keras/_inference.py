@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse._keras._layers import all_layers
+from malariafuse._keras._layers import all_layers, one_or_list
 from malariafuse._keras._quiet import without_retracing_advice
 from malariafuse._keras._seeds import keras_seed
 from malariafuse._keras._stored import StoredNetwork, storable_copy
@@ -192,10 +192,7 @@ def _by_keras(network: keras.Model) -> Compute:
     ):
         graph = _with_constant_weights(network)
         return lambda inputs: graph(*inputs)
-    # Keras tells one input from a list of one.
-    return lambda inputs: network.predict_on_batch(
-        inputs[0] if len(inputs) == 1 else list(inputs)
-    )
+    return lambda inputs: network.predict_on_batch(one_or_list(inputs))
 
 
 def _with_constant_weights(network: keras.Model) -> Any:
@@ -220,7 +217,7 @@ def _with_constant_weights(network: keras.Model) -> Any:
             ]
         constants = [[tf.constant(array) for array in arrays] for arrays in numbers]
         outputs, _ = network.stateless_call(
-            *constants, inputs[0] if len(inputs) == 1 else list(inputs), training=False
+            *constants, one_or_list(inputs), training=False
         )
         return outputs
 
@@ -238,7 +235,7 @@ def _with_constant_weights(network: keras.Model) -> Any:
 def _by_openvino(network: keras.Model) -> Compute:
     """Compute `network` by OpenVINO on the CPU, in the precision that it has."""
     try:
-        names, factors, compiled = _compiled_by_openvino(network)
+        factors, compiled = _compiled_by_openvino(network)
     except Exception as error:
         raise _RefusedError(f"OpenVINO cannot take this network: {error}") from error
     request, lock = compiled.create_infer_request(), Lock()
@@ -246,7 +243,7 @@ def _by_openvino(network: keras.Model) -> Compute:
     def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         # One request is for one thread at a time, and so are its results.
         with lock:
-            for name, factor, values in zip(names, factors, inputs, strict=True):
+            for (name, factor), values in zip(factors.items(), inputs, strict=True):
                 tensor = request.get_tensor(name)
                 tensor.shape = values.shape
                 # Into the memory of OpenVINO, which would copy them anyway.
@@ -256,10 +253,8 @@ def _by_openvino(network: keras.Model) -> Compute:
     return compute
 
 
-def _compiled_by_openvino(
-    network: keras.Model,
-) -> tuple[list[str], list[int], Any]:
-    """Return the inputs' names, by what to multiply them, and what was compiled."""
+def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
+    """Return by what to multiply the inputs, by their names, and what was compiled."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
@@ -299,7 +294,8 @@ def _compiled_by_openvino(
         file = Path(folder, "network.pb")
         file.write_bytes(graph.as_graph_def().SerializeToString())
         compiled = openvino.Core().compile_model(file, "CPU", settings)
-    return [tensor.name for tensor in graph.inputs], factors, compiled
+    names = [tensor.name for tensor in graph.inputs]
+    return dict(zip(names, factors, strict=True)), compiled
 
 
 def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
@@ -317,7 +313,4 @@ def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
         else keras.layers.Rescaling(1 / factor, dtype="float32")(values)
         for values, factor in zip(inputs, factors, strict=True)
     ]
-    # Keras tells one input from a list of one.
-    if len(inputs) == 1:
-        return keras.Model(inputs[0], network(divided[0]))
-    return keras.Model(inputs, network(divided))
+    return keras.Model(one_or_list(inputs), network(one_or_list(divided)))

@@ -1,4 +1,4 @@
-"""All layers of a network, and its weights set so that nothing is left behind."""
+"""Layers and inputs of a network, and weights set so that nothing is left behind."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +13,14 @@ def all_layers(network: keras.Model) -> Iterator[keras.layers.Layer]:
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
         yield layer
+
+
+def one_or_list(values: Sequence[Any]) -> Any:
+    """Return what Keras takes for a network of as many inputs.
+
+    It tells one input from a list of one.
+    """
+    return values[0] if len(values) == 1 else list(values)
 
 
 def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from malariafuse._keras._layers import one_or_list
+
 
 class DeeplySupervised(keras.Model):
     """Train on the loss of a network and those of each of its branches.
@@ -53,8 +55,7 @@ def make_trainer(network: keras.Model, branch_logits: str | None) -> keras.Model
         The layer that gives the logits of all branches, of shape (n_samples,
         n_branches, n_outputs), if there is one.
     """
-    # Keras tells one input from a list of one.
-    entrance = network.inputs if len(network.inputs) > 1 else network.inputs[0]
+    entrance = one_or_list(network.inputs)
     probabilities = network.outputs[0]
     if branch_logits is None:
         return keras.Model(entrance, probabilities)

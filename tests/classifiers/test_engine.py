@@ -273,7 +273,7 @@ def test_an_openvino_that_cannot_be_imported(monkeypatch):
 @pytest.mark.parametrize("limit", ["TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"])
 def test_limits_of_threads_hold(monkeypatch, limit):
     monkeypatch.setenv(limit, "1")
-    *_, compiled = _inference._compiled_by_openvino(linear_network((8, 8, 3), 1))
+    _, compiled = _inference._compiled_by_openvino(linear_network((8, 8, 3), 1))
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
