@@ -87,7 +87,6 @@ class ImageBatches(keras.utils.PyDataset):
         self.error: Exception | None = None
         self.rows, self.generator = rows.copy(), generator
         self.parts = list(slices(len(rows), batch_size))
-        self.on_epoch_end()
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -105,7 +104,7 @@ class ImageBatches(keras.utils.PyDataset):
             raise
         return inputs, self.data.codes[rows, None], self.data.weights[rows]
 
-    def on_epoch_end(self) -> None:
-        """Shuffle the rows for the next epoch."""
+    def on_epoch_begin(self) -> None:
+        """Shuffle the rows."""
         if self.generator is not None:
             self.generator.shuffle(self.rows)

@@ -100,6 +100,9 @@ def train(
         if validation_rows is None
         else ImageBatches(data, validation_rows, PREDICTION_BATCH, inputs, precomputed)
     )
+    feeds: list[Any] = [batches, validation]
+    if on_tensorflow:
+        feeds = [None if part is None else _dataset(part) for part in feeds]
     trainer = make_trainer(trained, classifier._branch_logits(trained))
     metrics = ["accuracy"]
     if data.positive is not None:
@@ -131,9 +134,9 @@ def train(
     try:
         with without_retracing_advice():
             history = trainer.fit(
-                batches,
+                feeds[0],
                 epochs=classifier.epochs,
-                validation_data=validation,
+                validation_data=feeds[1],
                 callbacks=callbacks,
                 verbose=0,
                 shuffle=False,
@@ -156,11 +159,19 @@ def train(
     )
 
 
+# These modules need TensorFlow, which is absent where Keras runs on another backend.
+
+
 def _fused(network: keras.Model) -> keras.Model:
-    # The module needs TensorFlow, which is absent where Keras runs on another backend.
     from malariafuse.classifiers._fused import with_fused_normalization
 
     return with_fused_normalization(network)
+
+
+def _dataset(batches: ImageBatches) -> Any:
+    from malariafuse.classifiers._dataset import as_dataset
+
+    return as_dataset(batches)
 
 
 def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> None:

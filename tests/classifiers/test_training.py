@@ -1,6 +1,8 @@
+import gc
 import logging
 import pickle
 import random
+import weakref
 
 import keras
 import numpy as np
@@ -104,6 +106,28 @@ def test_images_may_stay_on_disk(tmp_path):
         KerasImageClassifier(tiny_network, **fast()).fit(X, Y),
         KerasImageClassifier(tiny_network, **fast()).fit(mapped, Y),
     )
+
+
+def test_images_are_let_go_after_training():
+    images = X.copy()
+    KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(images, Y)
+    held = weakref.ref(images)
+    del images
+    gc.collect()
+    assert held() is None
+
+
+def test_tensorflow_does_not_tune_the_batches(monkeypatch):
+    # Its thread that tunes may keep the end of an epoch waiting until it wakes up.
+    datasets, fit = [], keras.Model.fit
+
+    def watched(model, batches, *, validation_data, **settings):
+        datasets.extend([batches, validation_data])
+        return fit(model, batches, validation_data=validation_data, **settings)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
+    KerasImageClassifier(tiny_network, early_stopping=True, **fast(epochs=1)).fit(X, Y)
+    assert [part.options().autotune.enabled for part in datasets] == [False, False]
 
 
 def test_bfloat16_computes_but_does_not_store_in_bfloat16():
