@@ -383,11 +383,14 @@ def test_the_branches_of_a_fusion_are_looked_at_together_or_alone():
             ("color", FunctionTransformer(mean_color)),
         ],
         trunk=color_trunk,
-        embedding_size=4,
+        embedding_size=16,
         **fast(epochs=2, batch_size=4),
     )
     classifier.fit(np.tile(IMAGES, (4, 1, 1, 1)), np.tile([1, 0, 1, 0], 4))
     branches = ["rgb_trunk/colors", "hsv_trunk/colors"]
+    for trunk in ("rgb_trunk", "hsv_trunk"):
+        # Three units with random weights may see nothing in any of these images.
+        classifier.model_.get_layer(trunk).get_layer("colors").set_weights(COLORS)
     for layer in (None, *branches):
         maps = grad_cam(classifier, IMAGES, layer=layer)
         assert maps.shape == (4, SIZE, SIZE)
