@@ -94,6 +94,7 @@ def machine() -> dict[str, Any]:
         "cpu": facts.get("model name", platform.processor()),
         "cores": len(os.sched_getaffinity(0)),
         "bfloat16": sorted(flags & {"amx_bf16", "avx512_bf16"}),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "python": platform.python_version(),
         "versions": versions,
     }

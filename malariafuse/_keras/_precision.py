@@ -1,36 +1,25 @@
 """In which floating type a network computes."""
 
-from functools import cache
-from pathlib import Path
-
 import keras
 
+from malariafuse._keras._cpu import cpu_flags
 from malariafuse._keras._layers import all_layers
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
-@cache
-def _cpu_has_bfloat16() -> bool:
-    # Linux alone tells this without privileges; elsewhere float32 is the safe answer.
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return False
-    flags = set(cpuinfo.read_text(encoding="utf-8").split())
-    return bool(flags & {"amx_bf16", "avx512_bf16"})
-
-
 def resolve_precision(precision: str) -> str:
     """Return "bfloat16" or "float32"; "auto" asks the CPU for instructions in bfloat16.
 
-    Without them bfloat16 is slower than float32.
+    Without them, or where the CPU does not tell, float32 is faster or the safe answer.
     """
     if precision not in PRECISIONS:
         raise ValueError(
             f"precision={precision!r}: expected one of {', '.join(PRECISIONS)}."
         )
     if precision == "auto":
-        return "bfloat16" if _cpu_has_bfloat16() else "float32"
+        fast = cpu_flags() & {"amx_bf16", "avx512_bf16"}
+        return "bfloat16" if fast else "float32"
     return precision
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from malariafuse._keras._cpu import advise_onednn
 from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._layers import set_weights
 from malariafuse._keras._precision import resolve_precision, set_precision
@@ -100,9 +101,12 @@ def train(
         if validation_rows is None
         else ImageBatches(data, validation_rows, PREDICTION_BATCH, inputs, precomputed)
     )
-    feeds: list[Any] = [batches, validation]
+    feed: Any = batches
+    validation_feed: Any = validation
     if on_tensorflow:
-        feeds = [None if part is None else _dataset(part) for part in feeds]
+        advise_onednn()
+        feed = _dataset(batches)
+        validation_feed = None if validation is None else _dataset(validation)
     trainer = make_trainer(trained, classifier._branch_logits(trained))
     metrics = ["accuracy"]
     if data.positive is not None:
@@ -134,9 +138,9 @@ def train(
     try:
         with without_retracing_advice():
             history = trainer.fit(
-                feeds[0],
+                feed,
                 epochs=classifier.epochs,
-                validation_data=feeds[1],
+                validation_data=validation_feed,
                 callbacks=callbacks,
                 verbose=0,
                 shuffle=False,
