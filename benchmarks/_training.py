@@ -1,6 +1,7 @@
 """Training, beside `keras.Model.fit` on floats."""
 
 import time
+from functools import partial
 
 import keras
 import numpy as np
@@ -83,7 +84,7 @@ def step_time(fit):
 
 def rows(settings):
     repeats, filters = settings.repeats, settings.pick(64, 2)
-    fast = resolve_precision("auto") == "bfloat16"
+    chosen = resolve_precision("auto")
     for size, n_batches in settings.pick(((32, 16), (64, 10)), ((16, 4),)):
         images, target = images_of(n_batches * BATCH, size)
 
@@ -96,17 +97,22 @@ def rows(settings):
         def without_augmentation(clock, ours=ours):
             ours(clock, augmentation=None)
 
-        def in_float32(clock, ours=ours):
-            ours(clock, precision="float32")
-
         what = f"ResNet-18, {filters} filters, {size} px"
-        fit = "keras fit, float32, same augmentation"
-        ratio, details = in_turn(ours, plain, repeats, step_time, warm_up=False)
-        wanted = 1.7 if settings.amx else 0.97
-        name = "bfloat16" if fast else "float32"
-        yield Row(f"train {what}, {name}", fit, ratio, wanted, details=details)
-        ratio, details = in_turn(in_float32, plain, repeats, step_time, warm_up=False)
-        yield Row(f"train {what}, float32", fit, ratio, 0.97, details=details)
+        for precision in dict.fromkeys([chosen, "float32"]):
+            ratio, details = in_turn(
+                partial(ours, precision=precision),
+                plain,
+                repeats,
+                step_time,
+                warm_up=False,
+            )
+            yield Row(
+                f"train {what}, {precision}",
+                "keras fit, float32, same augmentation",
+                ratio,
+                1.7 if settings.amx and precision == "bfloat16" else 0.97,
+                details=details,
+            )
         ratio, details = in_turn(
             ours, without_augmentation, repeats, step_time, warm_up=False
         )
