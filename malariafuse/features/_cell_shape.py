@@ -1,6 +1,7 @@
 """The outline of the cell in a crop, and what its shape tells."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -56,12 +57,12 @@ class Cell:
     outline: NDArray[np.int32]
     lit: NDArray[np.uint8]
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Pixels within the outline."""
         return int(self.mask.sum())
 
-    @property
+    @cached_property
     def radius(self) -> float:
         """Radius in pixels of the disk of the same area."""
         return float(np.sqrt(self.area / np.pi))
