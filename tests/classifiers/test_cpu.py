@@ -1,6 +1,5 @@
 """Advice to let TensorFlow use its faster kernels, on the CPUs where it does not."""
 
-import os
 import subprocess
 import sys
 
@@ -65,6 +64,5 @@ def test_tensorflow_decides_as_is_said_here(monkeypatch):
         capture_output=True,
         text=True,
         check=True,
-        env=dict(os.environ),
     ).stdout
     assert by_tensorflow.split()[-1] == str(not _cpu.onednn_is_left_off())
