@@ -106,7 +106,7 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, 130), float32
+        ndarray of shape (n_samples, 226), float32
             One row of features a cell, in the order of `get_feature_names_out`.
 
         Raises
@@ -136,7 +136,7 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (130,), object
+        ndarray of shape (226,), object
             Names such as ``"solidity"`` or ``"spot1_contrast"``.
         """
         return np.array(_NAMES, dtype=object)

@@ -88,9 +88,9 @@ def build_fusion(
     Examples
     --------
     >>> from malariafuse.networks import build_fusion
-    >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (130,)}, fusion="gated")
+    >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (226,)}, fusion="gated")
     >>> [tensor.shape for tensor in network.inputs]
-    [(None, 48, 48, 3), (None, 130)]
+    [(None, 48, 48, 3), (None, 226)]
     >>> network.get_layer("branch_weights").output.shape
     (None, 2)
     """

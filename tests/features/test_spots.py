@@ -110,7 +110,7 @@ def test_each_row_depends_on_its_own_image_alone():
 
 def test_names_are_unique_and_label_the_table():
     names = SpotFeatureExtractor().get_feature_names_out()
-    assert len(set(names)) == len(names) == 130
+    assert len(set(names)) == len(names) == 226
     table = features(drawn())
     assert isinstance(table, pd.DataFrame)
     assert table.columns.tolist() == names.tolist()
