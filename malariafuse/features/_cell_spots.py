@@ -79,11 +79,13 @@ def spot_features(
     # Side by side in one array, all are smoothed by one call.
     layers = np.dstack([dark, purple, cell.mask]).astype(np.float32)
     near = _smooth(layers, cell, _SCALES)
-    far = _smooth(layers, cell, tuple(2 * scale for scale in _SCALES))
-    features = []
+    contrasts = near - _smooth(layers, cell, tuple(2 * scale for scale in _SCALES))
+    around = np.empty_like(density)
+    cv2.blur(density, (3, 3), around, borderType=cv2.BORDER_REPLICATE)
+    features: list[float] = []
     for layer, region in ((0, inner), (1, within), (1, rim)):
-        features += _spots(near[layer], far[layer], density, depth, region)
-    dark, purple = near[0][0], near[1][0]
+        features += _spots(near[layer], contrasts[layer], around, depth, region)
+    dark, purple = near[:, 0]
     core = dark[inner] if inner.any() else dark[within]
     # Four times the median deviation: a spot of the cell's own, whatever its texture.
     adaptive = 4 * (float(np.median(np.abs(core - np.median(core)))) + 0.01)
@@ -96,25 +98,26 @@ def spot_features(
 
 def _smooth(
     layers: NDArray[np.float32], cell: Cell, scales: tuple[float, ...]
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+) -> NDArray[np.float32]:
     """Smooth two layers within the cell, the third, at each scale.
 
-    What is outside does not count (Knutsson, 1993).
+    What is outside does not count (Knutsson, 1993). The array returned has shape
+    (2, n_scales, height, width).
     """
-    dark, purple = [], []
-    for scale in scales:
+    smooth = np.empty((2, len(scales), *layers.shape[:2]), dtype=np.float32)
+    for i, scale in enumerate(scales):
         blurred = cv2.GaussianBlur(layers, (0, 0), scale * cell.radius)
-        first, second, weights = cv2.split(blurred)
+        *values, weights = cv2.split(blurred)
         weights += 1e-3
-        dark.append(first / weights)
-        purple.append(second / weights)
-    return dark, purple
+        for layer, value in enumerate(values):
+            np.divide(value, weights, out=smooth[layer, i])
+    return smooth
 
 
 def _spots(
-    near: list[NDArray[np.float32]],
-    far: list[NDArray[np.float32]],
-    density: NDArray[np.float32],
+    smooth: NDArray[np.float32],
+    contrasts: NDArray[np.float32],
+    around: NDArray[np.float32],
     depth: NDArray[np.float32],
     region: NDArray[np.bool_],
 ) -> list[float]:
@@ -123,25 +126,27 @@ def _spots(
     Contrast is a difference of Gaussians.
     """
     places = np.flatnonzero(region)
+    n_scales = len(smooth)
     if not len(places):
-        return [0.0] * (8 * len(_SCALES))
+        return [0.0] * (8 * n_scales)
     n_extreme = max(1, round(_EXTREME * len(places)))
-    features: list[float] = []
-    for smooth, around_it in zip(near, far, strict=True):
-        contrasts = (smooth - around_it).ravel()[places]
-        place = contrasts.argmax()
-        y, x = divmod(int(places[place]), region.shape[1])
-        around = density[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-        ordered = np.sort(contrasts)
-        features += [
-            contrasts[place],
-            smooth[y, x],
-            ordered[-n_extreme:].mean(),
-            *around.mean(axis=(0, 1)),
-            depth[y, x],
-            ordered[:n_extreme].mean(),
+    within = contrasts.reshape(n_scales, -1)[:, places]
+    best = within.argmax(axis=1)
+    spots = places[best]
+    scales = np.arange(n_scales)
+    contrast = within[scales, best]
+    within.sort(axis=1)
+    table = np.column_stack(
+        [
+            contrast,
+            smooth.reshape(n_scales, -1)[scales, spots],
+            within[:, -n_extreme:].mean(axis=1),
+            around.reshape(-1, 3)[spots],
+            depth.ravel()[spots],
+            within[:, :n_extreme].mean(axis=1),
         ]
-    return features
+    )
+    return list(table.ravel())
 
 
 def _beyond(
@@ -151,20 +156,18 @@ def _beyond(
     depth: NDArray[np.float32],
 ) -> list[float]:
     """Describe the pixels that are beyond a threshold."""
-    n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(
-        found.astype(np.uint8)
-    )
+    n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(found.view(np.uint8))
     if n_labels == 1:  # the background alone
         return [0.0] * 8
     areas = stats[1:, cv2.CC_STAT_AREA]
     largest = 1 + int(areas.argmax())
     box = stats[largest, cv2.CC_STAT_WIDTH] * stats[largest, cv2.CC_STAT_HEIGHT]
-    spot = labels == largest
+    spot = cv2.inRange(labels, largest, largest)
     return [
         areas.sum() / cell.area,
         areas.max() / cell.area,
         n_labels - 1,
         areas.max() / box,
-        *density[spot].mean(axis=0),
-        depth[spot].max(),
+        *cv2.mean(density, spot)[:3],
+        cv2.minMaxLoc(depth, spot)[1],
     ]

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from joblib import parallel_config
 
 from malariafuse.datasets import make_cell_images
 from malariafuse.features import SpotFeatureExtractor
@@ -41,6 +42,19 @@ def test_a_spot_is_found_where_it_is():
     np.testing.assert_allclose(found.astype(float), 0.8 * true, rtol=0.1)
     area = np.pi * 3**2 / (np.pi * 28**2)
     np.testing.assert_allclose(table["above0.5_largest_area"][1], area, rtol=0.4)
+
+
+def test_a_purple_spot_at_the_rim_is_told_from_shade():
+    shaded, stained = drawn(), drawn()
+    # The rim is 2.8 pixels wide; both spots lie in it, on the right.
+    for image, color in ((shaded, [0.4 * c for c in RED_CELL]), (stained, CHROMATIN)):
+        cv2.circle(image, (58, 32), 1, color, cv2.FILLED)
+    table = features(drawn(), shaded, stained)
+    plain, shade, stain = table["rim_purple_spot1_contrast"]
+    assert abs(plain) < 0.05
+    assert abs(shade) < 0.05
+    assert stain > 0.2
+    assert table["purple0.25_count"].tolist() == [0, 0, 1]
 
 
 def test_two_spots_are_counted():
@@ -106,6 +120,15 @@ def test_each_row_depends_on_its_own_image_alone():
     together = SpotFeatureExtractor().transform(cells)
     alone = np.concatenate([SpotFeatureExtractor().transform(c[None]) for c in cells])
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("n_images", [1, 7])
+def test_jobs_share_the_work(n_images):
+    cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
+    cells = cells[:n_images]
+    with parallel_config("threading"):  # processes take seconds to start
+        shared = SpotFeatureExtractor(n_jobs=2).transform(cells)
+    np.testing.assert_array_equal(shared, SpotFeatureExtractor().transform(cells))
 
 
 def test_names_are_unique_and_label_the_table():
