@@ -55,7 +55,6 @@ def spot_features(
     density: NDArray[np.float32],
     cell: Cell,
     depth: NDArray[np.float32],
-    within: NDArray[np.bool_],
     inner: NDArray[np.bool_],
     rim: NDArray[np.bool_],
 ) -> list[float]:
@@ -69,19 +68,20 @@ def spot_features(
         The cell.
     depth : ndarray of shape (height, width), float32
         Distance from the outline, in radii.
-    within, inner, rim : ndarray of shape (height, width), bool
-        The cell, and its two parts.
+    inner, rim : ndarray of shape (height, width), bool
+        The two parts of the cell.
     """
     # Chromatin absorbs green and lets red pass; the shade of a fold or of the edge of
     # the cell absorbs both, so purple tells a spot even at the rim, where parasites
     # often lie.
-    dark, purple = density[..., 1], density[..., 1] - density[..., 0]
+    green = density[..., 1]
     # Side by side in one array, all are smoothed by one call.
-    layers = np.dstack([dark, purple, cell.mask]).astype(np.float32)
+    layers = np.dstack([green, green - density[..., 0], cell.mask]).astype(np.float32)
     near = _smooth(layers, cell, _SCALES)
     contrasts = near - _smooth(layers, cell, tuple(2 * scale for scale in _SCALES))
     around = np.empty_like(density)
     cv2.blur(density, (3, 3), around, borderType=cv2.BORDER_REPLICATE)
+    within = inner | rim
     features: list[float] = []
     for layer, region in ((0, inner), (1, within), (1, rim)):
         features += _spots(near[layer], contrasts[layer], around, depth, region)

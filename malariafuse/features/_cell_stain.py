@@ -52,7 +52,7 @@ def stain_features(image: NDArray[np.float32], cell: Cell) -> list[float]:
         *(pixels.std(axis=0) / white),
         *_distribution(density, inner),
         *_distribution(density, rim),
-        *spot_features(density, cell, depth, within, inner, rim),
+        *spot_features(density, cell, depth, inner, rim),
     ]
 
 

@@ -21,10 +21,10 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
     A parasite shows as a dark purple spot of chromatin in a paler cell. The features
     measure the darkest and the most purple spots at four scales, the latter at the rim
-    too, whatever is darker or more purple than fixed and adaptive thresholds, the
-    distribution of the stain inside the cell and at its rim, and the outline of the
-    cell. All densities are beside the median of the cell itself, so the strength of the
-    lamp and of the stain cancel.
+    too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
+    ones, the distribution of the stain inside the cell and at its rim, and the outline
+    of the cell. All densities are beside the median of the cell itself, so the strength
+    of the lamp and of the stain cancel.
 
     Nothing is learned in `fit`, which may be left out.
 
