@@ -72,8 +72,10 @@ class RandomStainJitter(keras.layers.Layer):
     r"""Scale each color channel of each image by its own factor, in training only.
 
     The factor is :math:`e^u` with :math:`u` uniform in [-strength, strength], one
-    draw per image and channel, and the result is clipped to 0..1. A black background
-    stays black, so the jitter imitates another stain or lamp and nothing else.
+    draw per image and channel. An image in which anything would pass 1 is dimmed as a
+    whole until nothing does: clipped, the brightest channel would lose what tells a
+    parasite from shade. A black background stays black, so the jitter imitates another
+    stain or lamp and nothing else.
 
     Parameters
     ----------
@@ -131,7 +133,9 @@ class RandomStainJitter(keras.layers.Layer):
             dtype=images.dtype,
             seed=self.generator,
         )
-        return ops.minimum(images * ops.exp(logarithms), 1.0)
+        jittered = images * ops.exp(logarithms)
+        brightest = ops.max(jittered, axis=(1, 2, 3), keepdims=True)
+        return jittered / ops.maximum(brightest, 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
