@@ -10,7 +10,7 @@ from malariafuse import (
     PretrainedFeatureExtractor,
     ResNet18Classifier,
 )
-from malariafuse.classifiers._inputs import to_unit_float
+from malariafuse._images import to_unit_float
 
 BATCH = 128
 

@@ -109,3 +109,10 @@ def check_image_shape(estimator: Any, images: NDArray[Any], *, name: str = "X") 
             f"{type(estimator).__name__} was fitted on images of shape "
             f"{estimator.image_shape_}. Resize them as they were for fit."
         )
+
+
+def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return images as float32 in 0..1, from uint8 in 0..255 or floating in 0..1."""
+    if images.dtype == np.uint8:
+        return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+    return np.asarray(images, dtype=np.float32)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.classifiers._inputs import to_unit_float
+from malariafuse._images import to_unit_float
 from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
 
 

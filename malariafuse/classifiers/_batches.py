@@ -62,12 +62,13 @@ class ImageBatches(keras.utils.PyDataset):
         Samples per batch; the last batch may be smaller.
     inputs : ImageInputs or BranchInputs
         Makes the inputs of the network.
-    precomputed : sequence of ndarray
+    precomputed : sequence of ndarray of shape (n_samples, n_views, n_features)
         What ``inputs.precompute`` gave for all of the data.
     augmentation : sequence of keras.layers.Layer, default=()
         Applied in training mode.
     generator : numpy.random.Generator, default=None
-        Shuffles the rows before each epoch; None keeps their order.
+        Shuffles the rows before each epoch, and chooses among the precomputed views
+        of each; None keeps their order and takes the first.
     """
 
     def __init__(
@@ -94,10 +95,14 @@ class ImageBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, NDArray[Any], NDArray[Any]]:
         # In the order of the file: a memory map then reads forward.
         rows = np.sort(self.rows[self.parts[index]])
+        n_views = self.precomputed[0].shape[1] if self.precomputed else 1
+        view: Any = 0
+        if self.generator is not None and n_views > 1:
+            view = self.generator.integers(n_views, size=len(rows))
         try:
             inputs = self.inputs(
                 augmented(self.data.images[rows], self.augmentation),
-                [part[rows] for part in self.precomputed],
+                [part[rows, view] for part in self.precomputed],
             )
         except Exception as error:
             self.error = error

@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._stored import storable_copy
-from malariafuse.classifiers._base import BaseImageClassifier, with_both_classes
+from malariafuse.classifiers._base import (
+    BaseImageClassifier,
+    is_count,
+    with_both_classes,
+)
 from malariafuse.classifiers._docs import describe_training
 from malariafuse.classifiers._inputs import BranchInputs, Shape
 from malariafuse.features import SpotFeatureExtractor
@@ -59,6 +63,11 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         follows.
     dropout : float in [0, 1), default=0.2
         Fraction of the fused embedding that is left out in training.
+    training_views : int, default=4
+        Views of each training image from which the branches that give vectors are
+        computed: the image as it is, and others augmented. Each epoch takes one of them
+        at random. 1 takes the images as they are; more take as many times as long to
+        compute.
     %(training_parameters)s
 
     Attributes
@@ -109,6 +118,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         embedding_size: int = 64,
         fusion: str = "average",
         dropout: float = 0.2,
+        training_views: int = 4,
         epochs: int = 20,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
@@ -164,6 +174,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self.embedding_size = embedding_size
         self.fusion = fusion
         self.dropout = dropout
+        self.training_views = training_views
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` those of the branches too.
@@ -285,13 +296,17 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     def _check_training_parameters(self) -> None:
         super()._check_training_parameters()
         self._kept_branches()
+        if not is_count(self.training_views):
+            raise ValueError(
+                f"training_views={self.training_views!r}: expected a positive integer."
+            )
 
     def _branch_logits(self, network: keras.Model) -> str | None:
         names = {layer.name for layer in network.layers}
         return BRANCH_LOGITS if BRANCH_LOGITS in names else None
 
     def _make_inputs(self) -> BranchInputs:
-        return BranchInputs(self._kept_branches())
+        return BranchInputs(self._kept_branches(), self.training_views)
 
     def _kept_branches(self) -> list[tuple[str, Any]]:
         """Return the branches that are not dropped, checked."""

@@ -4,13 +4,16 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any, Self
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
+from tqdm.auto import tqdm
 
-from malariafuse._images import check_images
+from malariafuse._images import check_images, to_unit_float
+from malariafuse.classifiers._augment import augmented
 
 Shape = tuple[int, ...]
 
@@ -20,13 +23,6 @@ _CHUNK = 1024
 _IN_MEMORY_BYTES = 2**29
 # In standard deviations: what is further out would drown the other features.
 _FARTHEST = 5.0
-
-
-def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Return images as float32 in 0..1, from uint8 in 0..255 or floating in 0..1."""
-    if images.dtype == np.uint8:
-        return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
-    return np.asarray(images, dtype=np.float32)
 
 
 class ImageInputs:
@@ -53,9 +49,13 @@ class ImageInputs:
         return self
 
     def precompute(
-        self, images: NDArray[Any], rows: NDArray[np.int64] | slice
+        self,
+        images: NDArray[Any],
+        rows: NDArray[np.int64] | slice,
+        augmentation: Sequence[keras.layers.Layer] = (),
+        verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
-        """Return what does not change from epoch to epoch: nothing."""
+        """Return what is computed once for all epochs: nothing."""
         return []
 
     def __call__(
@@ -72,13 +72,16 @@ class BranchInputs:
 
     A branch that makes images (4-D) makes them anew from each augmented batch, so that
     all branches of a cell see it turned and stained alike. A branch that makes vectors
-    (2-D) makes them once in a training, from the images as they are; they are
+    (2-D) makes them once in a training, from some views of each image; they are
     standardized.
 
     Parameters
     ----------
     branches : sequence of (str, transformer or "passthrough")
         Not fitted; `fit` works on clones.
+    n_views : int, default=1
+        Views of each image that vectors are precomputed from: as it is, and
+        augmented ones.
 
     Attributes
     ----------
@@ -90,11 +93,12 @@ class BranchInputs:
         Fitted by `fit`; or "passthrough".
     """
 
-    def __init__(self, branches: Sequence[tuple[str, Any]]) -> None:
+    def __init__(self, branches: Sequence[tuple[str, Any]], n_views: int = 1) -> None:
         self.transformers = {
             name: branch if branch == "passthrough" else clone(branch)
             for name, branch in branches
         }
+        self.n_views = n_views
 
     def fit(
         self,
@@ -122,7 +126,11 @@ class BranchInputs:
         return len(self._scalers) < len(self.transformers)
 
     def precompute(
-        self, images: NDArray[Any], rows: NDArray[np.int64] | slice
+        self,
+        images: NDArray[Any],
+        rows: NDArray[np.int64] | slice,
+        augmentation: Sequence[keras.layers.Layer] = (),
+        verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
         """Return the standardized vectors of each branch that makes vectors.
 
@@ -132,19 +140,47 @@ class BranchInputs:
             All images.
         rows : ndarray of int or slice
             Those to learn means and standard deviations from.
+        augmentation : sequence of keras.layers.Layer, default=()
+            Makes the views of the images but the first; without it there is one.
+        verbose : int or bool, default=0
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        list of ndarray of shape (n_samples, n_views, n_features)
+            One for each branch, in their order.
         """
-        computed = []
-        for name, scaler in self._scalers.items():
-            vectors = _room_for((len(images), *self.shapes[name]))
+        if not self._scalers:
+            return []
+        n_views = self.n_views if augmentation else 1
+        computed = {
+            name: _room_for((len(images), n_views, *self.shapes[name]))
+            for name in self._scalers
+        }
+        with tqdm(
+            total=len(images) * n_views,
+            desc=", ".join(computed),
+            unit="image",
+            disable=not verbose,
+        ) as progress:
             for part in gen_batches(len(images), _CHUNK):
-                vectors[part] = self._transformed(name, images[part])
-            learned_from = np.arange(len(images))[rows]
+                for view in range(n_views):
+                    seen = images[part]
+                    if view:
+                        seen = self._as_fitted(augmented(seen, augmentation))
+                    for name, vectors in computed.items():
+                        vectors[part, view] = self._transformed(name, seen)
+                    progress.update(len(seen))
+        learned_from = np.arange(len(images))[rows]
+        for name, vectors in computed.items():
+            scaler = self._scalers[name]
+            # As they are, which they will be when they are predicted.
             for part in gen_batches(len(learned_from), _CHUNK):
-                scaler.partial_fit(vectors[learned_from[part]])
+                scaler.partial_fit(vectors[learned_from[part], 0])
             for part in gen_batches(len(images), _CHUNK):
-                vectors[part] = _standardized(scaler, vectors[part])
-            computed.append(vectors)
-        return computed
+                for view in range(n_views):
+                    vectors[part, view] = _standardized(scaler, vectors[part, view])
+        return list(computed.values())
 
     def __call__(
         self,
@@ -160,11 +196,7 @@ class BranchInputs:
         precomputed : sequence of ndarray, default=None
             Vectors of these images from `precompute`; None computes them.
         """
-        # As the transformers were fitted: some treat bytes and floats differently.
-        if self._dtype != np.uint8:
-            images = to_unit_float(images)
-        elif images.dtype != np.uint8:
-            images = np.rint(images * 255).astype(np.uint8)
+        images = self._as_fitted(images)
         ready = None if precomputed is None else iter(precomputed)
         inputs = []
         for name in self.transformers:
@@ -179,6 +211,14 @@ class BranchInputs:
                 else _standardized(scaler, output)
             )
         return inputs[0] if len(inputs) == 1 else tuple(inputs)
+
+    def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return images as bytes or floats, which some transformers treat apart."""
+        if self._dtype != np.uint8:
+            return to_unit_float(images)
+        if images.dtype != np.uint8:
+            return np.rint(images * 255).astype(np.uint8)
+        return images
 
     def _transformed(self, name: str, images: NDArray[Any]) -> NDArray[Any]:
         """Return the checked output of one branch."""

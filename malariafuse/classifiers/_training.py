@@ -79,7 +79,6 @@ def train(
         )
         fitted_on = rows
     inputs.fit(images, data.codes, fitted_on)
-    precomputed = inputs.precompute(images, fitted_on)
     on_tensorflow = keras.backend.backend() == "tensorflow"
     with keras_seed(seed):
         network = classifier._build_network(inputs.shapes, n_outputs)
@@ -87,6 +86,7 @@ def train(
         check_network(network, inputs.shapes, n_outputs)
         set_precision(network, precision)
         trained = _fused(network) if on_tensorflow else network
+    precomputed = inputs.precompute(images, fitted_on, augmentation, verbose)
     batches = ImageBatches(
         data,
         rows,

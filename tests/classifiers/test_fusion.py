@@ -21,8 +21,9 @@ from malariafuse import (
     SpotFeatureExtractor,
 )
 from malariafuse.classifiers import _inputs
+from malariafuse.classifiers._batches import ImageBatches, TrainingData
 from malariafuse.classifiers._trainer import make_trainer
-from malariafuse.networks import build_fusion
+from malariafuse.networks import RandomStainJitter, build_fusion
 
 X, Y, PATIENTS = dark_spots()
 
@@ -173,7 +174,9 @@ def test_vectors_are_standardized_by_the_training_rows_and_clipped():
     inputs = _inputs.BranchInputs([("color", MeanColor(scale=1000.0))])
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
-    (vectors,) = inputs.precompute(X, train)
+    (views,) = inputs.precompute(X, train)
+    assert views.shape == (len(X), 1, 3)
+    vectors = views[:, 0]
     np.testing.assert_allclose(vectors[train].mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(vectors[train].std(axis=0), 1, atol=1e-3)
     np.testing.assert_allclose(inputs(X), vectors, rtol=1e-5)
@@ -186,7 +189,41 @@ def test_large_vectors_are_kept_on_disk(monkeypatch):
     inputs = _inputs.BranchInputs([("color", MeanColor())])
     (on_disk,) = inputs.fit(X, Y, slice(None)).precompute(X, slice(None))
     assert isinstance(on_disk, np.memmap)
-    np.testing.assert_allclose(on_disk, inputs(X), rtol=1e-5)
+    np.testing.assert_allclose(on_disk[:, 0], inputs(X), rtol=1e-5)
+
+
+def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
+    inputs = _inputs.BranchInputs(
+        [("color", MeanColor()), ("twice", MeanColor(scale=2.0))], n_views=3
+    )
+    inputs.fit(X, Y, slice(None))
+    color, twice = inputs.precompute(X, slice(None), [RandomStainJitter(0.3, seed=0)])
+    assert color.shape == (len(X), 3, 3)
+    np.testing.assert_allclose(color[:, 0], inputs(X)[0], rtol=1e-5)
+    # Of one view, all branches see the same.
+    np.testing.assert_allclose(color, twice, atol=1e-4)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (np.abs(color[:, one] - color[:, other]).max(axis=1) > 0.01).all()
+
+
+def test_training_draws_among_the_views_and_validation_takes_the_first():
+    views = np.arange(4, dtype=np.float32)[None, :, None].repeat(len(X), axis=0)
+    inputs = _inputs.BranchInputs([("color", MeanColor())]).fit(X, Y, slice(None))
+    data = TrainingData(X, Y, np.ones(len(X), np.float32), None, None)
+    rows = np.arange(len(X))
+    generator = np.random.default_rng(0)
+    seen, _, _ = ImageBatches(data, rows, len(X), inputs, [views], generator=generator)[
+        0
+    ]
+    assert set(np.unique(seen)) == {0, 1, 2, 3}
+    seen, _, _ = ImageBatches(data, rows, len(X), inputs, [views])[0]
+    assert set(np.unique(seen)) == {0}
+
+
+@pytest.mark.parametrize("number", [0, 1.5, "all"])
+def test_a_number_of_views_that_makes_no_sense_is_refused(number):
+    with pytest.raises(ValueError, match=r"training_views.*positive integer"):
+        fusion([("color", MeanColor())], training_views=number).fit(X, Y)
 
 
 def test_branches_are_parameters_as_in_feature_union():
