@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from malariafuse._keras._layers import one_or_list
 from malariafuse.networks._convnet import build_convnet
 from malariafuse.networks._layers import probabilities
 from malariafuse.networks._resnet18 import build_resnet18
@@ -142,8 +143,7 @@ def build_fusion(
     x = layers.Dropout(dropout, name="dropout")(x)
     x = _dense(x, embedding_size, "head")
     return keras.Model(
-        # Keras tells one input from a list of one.
-        inputs if len(inputs) > 1 else inputs[0],
+        one_or_list(inputs),
         probabilities(x, n_outputs),
         name="fusion",
     )
