@@ -65,9 +65,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Fraction of the fused embedding that is left out in training.
     training_views : int, default=4
         Views of each training image from which the branches that give vectors are
-        computed: the image as it is, and others augmented. Each epoch takes one of them
-        at random. 1 takes the images as they are; more take as many times as long to
-        compute.
+        computed: the image as it is, and others augmented, but for the jitter of the
+        stain. Each epoch takes one of them at random. 1 takes the images as they are;
+        more take as many times as long to compute.
     %(training_parameters)s
 
     Attributes
