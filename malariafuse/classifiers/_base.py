@@ -53,6 +53,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         "threshold",
         "verbose",
     )
+    # These are positive integers.
+    _COUNTS: tuple[str, ...] = ("batch_size", "epochs", "n_iter_no_change")
 
     @abstractmethod
     def __init__(
@@ -304,9 +306,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_training_parameters(self) -> None:
         for name, may_be_none, fits, wanted in (
-            ("batch_size", False, is_count, "a positive integer"),
-            ("epochs", False, is_count, "a positive integer"),
-            ("n_iter_no_change", False, is_count, "a positive integer"),
+            *((name, False, _is_count, "a positive integer") for name in self._COUNTS),
             ("learning_rate", True, lambda rate: rate > 0, "a number above 0"),
             ("weight_decay", True, lambda decay: decay >= 0, "a number of at least 0"),
             ("momentum", False, lambda share: 0 <= share < 1, "a number in [0, 1)"),
@@ -356,7 +356,7 @@ def with_both_classes(probabilities: NDArray[np.float32]) -> NDArray[np.float32]
     return probabilities
 
 
-def is_count(value: Any) -> bool:
+def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and int(value) >= 1
 
 

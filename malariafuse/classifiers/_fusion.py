@@ -12,11 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._keras._inference import FrozenNetwork
 from malariafuse._keras._stored import storable_copy
-from malariafuse.classifiers._base import (
-    BaseImageClassifier,
-    is_count,
-    with_both_classes,
-)
+from malariafuse.classifiers._base import BaseImageClassifier, with_both_classes
 from malariafuse.classifiers._docs import describe_training
 from malariafuse.classifiers._inputs import BranchInputs, Shape
 from malariafuse.features import SpotFeatureExtractor
@@ -108,6 +104,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     >>> classifier.branch_weights(cells.images).shape
     (40, 2)
     """
+
+    _COUNTS = (*BaseImageClassifier._COUNTS, "training_views")
 
     def __init__(
         self,
@@ -296,10 +294,6 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     def _check_training_parameters(self) -> None:
         super()._check_training_parameters()
         self._kept_branches()
-        if not is_count(self.training_views):
-            raise ValueError(
-                f"training_views={self.training_views!r}: expected a positive integer."
-            )
 
     def _branch_logits(self, network: keras.Model) -> str | None:
         names = {layer.name for layer in network.layers}
