@@ -30,8 +30,8 @@ augmentation : sequence of str or keras.layers.Layer, or None, \
 default=%(augmentation)r
     Random changes of each image in training, in this order: "flip" mirrors,
     "rotation" turns by any angle and makes black what comes in at the corners,
-    "quarter_turn" turns by multiples of 90 degrees, "stain" scales each color
-    channel and leaves a black background black
+    "quarter_turn" turns by multiples of 90 degrees, "stain" changes
+    brightness and contrast of each color channel and leaves a black background black
     (:class:`~malariafuse.networks.RandomStainJitter`). Layers are copied for each
     fit and see float images in 0..1.
 early_stopping : bool, default=False

@@ -122,7 +122,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
         momentum: float = 0.9,
-        weight_decay: float | None = 5e-4,
+        weight_decay: float | None = 2e-3,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
         augmentation: Any = ("flip", "rotation", "stain"),
@@ -364,4 +364,4 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
 
 
 def _default_branches() -> list[tuple[str, Any]]:
-    return [("rgb", "passthrough"), ("spots", SpotFeatureExtractor())]
+    return [("rgb", "passthrough"), ("spots", SpotFeatureExtractor(n_jobs=-1))]

@@ -148,7 +148,7 @@ class BranchInputs:
         Returns
         -------
         list of ndarray of shape (n_samples, n_views, n_features)
-            One for each branch, in their order.
+            One for each branch, in their order. Only `rows` have views but the first.
         """
         if not self._scalers:
             return []
@@ -157,29 +157,36 @@ class BranchInputs:
             name: _room_for((len(images), n_views, *self.shapes[name]))
             for name in self._scalers
         }
+        everything = np.arange(len(images))
+        learned_from = everything[rows]
+        # What is set aside for validation is seen as it is.
+        parts = [
+            (of_view[part], view)
+            for view, of_view in enumerate(
+                [everything] + [learned_from] * (n_views - 1)
+            )
+            for part in gen_batches(len(of_view), _CHUNK)
+        ]
         with tqdm(
-            total=len(images) * n_views,
+            total=sum(len(part) for part, _ in parts),
             desc=", ".join(computed),
             unit="image",
             disable=not verbose,
         ) as progress:
-            for part in gen_batches(len(images), _CHUNK):
-                for view in range(n_views):
-                    seen = images[part]
-                    if view:
-                        seen = self._as_fitted(augmented(seen, augmentation))
-                    for name, vectors in computed.items():
-                        vectors[part, view] = self._transformed(name, seen)
-                    progress.update(len(seen))
-        learned_from = np.arange(len(images))[rows]
+            for part, view in parts:
+                seen = images[part]
+                if view:
+                    seen = self._as_fitted(augmented(seen, augmentation))
+                for name, vectors in computed.items():
+                    vectors[part, view] = self._transformed(name, seen)
+                progress.update(len(seen))
         for name, vectors in computed.items():
             scaler = self._scalers[name]
             # As they are, which they will be when they are predicted.
             for part in gen_batches(len(learned_from), _CHUNK):
                 scaler.partial_fit(vectors[learned_from[part], 0])
-            for part in gen_batches(len(images), _CHUNK):
-                for view in range(n_views):
-                    vectors[part, view] = _standardized(scaler, vectors[part, view])
+            for part, view in parts:
+                vectors[part, view] = _standardized(scaler, vectors[part, view])
         return list(computed.values())
 
     def __call__(

@@ -67,7 +67,7 @@ class ResNet18Classifier(BaseImageClassifier):
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
         momentum: float = 0.9,
-        weight_decay: float | None = 5e-4,
+        weight_decay: float | None = 2e-3,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
         augmentation: Any = ("flip", "rotation", "stain"),

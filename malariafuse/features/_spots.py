@@ -14,6 +14,8 @@ from malariafuse.features._cell_shape import SHAPE_NAMES, find_cell, shape_featu
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
+# Half a second of work: fewer images are not worth a process.
+_IMAGES_PER_PROCESS = 128
 
 
 class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
@@ -34,8 +36,8 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     ----------
     n_jobs : int or None, default=None
         The number of processes, as in joblib: None is 1 unless a joblib context says
-        otherwise, -1 is one for each core. Each takes seconds to start, once, so they
-        pay from some thousand images on.
+        otherwise, -1 is one for each core. Each has at least 128 images; they take
+        seconds to start, once, so they pay from some thousand images on.
 
     Attributes
     ----------
@@ -132,8 +134,10 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
         images = check_images(X, channels=3)
         if hasattr(self, "image_shape_"):
             check_image_shape(self, images)
-        n_parts = min(effective_n_jobs(self.n_jobs), len(images))
-        parts = Parallel(n_jobs=self.n_jobs)(
+        n_parts = min(
+            effective_n_jobs(self.n_jobs), max(1, len(images) // _IMAGES_PER_PROCESS)
+        )
+        parts = Parallel(n_jobs=n_parts)(
             delayed(_measure)(part) for part in np.array_split(images, n_parts)
         )
         return np.concatenate(parts)

@@ -206,6 +206,19 @@ def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
         assert (np.abs(color[:, one] - color[:, other]).max(axis=1) > 0.01).all()
 
 
+def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
+    log = tmp_path / "log"
+    inputs = _inputs.BranchInputs([("color", MeanColor(str(log)))], n_views=3)
+    train = np.flatnonzero(Y == 0)
+    inputs.fit(X, Y, train)
+    log.unlink()
+    (views,) = inputs.precompute(X, train, [RandomStainJitter(0.3, seed=0)])
+    seen = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    assert seen == [len(X), len(train), len(train)]
+    np.testing.assert_allclose(views[:, 0], inputs(X), rtol=1e-5)
+    assert (np.abs(views[train, 1] - views[train, 2]).max(axis=1) > 0.01).all()
+
+
 def test_training_draws_among_the_views_and_validation_takes_the_first():
     views = np.arange(4, dtype=np.float32)[None, :, None].repeat(len(X), axis=0)
     inputs = _inputs.BranchInputs([("color", MeanColor())]).fit(X, Y, slice(None))

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from joblib import parallel_config
 
 from malariafuse.datasets import make_cell_images
-from malariafuse.features import SpotFeatureExtractor
+from malariafuse.features import SpotFeatureExtractor, _spots
 
 RED_CELL = (220, 170, 180)
 CHROMATIN = (90, 30, 120)
@@ -122,12 +124,16 @@ def test_each_row_depends_on_its_own_image_alone():
     np.testing.assert_array_equal(together, alone)
 
 
-@pytest.mark.parametrize("n_images", [1, 7])
-def test_jobs_share_the_work(n_images):
+@pytest.mark.parametrize(("n_images", "n_parts"), [(1, 1), (3, 1), (7, 2)])
+def test_jobs_share_the_work_if_there_is_enough(monkeypatch, n_images, n_parts):
     cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
     cells = cells[:n_images]
+    monkeypatch.setattr(_spots, "_IMAGES_PER_PROCESS", 2)
+    measure = mock.Mock(wraps=_spots._measure)
+    monkeypatch.setattr(_spots, "_measure", measure)
     with parallel_config("threading"):  # processes take seconds to start
         shared = SpotFeatureExtractor(n_jobs=2).transform(cells)
+    assert measure.call_count == n_parts
     np.testing.assert_array_equal(shared, SpotFeatureExtractor().transform(cells))
 
 

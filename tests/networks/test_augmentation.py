@@ -22,7 +22,9 @@ def test_one_seed_gives_one_sequence(kind):
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3)])
+@pytest.mark.parametrize(
+    "layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3, 0.1)]
+)
 def test_configuration_makes_an_equal_layer(layer):
     copy = type(layer).from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
@@ -40,7 +42,8 @@ def test_each_image_gets_one_of_four_turns():
 
 def test_stain_jitter_scales_channels_and_leaves_black():
     strength = 0.2
-    jittered = np.asarray(RandomStainJitter(strength, seed=0)(IMAGES, training=True))
+    layer = RandomStainJitter(strength, contrast=0, seed=0)
+    jittered = np.asarray(layer(IMAGES, training=True))
     assert (jittered[:, :2] == 0).all()
     ratios = jittered[:, 2:] / IMAGES[:, 2:]
     low, high = ratios.min((1, 2)), ratios.max((1, 2))
@@ -52,7 +55,8 @@ def test_stain_jitter_scales_channels_and_leaves_black():
 
 def test_what_stain_jitter_would_make_too_bright_is_dimmed_and_not_clipped():
     strength = 0.2
-    jittered = np.asarray(RandomStainJitter(strength, seed=0)(IMAGES, training=True))
+    layer = RandomStainJitter(strength, contrast=0, seed=0)
+    jittered = np.asarray(layer(IMAGES, training=True))
     brightest = jittered.max((1, 2, 3))
     dimmed = np.isclose(brightest, 1, atol=1e-6)
     assert 0 < dimmed.sum() < len(IMAGES)
@@ -61,14 +65,27 @@ def test_what_stain_jitter_would_make_too_bright_is_dimmed_and_not_clipped():
     assert np.abs(kept).max() <= strength + 1e-4
 
 
+def test_stain_jitter_multiplies_optical_densities():
+    contrast = 0.3
+    layer = RandomStainJitter(0, contrast=contrast, seed=0)
+    jittered = np.asarray(layer(IMAGES, training=True))
+    assert (jittered[:, :2] == 0).all()
+    ratios = np.log(jittered[:, 2:]) / np.log(IMAGES[:, 2:])
+    low, high = ratios.min((1, 2)), ratios.max((1, 2))
+    np.testing.assert_allclose(low, high, rtol=1e-3)
+    assert np.abs(np.log(low)).max() <= contrast + 1e-3
+    assert len(np.unique(low.round(6))) == low.size
+
+
 def test_quarter_turns_need_square_images():
     with pytest.raises(ValueError, match="square"):
         RandomQuarterTurn()(np.zeros((1, 4, 6, 3), "float32"), training=True)
 
 
-def test_negative_strength_is_refused():
-    with pytest.raises(ValueError, match="strength=-1"):
-        RandomStainJitter(-1)
+@pytest.mark.parametrize("name", ["strength", "contrast"])
+def test_negative_widths_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name}=-1"):
+        RandomStainJitter(**{name: -1})
 
 
 def test_layers_are_stored_with_a_model():
