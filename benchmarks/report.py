@@ -6,7 +6,8 @@ r"""Report on a classifier from its out-of-fold probabilities on real cells.
 Takes the CSV files that ``patient_folds.py`` writes and reports on the first; the
 others, and its own branches, are compared with it. Prints figures with intervals over
 patients, the worst patients, verdicts on patients, what scaling by a temperature would
-do, and suspected label errors, and draws pictures; those of cells need ``--data``.
+do, suspected label errors, and what the cells cost that all classifiers miss, and draws
+pictures; those of cells need ``--data``.
 """
 
 import argparse
@@ -76,6 +77,17 @@ def verdicts(others, fold):
     table = classifier.predict(fold["probability"], fold["patient"])
     infected = fold.groupby("patient")["target"].max()
     return table.assign(infected=infected.loc[table.index] == 1)
+
+
+def ranked_below(target, probability):
+    """Return for each parasitized cell the share of uninfected cells above it.
+
+    One minus the AUC is the mean of these shares.
+    """
+    uninfected = np.sort(probability[target == 0])
+    of = probability[target == 1]
+    below = [np.searchsorted(uninfected, of, side) for side in ("left", "right")]
+    return 1 - np.mean(below, axis=0) / len(uninfected)
 
 
 def main():
@@ -154,6 +166,15 @@ def main():
     probabilities = {key: file["probability"].to_numpy() for key, file in files.items()}
     for column in cells.columns[cells.columns.str.startswith("branch ")]:
         probabilities[f"{name}, {column}"] = cells[column].to_numpy()
+    missed = np.max(list(probabilities.values()), axis=0)[target == 1] < 0.1
+    shares = ranked_below(target, probability) / len(missed)
+    print(
+        f"\n{missed.sum()} of {len(missed)} parasitized cells have a probability below "
+        f"0.1 by each of {', '.join(probabilities)}. They take "
+        f"{shares[missed].sum():.4f} from the AUC, all others "
+        f"{shares[~missed].sum():.4f}; by patient:"
+    )
+    print(pd.Series(patients[target == 1][missed]).value_counts().head(8).to_string())
     if len(probabilities) > 1:
         print(f"\nDifferences to {name}")
         print(compare(target, probabilities, patients, metrics=METRICS, random_state=0))

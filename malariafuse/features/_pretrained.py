@@ -314,8 +314,8 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         # NotFittedError is an AttributeError, as the properties have to raise.
         if not hasattr(self, "_built"):
             raise NotFittedError(
-                f"This {type(self).__name__} has no network yet, whose features could "
-                "be named. Call fit or transform first."
+                f"This {type(self).__name__} has no network yet, which its features "
+                "and attributes tell of. Call fit or transform first."
             )
         return self._built
 
