@@ -57,6 +57,12 @@ def augmented(
     changed = to_unit_float(images)
     for layer in layers:
         changed = layer(changed, training=True)
+        if tuple(changed.shape) != images.shape:
+            raise ValueError(
+                f"augmentation has {layer.name!r}, which makes images of shape "
+                f"{tuple(changed.shape[1:])} from {images.shape[1:]}: expected a layer "
+                "that keeps the shape."
+            )
     # Images still, whatever the layers did: noise may leave 0..1, and a global policy
     # of Keras may have them compute in another type.
     changed = keras.ops.convert_to_numpy(keras.ops.cast(changed, "float32"))

@@ -38,8 +38,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     branches : sequence of (str, transformer), default=None
         Name and transformer of each branch; "passthrough" gives the images as they
         are, and "drop" leaves a branch out. None takes the images and
-        :class:`~malariafuse.features.SpotFeatureExtractor`, under the names "rgb" and
-        "spots". Transformers are cloned for each fit.
+        :class:`~malariafuse.features.SpotFeatureExtractor` with ``n_jobs=-1``, under
+        the names "rgb" and "spots". Transformers are cloned for each fit.
     trunk : {"resnet18", "convnet"}, callable or dict, default="resnet18"
         What follows images: the network of that name without its last layer, or
         that of ``trunk(input_shape, filters=filters)``, a `keras.Model` that ends in
@@ -61,9 +61,10 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Fraction of the fused embedding that is left out in training.
     training_views : int, default=4
         Views of each training image from which the branches that give vectors are
-        computed: the image as it is, and others augmented, but for the jitter of the
-        stain. Each epoch takes one of them at random. 1 takes the images as they are;
-        more take as many times as long to compute.
+        computed: the image as it is, and others with the `augmentation` but "stain"
+        and :class:`~malariafuse.networks.RandomStainJitter`; none but the first if that
+        leaves nothing. Each epoch takes one of them at random. 1 takes the images as
+        they are; more take as many times as long to compute.
     %(training_parameters)s
 
     Attributes
@@ -82,9 +83,10 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     -----
     Augmentation changes the image of a cell first, and then each branch that gives
     images makes its own from it: all of them see the cell turned and stained alike. A
-    branch that gives vectors is frozen: it is computed once for a fit, from the images
-    as they are, and kept on disk if it is large. With `test_time_views` above 1 every
-    branch sees every view. Transformers see class codes 0 to n_classes - 1 as `y`.
+    branch that gives vectors is frozen: it is computed once for a fit, from
+    `training_views` views of each image, and kept on disk if it is large. With
+    `test_time_views` above 1 every branch sees every view. Transformers see class codes
+    0 to n_classes - 1 as `y`.
 
     Examples
     --------

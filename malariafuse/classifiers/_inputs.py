@@ -17,8 +17,9 @@ from malariafuse.classifiers._augment import augmented
 
 Shape = tuple[int, ...]
 
-# Images that a branch turns into vectors at a time.
+# Images that a branch turns into vectors at a time, and the floats that they may be.
 _CHUNK = 1024
+_CHUNK_BYTES = 2**26
 # Vectors of a whole training set that are larger than this are kept on disk.
 _IN_MEMORY_BYTES = 2**29
 # In standard deviations: what is further out would drown the other features.
@@ -113,8 +114,8 @@ class BranchInputs:
         self._scalers: dict[str, StandardScaler] = {}
         for name, transformer in self.transformers.items():
             if transformer != "passthrough":
-                transformer.fit(images[rows], codes[rows])
-            example = self._transformed(name, images[:2])
+                transformer.fit(self._as_fitted(images[rows]), codes[rows])
+            example = self._transformed(name, self._as_fitted(images[:2]))
             self.shapes[name] = example.shape[1:]
             if example.ndim == 2:
                 self._scalers[name] = StandardScaler()
@@ -158,14 +159,17 @@ class BranchInputs:
             for name in self._scalers
         }
         everything = np.arange(len(images))
-        learned_from = everything[rows]
+        # In the order of the file: a memory map then reads forward.
+        learned_from = np.sort(everything[rows])
+        image_bytes = np.dtype(np.float32).itemsize * np.prod(images.shape[1:])
+        chunk = int(np.clip(_CHUNK_BYTES // image_bytes, 1, _CHUNK))
         # What is set aside for validation is seen as it is.
         parts = [
             (of_view[part], view)
             for view, of_view in enumerate(
                 [everything] + [learned_from] * (n_views - 1)
             )
-            for part in gen_batches(len(of_view), _CHUNK)
+            for part in gen_batches(len(of_view), chunk)
         ]
         with tqdm(
             total=sum(len(part) for part, _ in parts),
@@ -176,7 +180,8 @@ class BranchInputs:
             for part, view in parts:
                 seen = images[part]
                 if view:
-                    seen = self._as_fitted(augmented(seen, augmentation))
+                    seen = augmented(seen, augmentation)
+                seen = self._as_fitted(seen)
                 for name, vectors in computed.items():
                     vectors[part, view] = self._transformed(name, seen)
                 progress.update(len(seen))

@@ -87,8 +87,8 @@ def train(
         check_network(network, inputs.shapes, n_outputs)
         set_precision(network, precision)
         trained = _fused(network) if on_tensorflow else network
-    # Handcrafted features say how strong the stain is beside others, which jitter takes
-    # away: with it, they found fewer parasites on other patients.
+    # Vectors may say how strong the stain is, which jitter takes away: with it,
+    # handcrafted features found fewer parasites on other patients.
     unstained = [
         layer for layer in augmentation if not isinstance(layer, RandomStainJitter)
     ]

@@ -1,6 +1,24 @@
 """Transformers that turn images of cells into vectors."""
 
-from malariafuse.features._pretrained import PretrainedFeatureExtractor
+from typing import TYPE_CHECKING, Any
+
 from malariafuse.features._spots import SpotFeatureExtractor
 
+if TYPE_CHECKING:
+    from malariafuse.features._pretrained import PretrainedFeatureExtractor
+
 __all__ = ["PretrainedFeatureExtractor", "SpotFeatureExtractor"]
+
+
+def __getattr__(name: str) -> Any:
+    # Processes that measure spots import this package, and need no Keras, which takes
+    # seconds and half a gigabyte in each.
+    if name == "PretrainedFeatureExtractor":
+        from malariafuse.features._pretrained import PretrainedFeatureExtractor
+
+        return PretrainedFeatureExtractor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

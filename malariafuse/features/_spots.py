@@ -3,19 +3,18 @@
 from typing import Any, Self
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.parallel import Parallel, delayed
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse.features._cell_shape import SHAPE_NAMES, find_cell, shape_features
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
-# Half a second of work: fewer images are not worth a process.
-_IMAGES_PER_PROCESS = 128
+# Fewer images are not worth processes. As many are predicted at a time.
+_FEWEST_SHARED = 128
 
 
 class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
@@ -25,8 +24,8 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     measure the darkest and the most purple spots at four scales, the latter at the rim
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
     ones, the distribution of the stain inside the cell and at its rim, and the outline
-    of the cell. All densities are beside the median of the cell itself, so the strength
-    of the lamp and of the stain cancel.
+    of the cell. All densities are beside the median of the cell itself, so that the
+    lamp and the paleness of the cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
 
@@ -36,8 +35,8 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     ----------
     n_jobs : int or None, default=None
         The number of processes, as in joblib: None is 1 unless a joblib context says
-        otherwise, -1 is one for each core. Each has at least 128 images; they take
-        seconds to start, once, so they pay from some thousand images on.
+        otherwise, -1 is one for each core. They take a second to start, once, so they
+        pay from some hundred images on; fewer than 128 are measured without them.
 
     Attributes
     ----------
@@ -67,8 +66,8 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     property of their segmentation, not of malaria. With crops from elsewhere, look at
     what the ``dent`` features do.
 
-    An image without a cell (fewer than 30 pixels brighter than 10 of 255) has 0 in
-    every feature.
+    An image without a cell (whose largest region brighter than 10 of 255, holes
+    filled, has fewer than 30 pixels) has 0 in every feature.
 
     References
     ----------
@@ -134,13 +133,12 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
         images = check_images(X, channels=3)
         if hasattr(self, "image_shape_"):
             check_image_shape(self, images)
-        n_parts = min(
-            effective_n_jobs(self.n_jobs), max(1, len(images) // _IMAGES_PER_PROCESS)
+        if len(images) < _FEWEST_SHARED:
+            return _measure(images)
+        parts = np.array_split(images, effective_n_jobs(self.n_jobs))
+        return np.concatenate(
+            Parallel(n_jobs=self.n_jobs)(delayed(_measure)(part) for part in parts)
         )
-        parts = Parallel(n_jobs=n_parts)(
-            delayed(_measure)(part) for part in np.array_split(images, n_parts)
-        )
-        return np.concatenate(parts)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features.

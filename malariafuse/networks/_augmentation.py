@@ -74,10 +74,11 @@ class RandomStainJitter(keras.layers.Layer):
     A pixel :math:`x` becomes :math:`e^u x^{e^v}`, with :math:`u` uniform in [-strength,
     strength] and :math:`v` in [-contrast, contrast], one draw per image and channel. In
     optical densities, the negative logarithms that add up where stains do, this adds
-    :math:`-u` and multiplies by :math:`e^v`, as in [1]_. An image in which anything
-    would pass 1 is dimmed as a whole until nothing does: clipped, the brightest channel
-    would lose what tells a parasite from shade. A black background stays black, so the
-    jitter imitates another stain or lamp and nothing else.
+    :math:`-u` and multiplies by :math:`e^v`, as in [1]_. Images are in 0..1, and stay
+    there: one in which anything would pass 1 is dimmed as a whole until nothing does.
+    Clipped, the brightest channel would lose what tells a parasite from shade. A black
+    background stays black, so the jitter imitates another stain or lamp and nothing
+    else.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ class RandomStainJitter(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If `strength` or `contrast` is negative.
+        If `strength` or `contrast` is negative or NaN.
 
     See Also
     --------
@@ -119,13 +120,14 @@ class RandomStainJitter(keras.layers.Layer):
     def __init__(
         self,
         strength: float = 0.4,
+        *,
         contrast: float = 0.25,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         for name, value in (("strength", strength), ("contrast", contrast)):
-            if value < 0:
+            if not value >= 0:
                 raise ValueError(f"{name}={value!r}: expected at least 0.")
         self.strength = strength
         self.contrast = contrast

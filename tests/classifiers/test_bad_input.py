@@ -80,6 +80,11 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         ({"schedule": "linear"}, ValueError, "schedule='linear'"),
         ({"augmentation": "flip"}, TypeError, r"\('flip',\)"),
         ({"augmentation": ("flop",)}, ValueError, "'flop': expected a Keras layer"),
+        (
+            {"augmentation": [keras.layers.RandomCrop(8, 8)]},
+            ValueError,
+            "augmentation has 'random_crop.*expected a layer that keeps the shape",
+        ),
         ({"precision": "float16"}, ValueError, "precision='float16'"),
         ({"test_time_views": 3}, ValueError, "test_time_views=3"),
         ({"threshold": -0.1}, ValueError, "threshold=-0.1"),

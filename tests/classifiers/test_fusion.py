@@ -192,6 +192,20 @@ def test_large_vectors_are_kept_on_disk(monkeypatch):
     np.testing.assert_allclose(on_disk[:, 0], inputs(X), rtol=1e-5)
 
 
+def test_few_large_images_at_a_time_are_turned_into_vectors(
+    monkeypatch, tmp_path, capsys
+):
+    log = tmp_path / "log"
+    monkeypatch.setattr(_inputs, "_CHUNK_BYTES", 10 * X[0].size * 4)
+    inputs = _inputs.BranchInputs([("color", MeanColor(str(log)))])
+    inputs.fit(X, Y, slice(None))
+    (views,) = inputs.precompute(X, slice(None), verbose=1)
+    seen = {line.split()[1] for line in log.read_text().splitlines()[1:]}
+    assert max(map(int, seen)) == 10
+    np.testing.assert_allclose(views[:, 0], inputs(X), rtol=1e-5)
+    assert f"{len(X)}/{len(X)}" in capsys.readouterr().err
+
+
 def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
     inputs = _inputs.BranchInputs(
         [("color", MeanColor()), ("twice", MeanColor(scale=2.0))], n_views=3

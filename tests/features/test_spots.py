@@ -124,11 +124,11 @@ def test_each_row_depends_on_its_own_image_alone():
     np.testing.assert_array_equal(together, alone)
 
 
-@pytest.mark.parametrize(("n_images", "n_parts"), [(1, 1), (3, 1), (7, 2)])
+@pytest.mark.parametrize(("n_images", "n_parts"), [(1, 1), (3, 1), (4, 2), (7, 2)])
 def test_jobs_share_the_work_if_there_is_enough(monkeypatch, n_images, n_parts):
     cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
     cells = cells[:n_images]
-    monkeypatch.setattr(_spots, "_IMAGES_PER_PROCESS", 2)
+    monkeypatch.setattr(_spots, "_FEWEST_SHARED", 4)
     measure = mock.Mock(wraps=_spots._measure)
     monkeypatch.setattr(_spots, "_measure", measure)
     with parallel_config("threading"):  # processes take seconds to start

@@ -23,7 +23,7 @@ def test_one_seed_gives_one_sequence(kind):
 
 
 @pytest.mark.parametrize(
-    "layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3, 0.1)]
+    "layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3, contrast=0.1)]
 )
 def test_configuration_makes_an_equal_layer(layer):
     copy = type(layer).from_config(layer.get_config())
@@ -61,6 +61,8 @@ def test_what_stain_jitter_would_make_too_bright_is_dimmed_and_not_clipped():
     dimmed = np.isclose(brightest, 1, atol=1e-6)
     assert 0 < dimmed.sum() < len(IMAGES)
     assert brightest.max() <= 1
+    # Clipped, whole patches would be.
+    assert ((jittered[dimmed] > 1 - 1e-5).sum((1, 2, 3)) == 1).all()
     kept = np.log(jittered[~dimmed, 2:] / IMAGES[~dimmed, 2:])
     assert np.abs(kept).max() <= strength + 1e-4
 
@@ -77,15 +79,24 @@ def test_stain_jitter_multiplies_optical_densities():
     assert len(np.unique(low.round(6))) == low.size
 
 
+def test_brightness_and_contrast_have_widths_of_their_own():
+    # Near 1 the density is near 0, which contrast multiplies: brightness alone is left.
+    pale = np.full((64, 2, 2, 3), 0.999, "float32")
+    layer = RandomStainJitter(0.1, contrast=2.0, seed=0)
+    jittered = np.asarray(layer(pale, training=True))
+    assert 0.8 < jittered.min() < 0.95
+
+
 def test_quarter_turns_need_square_images():
     with pytest.raises(ValueError, match="square"):
         RandomQuarterTurn()(np.zeros((1, 4, 6, 3), "float32"), training=True)
 
 
 @pytest.mark.parametrize("name", ["strength", "contrast"])
-def test_negative_widths_are_refused(name):
-    with pytest.raises(ValueError, match=f"{name}=-1"):
-        RandomStainJitter(**{name: -1})
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_widths_below_0_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}"):
+        RandomStainJitter(**{name: value})
 
 
 def test_layers_are_stored_with_a_model():
