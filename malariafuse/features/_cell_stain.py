@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse.features._cell_border import BORDER_NAMES, border_features
 from malariafuse.features._cell_shape import Cell
 from malariafuse.features._cell_spots import SPOT_NAMES, spot_features
 
@@ -26,6 +27,7 @@ STAIN_NAMES = (
         )
     ),
     *SPOT_NAMES,
+    *BORDER_NAMES,
 )
 
 
@@ -53,6 +55,7 @@ def stain_features(image: NDArray[np.float32], cell: Cell) -> list[float]:
         *_distribution(density, inner),
         *_distribution(density, rim),
         *spot_features(density, cell, depth, inner, rim),
+        *border_features(density, cell),
     ]
 
 

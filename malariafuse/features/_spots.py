@@ -23,9 +23,9 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     A parasite shows as a dark purple spot of chromatin in a paler cell. The features
     measure the darkest and the most purple spots at four scales, the latter at the rim
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
-    ones, the distribution of the stain inside the cell and at its rim, and the outline
-    of the cell. All densities are beside the median of the cell itself, so that the
-    lamp and the paleness of the cell cancel.
+    ones, the distribution of the stain inside the cell and at its rim, the outline of
+    the cell, and the stain along it around the deepest notch. All densities are beside
+    the median of the cell itself, so that the lamp and the paleness of the cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
 
@@ -57,14 +57,16 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
     cell, so the size of the image hardly matters. Optical density is the negative
     logarithm of light beside the cell's median, after Beer and Lambert; spots are
-    maxima of a difference of Gaussians [1]_. Purple is the density in green beyond that
-    in red: chromatin absorbs green and lets red pass, while the shade of a fold or of
-    the edge of the cell absorbs both.
+    maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
+    outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
+    what closings and openings by disks add and take [3]_. Purple is the density in
+    green beyond that in red: chromatin absorbs green and lets red pass, while the shade
+    of a fold or of the edge of the cell absorbs both.
 
     The outline is there because it tells something about the NIH crops: where a
     parasite at the rim was cut away with the background, a dent is left. That is a
     property of their segmentation, not of malaria. With crops from elsewhere, look at
-    what the ``dent`` features do.
+    what the ``dent``, ``notch`` and ``gaps`` features do.
 
     An image without a cell (whose largest region brighter than 10 of 255, holes
     filled, has fewer than 30 pixels) has 0 in every feature.
@@ -74,6 +76,10 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     .. [1] D. Lowe, "Distinctive image features from scale-invariant keypoints",
        International Journal of Computer Vision 60, 2004,
        https://doi.org/10.1023/B:VISI.0000029664.99615.94
+    .. [2] G. Granlund, "Fourier preprocessing for hand print character recognition",
+       IEEE Transactions on Computers C-21, 1972,
+       https://doi.org/10.1109/TC.1972.5008926
+    .. [3] J. Serra, "Image Analysis and Mathematical Morphology", Academic Press, 1982
 
     Examples
     --------
@@ -122,7 +128,7 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_samples, 226), float32
+        ndarray of shape (n_samples, 281), float32
             One row of features a cell, in the order of `get_feature_names_out`.
 
         Raises
@@ -150,7 +156,7 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (226,), object
+        ndarray of shape (281,), object
             Names such as ``"solidity"`` or ``"spot1_contrast"``.
         """
         return np.array(_NAMES, dtype=object)

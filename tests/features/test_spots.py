@@ -70,6 +70,35 @@ def test_the_outline_tells_a_bite_out_of_the_rim():
     assert table["radius_min"][1] < 0.9 < table["radius_min"][0]
 
 
+def test_gaps_and_tips_are_told_by_their_width():
+    plain = np.zeros((64, 64, 3), np.uint8)
+    cv2.circle(plain, (32, 40), 20, RED_CELL, cv2.FILLED)
+    slit, spike = plain.copy(), plain.copy()
+    # Both are 6 pixels wide, 0.3 of the radius, and 10 long.
+    slit[51:61, 29:35] = 0
+    spike[10:21, 29:35] = RED_CELL
+    table = features(plain, slit, spike)
+    part = 6 * 10 / (np.pi * 20**2)
+    for name, where in (("gaps", 1), ("tips", 2)):
+        assert table[f"{name}_below0.16"].max() < 0.02
+        np.testing.assert_allclose(table[f"{name}_below0.5"][where], part, rtol=0.5)
+        # The corners of the slit are tips of 0.02.
+        assert table[f"{name}_below0.5"].drop(where).max() < 0.025
+
+
+def test_the_notch_is_where_the_rim_is_bitten():
+    # The bite reaches 12 pixels from the rim, at 28, toward the center.
+    plain, bitten, stained = drawn(), drawn(bite=(60, 32, 8)), drawn(bite=(60, 32, 8))
+    cv2.circle(stained, (49, 32), 2, CHROMATIN, cv2.FILLED)
+    table = features(plain, bitten, stained)
+    np.testing.assert_allclose(table["notch_radius0"], [1, 0.7, 0.7], atol=0.15)
+    np.testing.assert_allclose(table["notch_radius24"], 1, atol=0.2)
+    assert (table["notch_purple0"].round(1)[:2] == 0).all()
+    assert table["notch_purple0"][2] > 0.3 > table["notch_purple16"][2]
+    assert table["border_purple_spot_bend"][2] < -2  # most of a bite of radius 8 of 27
+    assert (table["border_solid"] > 0.95).all()
+
+
 def test_a_hole_and_debris_are_measured():
     image = drawn()
     image[30:34, 30:34] = 0
@@ -100,7 +129,7 @@ def test_the_size_of_the_image_hardly_matters():
 
 
 def test_turned_and_mirrored_cells_have_nearly_the_same_features():
-    image = drawn(spots=[(24, 40, 3)], bite=(60, 32, 8))
+    image = drawn(spots=[(24, 40, 3), (22, 56, 2)], bite=(60, 32, 8))
     first, *others = (
         features(view).to_numpy()[0]
         for view in (image, np.rot90(image), image[::-1], image[:, ::-1])
@@ -139,7 +168,7 @@ def test_jobs_share_the_work_if_there_is_enough(monkeypatch, n_images, n_parts):
 
 def test_names_are_unique_and_label_the_table():
     names = SpotFeatureExtractor().get_feature_names_out()
-    assert len(set(names)) == len(names) == 226
+    assert len(set(names)) == len(names) == 281
     table = features(drawn())
     assert isinstance(table, pd.DataFrame)
     assert table.columns.tolist() == names.tolist()
