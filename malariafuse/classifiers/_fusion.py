@@ -48,18 +48,23 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     filters : int or dict, default=16
         Width of the trunk, or of each by the name of its branch; branches that a dict
         lacks have 16.
-    embedding_size : int, default=64
+    embedding_size : int, default=128
         Units of each embedding and of the dense layer behind the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
         How branches are joined. "average" gives each branch a head of its own and takes
-        the mean of their logits; the loss of each branch is added to that of the mean,
-        so that no branch leaves the work to another, see :meth:`branch_probabilities`.
+        the mean of their logits, weighted by `weights`; the loss of each branch is
+        added to that of the mean, so that no branch leaves the work to another, see
+        :meth:`branch_probabilities`.
         "concatenate" puts the embeddings side by side, "gated" takes their mean by
         weights that are computed for each cell, see :meth:`branch_weights`; one head
         follows.
-    dropout : float in [0, 1), default=0.2
+    weights : dict, default=None
+        What each branch counts in the mean of "average", by its name and beside the
+        others; branches that a dict lacks count 1. None lets those that give images
+        count 1, and those that give vectors 2.
+    dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training.
-    training_views : int, default=4
+    training_views : int, default=6
         Views of each training image from which the branches that give vectors are
         computed: the image as it is, and others with the `augmentation` but "stain"
         and :class:`~malariafuse.networks.RandomStainJitter`; none but the first if that
@@ -115,11 +120,12 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         *,
         trunk: Any = "resnet18",
         filters: int | Mapping[str, int] = 16,
-        embedding_size: int = 64,
+        embedding_size: int = 128,
         fusion: str = "average",
-        dropout: float = 0.2,
-        training_views: int = 4,
-        epochs: int = 20,
+        weights: Mapping[str, float] | None = None,
+        dropout: float = 0.4,
+        training_views: int = 6,
+        epochs: int = 16,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
@@ -173,6 +179,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self.filters = filters
         self.embedding_size = embedding_size
         self.fusion = fusion
+        self.weights = weights
         self.dropout = dropout
         self.training_views = training_views
 
@@ -359,6 +366,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             filters=kept(self.filters),
             embedding_size=self.embedding_size,
             fusion=self.fusion,
+            weights=kept(self.weights),
             dropout=self.dropout,
         )
         # A trunk of the user's own may be a network that is used elsewhere.

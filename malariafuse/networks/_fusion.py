@@ -3,6 +3,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from malariafuse._keras._layers import one_or_list
@@ -27,9 +28,10 @@ def build_fusion(
     *,
     trunk: Trunk | Mapping[str, Trunk] = "resnet18",
     filters: int | Mapping[str, int] = 16,
-    embedding_size: int = 64,
+    embedding_size: int = 128,
     fusion: str = "average",
-    dropout: float = 0.2,
+    weights: Mapping[str, float] | None = None,
+    dropout: float = 0.4,
 ) -> keras.Model:
     """Build a network that fuses several views of one cell.
 
@@ -53,15 +55,19 @@ def build_fusion(
     filters : int or mapping, default=16
         Width of the trunk, or of each by the name of its branch; branches that a
         mapping lacks have 16.
-    embedding_size : int, default=64
+    embedding_size : int, default=128
         Units of each embedding and of the dense layer behind the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
         How branches are joined. "average" gives each branch a dense layer and logits of
-        its own, the output of the layer ``"branch_logits"``, and takes their mean.
+        its own, the output of the layer ``"branch_logits"``, and takes their mean,
+        weighted by `weights`.
         "concatenate" puts the embeddings side by side; "gated" takes their mean by
         weights that a softmax computes from all of them, for each cell anew [1]_: the
         output of the layer ``"branch_weights"``.
-    dropout : float in [0, 1), default=0.2
+    weights : mapping of str to float, default=None
+        What each branch counts in the mean of "average", beside the others; branches
+        that a mapping lacks count 1. None lets images count 1 and vectors 2.
+    dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training.
 
     Returns
@@ -89,9 +95,9 @@ def build_fusion(
     Examples
     --------
     >>> from malariafuse.networks import build_fusion
-    >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (226,)}, fusion="gated")
+    >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (281,)}, fusion="gated")
     >>> [tensor.shape for tensor in network.inputs]
-    [(None, 48, 48, 3), (None, 226)]
+    [(None, 48, 48, 3), (None, 281)]
     >>> network.get_layer("branch_weights").output.shape
     (None, 2)
     """
@@ -103,13 +109,29 @@ def build_fusion(
         raise ValueError(f"embedding_size={embedding_size!r}: expected at least 1.")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
-    for argument, value in (("trunk", trunk), ("filters", filters)):
+    for argument, value in (
+        ("trunk", trunk),
+        ("filters", filters),
+        ("weights", weights),
+    ):
         unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
         if unknown:
             raise ValueError(
                 f"{argument} names {sorted(unknown)}, which are no branches: expected "
                 f"some of {list(input_shapes)}."
             )
+    # A trunk fits the patients of the training more closely than a dense layer on
+    # frozen vectors can, and is too sure of others.
+    shares = [
+        (1.0 if len(shape) == 3 else 2.0)
+        if weights is None
+        else float(weights.get(name, 1))
+        for name, shape in input_shapes.items()
+    ]
+    if not (min(shares) >= 0 and 0 < sum(shares) < np.inf):
+        raise ValueError(
+            f"weights={weights!r}: expected numbers of at least 0, and one above."
+        )
     inputs, embeddings = [], []
     for name, shape in input_shapes.items():
         if len(shape) not in (1, 3):
@@ -135,7 +157,7 @@ def build_fusion(
             _dense(layers.Dropout(dropout)(embedding), embedding_size, f"{name}_head")
             for name, embedding in zip(input_shapes, embeddings, strict=True)
         ]
-        return keras.Model(inputs, _averaged(heads, n_outputs), name="fusion")
+        return keras.Model(inputs, _averaged(heads, shares, n_outputs), name="fusion")
     elif fusion == "concatenate":
         x = layers.Concatenate(name="fused")(embeddings)
     else:
@@ -192,7 +214,9 @@ def _stacked(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
     )
 
 
-def _averaged(heads: list[keras.KerasTensor], n_outputs: int) -> keras.KerasTensor:
+def _averaged(
+    heads: list[keras.KerasTensor], shares: list[float], n_outputs: int
+) -> keras.KerasTensor:
     # One layer for all branches, each with weights of its own.
     logits = layers.EinsumDense(
         "nbe,beo->nbo",
@@ -200,6 +224,9 @@ def _averaged(heads: list[keras.KerasTensor], n_outputs: int) -> keras.KerasTens
         bias_axes="bo",
         name=BRANCH_LOGITS,
     )(_stacked(heads))
+    if len(set(shares)) > 1:
+        scales = [[share * len(shares) / sum(shares)] for share in shares]
+        logits = layers.Rescaling(scales, name="weighted_logits")(logits)
     mean = layers.GlobalAveragePooling1D(name="mean_logits")(logits)
     activation = "sigmoid" if n_outputs == 1 else "softmax"
     return layers.Activation(activation, name="probabilities")(mean)

@@ -42,12 +42,18 @@ def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3])
-def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs):
-    network = build_fusion(SHAPES, n_outputs, fusion="average", filters=1)
+@pytest.mark.parametrize(
+    ("weights", "shares"),
+    [(None, [1, 1, 2]), ({}, [1, 1, 1]), ({"hsv": 0.5, "spots": 0}, [1, 0.5, 0])],
+)
+def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, shares):
+    network = build_fusion(
+        SHAPES, n_outputs, fusion="average", weights=weights, filters=1
+    )
     logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
     outputs = keras.ops.convert_to_numpy(logits(batch()))
     assert outputs.shape == (4, len(SHAPES), n_outputs)
-    mean = outputs.mean(axis=1)
+    mean = np.average(outputs, axis=1, weights=shares)
     expected = expit(mean) if n_outputs == 1 else softmax(mean, axis=1)
     np.testing.assert_allclose(network(batch()), expected, rtol=1e-5)
 
@@ -83,6 +89,10 @@ def test_a_trunk_of_ones_own():
         ({"trunk": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
         ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
         ({"trunk": lambda shape, filters: None}, "trunk gave None for the branch"),
+        ({"weights": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
+        ({"weights": {"hsv": -1}}, r"weights=\{'hsv': -1\}: expected numbers of at"),
+        ({"weights": {"hsv": np.nan}}, r"weights=\{'hsv': nan\}: expected numbers"),
+        ({"weights": dict.fromkeys(SHAPES, 0)}, "at least 0, and one above"),
         ({"embedding_size": 0}, "embedding_size=0"),
         ({"dropout": 1.0}, r"dropout=1.0"),
     ],
