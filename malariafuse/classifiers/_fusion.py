@@ -63,7 +63,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         others; branches that a dict lacks count 1. None lets those that give images
         count 1, and those that give vectors 2.
     dropout : float in [0, 1), default=0.4
-        Fraction of the fused embedding that is left out in training.
+        Fraction of the fused embedding that is left out in training; of the embedding
+        of each branch with "average".
     training_views : int, default=6
         Views of each training image from which the branches that give vectors are
         computed: the image as it is, and others with the `augmentation` but "stain"
@@ -254,7 +255,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         except ValueError as error:
             raise ValueError(
                 "branch_weights needs a fit with fusion='gated' and at least two "
-                "branches: concatenated embeddings have no weights."
+                "branches: otherwise no weights are computed for each image."
             ) from error
         of_branches = self._outputs(
             X, FrozenNetwork(keras.Model(network.inputs, weights))

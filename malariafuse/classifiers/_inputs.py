@@ -112,9 +112,12 @@ class BranchInputs:
         self.shapes: dict[str, Shape] = {}
         # Of the branches that make vectors.
         self._scalers: dict[str, StandardScaler] = {}
-        for name, transformer in self.transformers.items():
-            if transformer != "passthrough":
-                transformer.fit(self._as_fitted(images[rows]), codes[rows])
+        fitted = [t for t in self.transformers.values() if t != "passthrough"]
+        # Images may be on disk, and rows copies: read once for all.
+        learned_from = self._as_fitted(images[rows]) if fitted else images[:0]
+        for transformer in fitted:
+            transformer.fit(learned_from, codes[rows])
+        for name in self.transformers:
             example = self._transformed(name, self._as_fitted(images[:2]))
             self.shapes[name] = example.shape[1:]
             if example.ndim == 2:

@@ -48,8 +48,8 @@ def border_features(density: NDArray[np.float32], cell: Cell) -> list[float]:
     points = np.fft.ifft(smooth)
     bends = _curvature(spectrum * np.exp(-0.5 * (_NOTCH * angles) ** 2), angles)
     bends *= cell.radius
-    # The outline runs around the cell either way; together the bends are one full turn.
-    way = 1.0 if bends.sum() >= 0 else -1.0
+    # Whether the outline runs around the cell one way or the other.
+    way = 1.0 if cv2.contourArea(cell.outline, oriented=True) > 0 else -1.0
     bends *= way
     tangent = np.fft.ifft(1j * angles * smooth)
     inward = way * 1j * tangent / (np.abs(tangent) + 1e-6)

@@ -24,8 +24,9 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     measure the darkest and the most purple spots at four scales, the latter at the rim
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
     ones, the distribution of the stain inside the cell and at its rim, the outline of
-    the cell, and the stain along it around the deepest notch. All densities are beside
-    the median of the cell itself, so that the lamp and the paleness of the cell cancel.
+    the cell, and the stain along it, above all around its most concave place. All
+    densities are beside the median of the cell itself, so that the lamp and the
+    paleness of the cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
 
@@ -66,7 +67,7 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     The outline is there because it tells something about the NIH crops: where a
     parasite at the rim was cut away with the background, a dent is left. That is a
     property of their segmentation, not of malaria. With crops from elsewhere, look at
-    what the ``dent``, ``notch`` and ``gaps`` features do.
+    what the ``dent``, ``notch``, ``border`` and ``gaps`` features do.
 
     An image without a cell (whose largest region brighter than 10 of 255, holes
     filled, has fewer than 30 pixels) has 0 in every feature.

@@ -1,10 +1,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from malariafuse._keras._layers import one_or_list
 from malariafuse.networks._convnet import build_convnet
@@ -68,7 +70,8 @@ def build_fusion(
         What each branch counts in the mean of "average", beside the others; branches
         that a mapping lacks count 1. None lets images count 1 and vectors 2.
     dropout : float in [0, 1), default=0.4
-        Fraction of the fused embedding that is left out in training.
+        Fraction of the fused embedding that is left out in training; of the embedding
+        of each branch with "average".
 
     Returns
     -------
@@ -120,18 +123,7 @@ def build_fusion(
                 f"{argument} names {sorted(unknown)}, which are no branches: expected "
                 f"some of {list(input_shapes)}."
             )
-    # A trunk fits the patients of the training more closely than a dense layer on
-    # frozen vectors can, and is too sure of others.
-    shares = [
-        (1.0 if len(shape) == 3 else 2.0)
-        if weights is None
-        else float(weights.get(name, 1))
-        for name, shape in input_shapes.items()
-    ]
-    if not (min(shares) >= 0 and 0 < sum(shares) < np.inf):
-        raise ValueError(
-            f"weights={weights!r}: expected numbers of at least 0, and one above."
-        )
+    shares = _shares(weights, input_shapes)
     inputs, embeddings = [], []
     for name, shape in input_shapes.items():
         if len(shape) not in (1, 3):
@@ -157,6 +149,8 @@ def build_fusion(
             _dense(layers.Dropout(dropout)(embedding), embedding_size, f"{name}_head")
             for name, embedding in zip(input_shapes, embeddings, strict=True)
         ]
+        if not shares.any():
+            raise ValueError(f"weights={weights!r}: expected one above 0.")
         return keras.Model(inputs, _averaged(heads, shares, n_outputs), name="fusion")
     elif fusion == "concatenate":
         x = layers.Concatenate(name="fused")(embeddings)
@@ -169,6 +163,24 @@ def build_fusion(
         probabilities(x, n_outputs),
         name="fusion",
     )
+
+
+def _shares(
+    weights: Mapping[str, float] | None, input_shapes: Mapping[str, Sequence[int]]
+) -> NDArray[np.float64]:
+    """Return what each branch counts."""
+    if weights is None:
+        # A trunk fits the patients of the training more closely than a dense layer on
+        # frozen vectors can, and is too sure of others.
+        return np.array([1.0 if len(s) == 3 else 2.0 for s in input_shapes.values()])
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(weight, Real) and 0 <= weight < np.inf for weight in weights.values()
+    ):
+        raise ValueError(
+            f"weights={weights!r}: expected None or a mapping from names of branches "
+            "to numbers of at least 0."
+        )
+    return np.array([float(weights.get(name, 1)) for name in input_shapes])
 
 
 def _build_trunk(
@@ -215,7 +227,7 @@ def _stacked(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
 
 
 def _averaged(
-    heads: list[keras.KerasTensor], shares: list[float], n_outputs: int
+    heads: list[keras.KerasTensor], shares: NDArray[np.float64], n_outputs: int
 ) -> keras.KerasTensor:
     # One layer for all branches, each with weights of its own.
     logits = layers.EinsumDense(
@@ -224,8 +236,8 @@ def _averaged(
         bias_axes="bo",
         name=BRANCH_LOGITS,
     )(_stacked(heads))
-    if len(set(shares)) > 1:
-        scales = [[share * len(shares) / sum(shares)] for share in shares]
+    if (shares != shares[0]).any():
+        scales = (shares / shares.mean())[:, None].tolist()
         logits = layers.Rescaling(scales, name="weighted_logits")(logits)
     mean = layers.GlobalAveragePooling1D(name="mean_logits")(logits)
     activation = "sigmoid" if n_outputs == 1 else "softmax"

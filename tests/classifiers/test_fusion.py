@@ -98,6 +98,12 @@ def test_each_branch_learns_to_decide_by_itself(n_classes):
         classifier.set_params(color="drop").fit(X, y).branch_probabilities(X)
 
 
+def test_weights_of_dropped_branches_do_not_matter():
+    branches = [("rgb", "passthrough"), ("color", "drop")]
+    classifier = fusion(branches, epochs=1).set_params(weights={"rgb": 0, "color": 1})
+    assert classifier.fit(X, Y).predict_proba(X).shape == (len(X), 2)
+
+
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_the_loss_of_each_branch_is_added(n_outputs):
     shapes = {"a": (4,), "b": (3,)}

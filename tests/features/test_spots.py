@@ -99,6 +99,15 @@ def test_the_notch_is_where_the_rim_is_bitten():
     assert (table["border_solid"] > 0.95).all()
 
 
+@pytest.mark.parametrize("degrees", [0, 40, 63, 110, 200, 315])
+def test_what_lies_along_a_slit_is_read_inside_the_cell(degrees):
+    image = drawn(size=128)
+    turn = np.deg2rad(degrees)
+    rim = (round(64 + 60 * np.cos(turn)), round(64 + 60 * np.sin(turn)))
+    cv2.line(image, (64, 64), rim, (0, 0, 0), thickness=2)
+    assert features(image)["border_solid"][0] > 0.9
+
+
 def test_a_hole_and_debris_are_measured():
     image = drawn()
     image[30:34, 30:34] = 0
