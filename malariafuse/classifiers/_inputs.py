@@ -113,10 +113,11 @@ class BranchInputs:
         # Of the branches that make vectors.
         self._scalers: dict[str, StandardScaler] = {}
         fitted = [t for t in self.transformers.values() if t != "passthrough"]
-        # Images may be on disk, and rows copies: read once for all.
-        learned_from = self._as_fitted(images[rows]) if fitted else images[:0]
-        for transformer in fitted:
-            transformer.fit(learned_from, codes[rows])
+        if fitted:
+            # Images may be on disk, and rows copies: read once for all.
+            learned_from = self._as_fitted(images[rows])
+            for transformer in fitted:
+                transformer.fit(learned_from, codes[rows])
         for name in self.transformers:
             example = self._transformed(name, self._as_fitted(images[:2]))
             self.shapes[name] = example.shape[1:]
