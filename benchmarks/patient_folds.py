@@ -17,6 +17,7 @@ so.
 import argparse
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 # TensorFlow reads it when it is imported, and else trains slowly on some CPUs.
@@ -33,8 +34,10 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
 
 from malariafuse import (
+    ConcavityMarker,
     ConvNetClassifier,
     FeatureFusionClassifier,
     PretrainedFeatureExtractor,
@@ -48,25 +51,30 @@ from malariafuse.metrics import specificity_score
 LATE_FUSION = ("resnet18", "spots")
 
 
-def frozen(backbone, layer=None, weights="imagenet", image_size=(96, 96)):
+def frozen(backbone, layer=None, weights="imagenet"):
     extractor = PretrainedFeatureExtractor(
-        backbone, layer=layer, weights=weights, image_size=image_size
+        backbone, layer=layer, weights=weights, image_size=(96, 96)
     )
-    return FeatureFusionClassifier([(backbone.lower(), extractor)])
+    return partial(FeatureFusionClassifier, [(backbone.lower(), extractor)])
+
+
+def marked(**settings):
+    return make_pipeline(ConcavityMarker(), ResNet18Classifier(**settings))
 
 
 def classifiers(mobilenet_weights):
     return {
         "convnet": ConvNetClassifier,
         "resnet18": ResNet18Classifier,
-        "spots": lambda: FeatureFusionClassifier([("spots", SpotFeatureExtractor())]),
+        "marked_resnet18": marked,
+        "spots": partial(FeatureFusionClassifier, [("spots", SpotFeatureExtractor())]),
         "fusion": FeatureFusionClassifier,
-        "mobilenet_last": lambda: frozen("MobileNetV2", weights=mobilenet_weights),
-        "mobilenet_block13": lambda: frozen(
+        "mobilenet_last": frozen("MobileNetV2", weights=mobilenet_weights),
+        "mobilenet_block13": frozen(
             "MobileNetV2", "block_13_project", mobilenet_weights
         ),
-        "vgg16": lambda: frozen("VGG16", "block5_conv2"),
-        "resnet50v2": lambda: frozen("ResNet50V2", "conv4_block6_out"),
+        "vgg16": frozen("VGG16", "block5_conv2"),
+        "resnet50v2": frozen("ResNet50V2", "conv4_block6_out"),
     }
 
 
@@ -105,11 +113,10 @@ def cross_validated(name, make, cells, splits, arguments):
     for fold, (train, test) in enumerate(splits, start=1):
         if (done["fold"] == fold).any() or fold not in arguments.only_folds:
             continue
-        classifier = make().set_params(
-            random_state=arguments.seed, test_time_views=arguments.views
+        chosen = {"epochs": arguments.epochs} if arguments.epochs else {}
+        classifier = make(
+            random_state=arguments.seed, test_time_views=arguments.views, **chosen
         )
-        if arguments.epochs:
-            classifier.set_params(epochs=arguments.epochs)
         start = time.perf_counter()
         classifier.fit(cells.images[train], cells.target[train])
         fitted = time.perf_counter()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from malariafuse.features import PretrainedFeatureExtractor, SpotFeatureExtractor
     from malariafuse.preprocessing import (
         BackgroundMasker,
+        ConcavityMarker,
         GaussianSmoother,
         HSVConverter,
         ImageLoader,
@@ -47,6 +48,7 @@ _SUBPACKAGES = (
 )
 _HOME = {
     "BackgroundMasker": "preprocessing",
+    "ConcavityMarker": "preprocessing",
     "ConvNetClassifier": "classifiers",
     "FeatureFusionClassifier": "classifiers",
     "GaussianSmoother": "preprocessing",
@@ -60,6 +62,7 @@ _HOME = {
 
 __all__ = [
     "BackgroundMasker",
+    "ConcavityMarker",
     "ConvNetClassifier",
     "FeatureFusionClassifier",
     "GaussianSmoother",

@@ -102,6 +102,10 @@ class Background(TableTransformer, preprocessing.BackgroundMasker):
     pass
 
 
+class Concavity(TableTransformer, preprocessing.ConcavityMarker):
+    pass
+
+
 class Gaussian(TableTransformer, preprocessing.GaussianSmoother):
     pass
 
@@ -158,6 +162,7 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         KerasImage(linear_network, **SETTINGS),
         ResNet18(**SETTINGS),
         Background(no_cell="keep"),
+        Concavity(),
         Gaussian(),
         HSV(),
         Pretrained(tiny_backbone, weights=None),

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.features._cell_shape import Cell
+from malariafuse._cell import Cell
 
 _N_POINTS = 128
 # In points of the outline: what is smaller is a step between pixels, and how wide a

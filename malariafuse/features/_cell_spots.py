@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.features._cell_shape import Cell
+from malariafuse._cell import Cell
 
 # In radii of the cell, of about 3.8 micrometers: from chromatin dots to trophozoites.
 _SCALES = (0.035, 0.055, 0.085, 0.135)

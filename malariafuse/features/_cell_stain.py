@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._cell import Cell
 from malariafuse.features._cell_border import BORDER_NAMES, border_features
-from malariafuse.features._cell_shape import Cell
 from malariafuse.features._cell_spots import SPOT_NAMES, spot_features
 
 _RIM = 0.1  # of the radius

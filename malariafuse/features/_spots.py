@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
+from malariafuse._cell import find_cell
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
-from malariafuse.features._cell_shape import SHAPE_NAMES, find_cell, shape_features
+from malariafuse.features._cell_shape import SHAPE_NAMES, shape_features
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)

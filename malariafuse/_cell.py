@@ -1,0 +1,56 @@
+"""The cell in a crop on black."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# Of 255: the background of the crops is black, and dark chromatin is far above this.
+_BLACK = 10
+# Fewer pixels have no shape worth the name.
+_SMALLEST = 30
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The largest thing on the black background.
+
+    Attributes
+    ----------
+    mask : ndarray of shape (height, width), uint8
+        1 within the outline.
+    outline : ndarray of shape (n_points, 2), int32
+        Pixels of the outline, x before y.
+    lit : ndarray of shape (height, width), uint8
+        1 wherever the crop is not black, holes left out and debris included.
+    """
+
+    mask: NDArray[np.uint8]
+    outline: NDArray[np.int32]
+    lit: NDArray[np.uint8]
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels within the outline."""
+        return int(self.mask.sum())
+
+    @cached_property
+    def radius(self) -> float:
+        """Radius in pixels of the disk of the same area."""
+        return float(np.sqrt(self.area / np.pi))
+
+
+def find_cell(image: NDArray[np.float32]) -> Cell | None:
+    """Return the cell of an image in 0..255, or None if there is none."""
+    lit = (image.max(axis=2) > _BLACK).astype(np.uint8)
+    outlines, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return None
+    largest = max(outlines, key=cv2.contourArea)
+    mask = np.zeros_like(lit)
+    cv2.drawContours(mask, [largest], -1, 1, cv2.FILLED)
+    if mask.sum() < _SMALLEST:
+        return None
+    return Cell(mask, largest.reshape(-1, 2), lit)
