@@ -1,15 +1,15 @@
 """Handcrafted features of a cell: its outline, its stain, its chromatin spots."""
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from malariafuse._cell import find_cell
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._images import check_image_shape, check_images
+from malariafuse._transformer import ImageTransformer
 from malariafuse.features._cell_shape import SHAPE_NAMES, shape_features
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
@@ -18,7 +18,7 @@ _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
 _FEWEST_SHARED = 128
 
 
-class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
+class SpotFeatureExtractor(ImageTransformer):
     """Describe each cell by features made for malaria parasites, without training.
 
     A parasite shows as a dark purple spot of chromatin in a paler cell. The features
@@ -97,29 +97,6 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
     def __init__(self, *, n_jobs: int | None = None) -> None:
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Remember the shape of the images; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : SpotFeatureExtractor
-            The same transformer.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `X` is not an array of RGB images.
-        """
-        remember_image_shape(self, check_images(X, channels=3))
-        return self
-
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Measure each cell.
 
@@ -165,7 +142,6 @@ class SpotFeatureExtractor(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.requires_fit = False
         return tags

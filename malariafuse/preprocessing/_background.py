@@ -5,11 +5,8 @@ from typing import Any, Self
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._transformer import ImageTransformer
 
 _BLACK = 5  # of 255: black, also after a lossy format
 _MASKED_FRAME = 0.1  # share of black on its frame from which a crop counts as masked
@@ -20,7 +17,7 @@ _FAINTEST_CELL = 0.1  # optical density, summed over R, G and B
 Bytes = NDArray[np.uint8]
 
 
-class BackgroundMasker(TransformerMixin, BaseEstimator):
+class BackgroundMasker(ImageTransformer):
     """Turn the background of crops black, as in the NIH cell images.
 
     The NIH crops show one cell on black, and a classifier trained on them expects that.
@@ -110,8 +107,7 @@ class BackgroundMasker(TransformerMixin, BaseEstimator):
         """
         if self.no_cell not in ("raise", "keep"):
             raise ValueError(f"no_cell={self.no_cell!r}: expected 'raise' or 'keep'.")
-        remember_image_shape(self, check_images(X, channels=3))
-        return self
+        return super().fit(X, y)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Set the background of every image to 0.
@@ -134,9 +130,7 @@ class BackgroundMasker(TransformerMixin, BaseEstimator):
         TypeError
             If the dtype of `X` is neither uint8 nor floating.
         """
-        check_is_fitted(self)
-        images = check_images(X, channels=3)
-        check_image_shape(self, images)
+        images = self._check(X)
         masked = np.array(images)
         without_cell = []
         for i, image in enumerate(images):
@@ -158,13 +152,6 @@ class BackgroundMasker(TransformerMixin, BaseEstimator):
                 "no_cell='keep' to leave them as they are."
             )
         return masked
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = ["uint8", "float32", "float64"]
-        tags.requires_fit = True
-        return tags
 
 
 def _to_bytes(image: NDArray[Any]) -> Bytes:

@@ -1,22 +1,19 @@
 """Show what the outline of a cell lacks."""
 
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._cell import Cell, find_cell
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._transformer import ImageTransformer
 
 # Of 255. Stained cells absorb green most, so none is of this color.
 _TEAL = (0, 128, 128)
 
 
-class ConcavityMarker(TransformerMixin, BaseEstimator):
+class ConcavityMarker(ImageTransformer):
     """Paint teal what a cell on black lacks of its convex hull.
 
     Most cells are convex or nearly so. Where a segmentation cut a parasite at the rim
@@ -66,29 +63,6 @@ class ConcavityMarker(TransformerMixin, BaseEstimator):
     16
     """
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Remember the shape of the images; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : ConcavityMarker
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `X` is not an array of RGB images.
-        """
-        remember_image_shape(self, check_images(X, channels=3))
-        return self
-
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Paint the convex deficiency of each cell.
 
@@ -107,26 +81,16 @@ class ConcavityMarker(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If `X` is not an array of RGB images of the shape seen in `fit`.
         """
-        check_is_fitted(self)
-        images = check_images(X, channels=3)
-        check_image_shape(self, images)
-        marked = np.array(images)
-        is_bytes = marked.dtype == np.uint8
-        teal = np.divide(_TEAL, 1 if is_bytes else 255).astype(marked.dtype)
+        marked = np.array(self._check(X))
+        scale = 1 if marked.dtype == np.uint8 else 255
+        teal = np.divide(_TEAL, scale).astype(marked.dtype)
         for image in marked:
-            cell = find_cell(image.astype(np.float32) * (1 if is_bytes else 255))
+            cell = find_cell(image.astype(np.float32) * scale)
             if cell is None:
                 continue
             black = (cell.mask | cell.lit) == 0
             image[black & _within_hull(cell)] = teal
         return marked
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = ["uint8", "float32", "float64"]
-        tags.requires_fit = True
-        return tags
 
 
 def _within_hull(cell: Cell) -> NDArray[np.bool_]:

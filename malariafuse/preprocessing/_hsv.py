@@ -1,20 +1,18 @@
 """RGB to hue, saturation and value, and back."""
 
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, gen_batches
-from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._transformer import ImageTransformer
 
 _BATCH_BYTES = 2**20  # keeps the second pass over the hue inside the processor's cache
 
 
-class HSVConverter(TransformerMixin, BaseEstimator):
+class HSVConverter(ImageTransformer):
     """Convert RGB images to hue, saturation and value (HSV), with OpenCV.
 
     Hue tells the stain (salmon cytoplasm, purple chromatin), saturation how much of it
@@ -63,29 +61,6 @@ class HSVConverter(TransformerMixin, BaseEstimator):
            [171, 255, 255],
            [  0,   0, 128]], dtype=uint8)
     """
-
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Remember the shape of the images; nothing else is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : HSVConverter
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `X` is not an array of RGB images.
-        """
-        remember_image_shape(self, check_images(X, channels=3))
-        return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Convert images from RGB to HSV.
@@ -153,17 +128,9 @@ class HSVConverter(TransformerMixin, BaseEstimator):
             rgb[batch] = np.rint(converted * 255) if is_bytes else converted
         return rgb
 
-    def _check(self, X: ArrayLike) -> NDArray[Any]:
-        check_is_fitted(self)
-        images = check_images(X, channels=3)
-        check_image_shape(self, images)
-        return images
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["uint8", "float32"]
-        tags.requires_fit = True
         return tags
 
 

@@ -7,17 +7,15 @@ from typing import Any, Self
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, gen_batches
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import gen_batches
 
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._transformer import ImageTransformer
 
 # For fewer a thread is not worth its start.
 _IMAGES_OF_THREAD = 512
 
 
-class GaussianSmoother(TransformerMixin, BaseEstimator):
+class GaussianSmoother(ImageTransformer):
     """Smooth images with a Gaussian kernel, with OpenCV.
 
     Takes off the noise of the camera and of compression. A chromatin dot of a small
@@ -78,6 +76,8 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
            [ 0,  0,  0,  0,  0]], dtype=uint8)
     """
 
+    _channels = None
+
     def __init__(self, kernel_size: int = 5, *, sigma: float | None = None) -> None:
         self.kernel_size = kernel_size
         self.sigma = sigma
@@ -118,8 +118,7 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
                 f"sigma={self.sigma!r}: expected a positive number of pixels, or None "
                 "to derive it from kernel_size."
             )
-        remember_image_shape(self, check_images(X))
-        return self
+        return super().fit(X, y)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Smooth images.
@@ -139,9 +138,7 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             If `X` is not an array of images of the shape seen in `fit`.
         """
-        check_is_fitted(self)
-        images = check_images(X)
-        check_image_shape(self, images)
+        images = self._check(X)
         if images.dtype not in (np.uint8, np.float32, np.float64):
             images = images.astype(np.float32)
         # Two one-dimensional passes with exact weights; GaussianBlur rounds the weights
@@ -166,10 +163,3 @@ class GaussianSmoother(TransformerMixin, BaseEstimator):
             # The weights of some kernels add up to a little more than 1.
             np.clip(smoothed, 0, 1, out=smoothed)
         return smoothed
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.transformer_tags.preserves_dtype = ["uint8", "float32", "float64"]
-        tags.requires_fit = True
-        return tags

@@ -1,0 +1,54 @@
+"""What the transformers of images share."""
+
+from typing import Any, Self
+
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._images import check_image_shape, check_images, remember_image_shape
+
+
+class ImageTransformer(TransformerMixin, BaseEstimator):
+    """Take RGB images of one shape, which is all that is learned."""
+
+    # None takes any number.
+    _channels: int | None = 3
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Remember the shape of the images; nothing else is learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, 3)
+            RGB images, uint8 in 0..255 or floating in 0..1.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `X` is not an array of RGB images.
+        """
+        remember_image_shape(self, check_images(X, channels=self._channels))
+        return self
+
+    def _check(self, X: ArrayLike) -> NDArray[Any]:
+        """Return `X` as images of the shape seen in `fit`, or raise."""
+        check_is_fitted(self)
+        images = check_images(X, channels=self._channels)
+        check_image_shape(self, images)
+        return images
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["uint8", "float32", "float64"]
+        tags.requires_fit = True
+        return tags
