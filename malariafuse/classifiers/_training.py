@@ -1,5 +1,6 @@
 """One training, from images and settings to a network that can be stored."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,24 @@ def train(
             data.codes, data.groups, classifier.validation_fraction, seed
         )
         fitted_on = rows
+    # Before the branches, which may take minutes to compute: both may be refused.
+    steps = math.ceil(len(rows) / classifier.batch_size)
+    optimizer = make_optimizer(
+        classifier.optimizer,
+        learning_rate=classifier.learning_rate,
+        momentum=classifier.momentum,
+        weight_decay=classifier.weight_decay,
+        ema_momentum=classifier.ema_momentum,
+        schedule=classifier.schedule,
+        warmup_steps=round(classifier.warmup_epochs * steps),
+        steps=classifier.epochs * steps,
+    )
+    callbacks = make_callbacks(
+        classifier.callbacks,
+        patience=classifier.n_iter_no_change if classifier.early_stopping else None,
+        ema=classifier.ema_momentum is not None,
+        progress=type(classifier).__name__ if verbose else None,
+    )
     inputs.fit(images, data.codes, fitted_on)
     on_tensorflow = keras.backend.backend() == "tensorflow"
     with keras_seed(seed):
@@ -118,28 +137,13 @@ def train(
     if data.positive is not None:
         metrics.append(RecallOfClass(data.positive))
     trainer.compile(
-        optimizer=make_optimizer(
-            classifier.optimizer,
-            learning_rate=classifier.learning_rate,
-            momentum=classifier.momentum,
-            weight_decay=classifier.weight_decay,
-            ema_momentum=classifier.ema_momentum,
-            schedule=classifier.schedule,
-            warmup_steps=round(classifier.warmup_epochs * len(batches)),
-            steps=classifier.epochs * len(batches),
-        ),
+        optimizer=optimizer,
         loss="binary_crossentropy"
         if n_outputs == 1
         else "sparse_categorical_crossentropy",
         metrics=metrics,
         # XLA halves the speed of TensorFlow's training on a CPU.
         jit_compile=False if on_tensorflow else "auto",
-    )
-    callbacks = make_callbacks(
-        classifier.callbacks,
-        patience=classifier.n_iter_no_change if classifier.early_stopping else None,
-        ema=classifier.ema_momentum is not None,
-        progress=type(classifier).__name__ if verbose else None,
     )
     try:
         with without_retracing_advice():

@@ -361,6 +361,16 @@ def test_an_error_of_a_branch_reaches_the_user_as_it_is():
         fusion([("late", Late())], epochs=9).fit(X, Y)
 
 
+@pytest.mark.parametrize("setting", [{"optimizer": "sdg"}, {"callbacks": [print]}])
+def test_settings_of_the_training_are_refused_before_branches_are_computed(setting):
+    class Slow(MeanColor):
+        def fit(self, X, y=None):
+            pytest.fail("computed for a training that cannot begin")
+
+    with pytest.raises((TypeError, ValueError), match=f"^{next(iter(setting))}="):
+        fusion([("slow", Slow())], **setting).fit(X, Y)
+
+
 def test_a_search_over_branches_and_thresholds(tmp_path):
     search = GridSearchCV(
         fusion(
