@@ -25,6 +25,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble import VotingClassifier
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -62,11 +63,23 @@ def marked(**settings):
     return make_pipeline(ConcavityMarker(), ResNet18Classifier(**settings))
 
 
+def pair(random_state=0, **settings):
+    """Return the mean of two networks that differ in their seeds, one on each core."""
+    members = [
+        (f"seed{seed}", ResNet18Classifier(random_state=seed, **settings))
+        for seed in (2 * random_state, 2 * random_state + 1)
+    ]
+    return make_pipeline(
+        ConcavityMarker(), VotingClassifier(members, voting="soft", n_jobs=2)
+    )
+
+
 def classifiers(mobilenet_weights):
     return {
         "convnet": ConvNetClassifier,
         "resnet18": ResNet18Classifier,
         "marked_resnet18": marked,
+        "resnet18_pair": pair,
         "spots": partial(FeatureFusionClassifier, [("spots", SpotFeatureExtractor())]),
         "fusion": FeatureFusionClassifier,
         "mobilenet_last": frozen("MobileNetV2", weights=mobilenet_weights),

@@ -82,6 +82,9 @@ def test_in_scikit_learn_s_ensembles():
     voting = VotingClassifier(pair, voting="soft").fit(X, Y)
     mean = np.mean([member.predict_proba(X) for member in voting.estimators_], axis=0)
     np.testing.assert_allclose(voting.predict_proba(X), mean, atol=1e-6)
+    # Trained in two processes, they are the same.
+    apart = VotingClassifier(pair, voting="soft", n_jobs=2).fit(X, Y)
+    np.testing.assert_allclose(apart.predict_proba(X), mean, atol=1e-5)
     assert StackingClassifier(pair, cv=2).fit(X, Y).score(X, Y) > 0.8
 
 
