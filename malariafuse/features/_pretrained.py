@@ -10,18 +10,18 @@ import cv2
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, gen_batches
 from tqdm.auto import tqdm
 
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._images import check_images, remember_image_shape
 from malariafuse._keras._inference import (
     FrozenNetwork,
     check_engine,
     engine_attribute,
 )
 from malariafuse._keras._precision import resolve_precision, set_precision
+from malariafuse._transformer import ImageTransformer
 from malariafuse.datasets._resize import check_image_size
 from malariafuse.features._backbones import (
     Shape,
@@ -47,7 +47,7 @@ class _Built:
     widths: dict[str, int]
 
 
-class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
+class PretrainedFeatureExtractor(ImageTransformer):
     """Turn images into the activations of a frozen network.
 
     The network is one of `keras.applications`, as a rule with weights from ImageNet. It
@@ -228,9 +228,7 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
         FloatingPointError
             If the network gives NaN or infinity.
         """
-        images = check_images(X, channels=3)
-        if hasattr(self, "image_shape_"):
-            check_image_shape(self, images)
+        images = self._check(X)
         settings = self._settings(images.shape[1:])
         built = getattr(self, "_built", None)
         if built is None or built.settings != settings:
@@ -382,7 +380,6 @@ class PretrainedFeatureExtractor(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.requires_fit = False
         return tags

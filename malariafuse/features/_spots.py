@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 
 from malariafuse._cell import find_cell
-from malariafuse._images import check_image_shape, check_images
 from malariafuse._transformer import ImageTransformer
 from malariafuse.features._cell_shape import SHAPE_NAMES, shape_features
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
@@ -115,9 +114,7 @@ class SpotFeatureExtractor(ImageTransformer):
         ValueError, TypeError
             If `X` is not an array of RGB images, or of another shape than in `fit`.
         """
-        images = check_images(X, channels=3)
-        if hasattr(self, "image_shape_"):
-            check_image_shape(self, images)
+        images = self._check(X)
         if len(images) < _FEWEST_SHARED:
             return _measure(images)
         parts = np.array_split(images, effective_n_jobs(self.n_jobs))
