@@ -76,9 +76,41 @@ classifier.predict_proba(images)
 print(json.dumps([fitted - start, time.perf_counter() - fitted, peak[0]]))
 """
 
+REPEATED = """
+import json, sys
+import keras
+import numpy as np
+from malariafuse import KerasImageClassifier
+
+def network(input_shape, n_outputs):
+    return keras.Sequential([
+        keras.Input(input_shape),
+        keras.layers.Conv2D(4, 3, strides=2),
+        keras.layers.BatchNormalization(),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(1, activation="sigmoid"),
+    ])
+
+def memory():
+    with open("/proc/self/status") as file:
+        lines = dict(line.split(":", 1) for line in file)
+    return int(lines["VmRSS"].split()[0]) / 1024
+
+images = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
+target = np.arange(len(images)) % 2
+first, n_fits = int(sys.argv[1]), int(sys.argv[2])
+for fit in range(1, n_fits + 1):
+    classifier = KerasImageClassifier(network, epochs=1, engine="keras", random_state=0)
+    classifier.fit(images, target).predict(images)
+    if fit == first:
+        before = memory()
+print(json.dumps([before, memory()]))
+"""
+
 
 def rows(settings):
     yield from importing(settings)
+    yield from repeated(settings)
     yield from peak(settings)
     yield from growth(settings)
 
@@ -110,6 +142,19 @@ def peak(settings):
         megabytes + 1.2 * 1024,
         "MiB",
         {"alternative": theirs},
+    )
+
+
+def repeated(settings):
+    first, n_fits = settings.pick((50, 200), (2, 4))
+    before, after = in_a_new_process(REPEATED, first, n_fits)
+    yield Row(
+        f"memory after {n_fits} fits in one process",
+        f"after {first}: {before:.0f} MiB",
+        after,
+        before * 1.05,
+        "MiB",
+        {"alternative": before},
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from _timing import Row, in_turn
 
 from malariafuse import ResNet18Classifier
-from malariafuse._keras._precision import resolve_precision
+from malariafuse._engine._precision import resolve_precision
 from malariafuse.networks import RandomStainJitter, build_resnet18
 
 BATCH = 64
@@ -16,10 +16,6 @@ BATCH = 64
 
 class Clock(keras.callbacks.Callback):
     """Median time of a step, the first ones, which compile, left out."""
-
-    def __deepcopy__(self, memo):
-        # A classifier works on copies of its callbacks; this one is read afterwards.
-        return self
 
     def on_train_begin(self, logs=None):
         self.ends = []
@@ -76,6 +72,31 @@ def by_us(images, target, filters, clock, **parameters):
     ).fit(images, target)
 
 
+def small_fit(settings):
+    """Time a whole fit that is mostly building and compiling."""
+    n_samples, size = settings.pick((500, 48), (32, 16))
+    images, target = images_of(n_samples, size)
+    filters = settings.pick(16, 2)
+
+    def ours():
+        ResNet18Classifier(filters=filters, epochs=1, random_state=0).fit(
+            images, target
+        )
+
+    ratio, details = in_turn(
+        ours,
+        lambda: by_keras(images, target, filters, Clock()),
+        settings.repeats,
+    )
+    return Row(
+        f"fit, 1 epoch, {n_samples} images, {size} px, compiling included",
+        "keras fit, float32, same augmentation",
+        ratio,
+        1 / 1.2,
+        details=details,
+    )
+
+
 def step_time(fit):
     clock = Clock()
     fit(clock)
@@ -83,6 +104,7 @@ def step_time(fit):
 
 
 def rows(settings):
+    yield small_fit(settings)
     repeats, filters = settings.repeats, settings.pick(64, 2)
     chosen = resolve_precision("auto")
     for size, n_batches in settings.pick(((32, 16), (64, 10)), ((16, 4),)):

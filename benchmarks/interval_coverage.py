@@ -20,9 +20,9 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy import special
 
+from malariafuse._cells import check_cells
 from malariafuse.evaluation import PatientClassifier, compare, summarize
 from malariafuse.evaluation._bootstrap import replicate
-from malariafuse.evaluation._cells import check_cells
 from malariafuse.evaluation._measures import METRICS, Measures
 
 COMPARED = ("recall", "specificity", "precision", "F1", "accuracy", "MCC", "AUC")

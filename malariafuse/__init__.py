@@ -8,6 +8,8 @@ costs neither OpenCV nor TensorFlow.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from malariafuse._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from malariafuse import (
         classifiers,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from malariafuse.classifiers import (
         ConvNetClassifier,
         FeatureFusionClassifier,
+        FineTunedClassifier,
         KerasImageClassifier,
         ResNet18Classifier,
     )
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
         HSVConverter,
         ImageLoader,
     )
-
-__version__ = "0.1.0"
 
 _SUBPACKAGES = (
     "classifiers",
@@ -51,6 +52,7 @@ _HOME = {
     "ConcavityMarker": "preprocessing",
     "ConvNetClassifier": "classifiers",
     "FeatureFusionClassifier": "classifiers",
+    "FineTunedClassifier": "classifiers",
     "GaussianSmoother": "preprocessing",
     "HSVConverter": "preprocessing",
     "ImageLoader": "preprocessing",
@@ -65,6 +67,7 @@ __all__ = [
     "ConcavityMarker",
     "ConvNetClassifier",
     "FeatureFusionClassifier",
+    "FineTunedClassifier",
     "GaussianSmoother",
     "HSVConverter",
     "ImageLoader",

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_ROUNDING = 1e-4  # out of 0..1, of floating images
+
 
 def check_images(
     X: ArrayLike, *, name: str = "X", channels: int | None = None
@@ -23,8 +25,10 @@ def check_images(
     Returns
     -------
     ndarray of shape (n_samples, height, width, channels)
-        The same data, uint8 or floating; copied only when `X` is not an array yet.
-        A memory-mapped array stays on disk.
+        The same data, uint8 or floating. It is copied only if `X` is not an array yet,
+        or has values out of 0..1 by rounding, which are clipped: by at most 1e-4, or
+        the resolution of the dtype where that is coarser. A memory-mapped array within
+        0..1 stays on disk.
 
     Raises
     ------
@@ -83,17 +87,21 @@ def check_images(
         raise ValueError(
             f"{name} contains NaN or infinity; floating images are in 0..1."
         )
-    if low < 0 or high > 1:
-        hint = (
-            f" They look like 0..255: pass {name}.astype('uint8') or {name} / 255."
-            if low >= 0 and 2 < high <= 255
-            else ""
-        )
-        # With all digits: what is above 1 by rounding alone must not read as 1.
-        raise ValueError(
-            f"{name} has floating values in [{low}, {high}]: expected 0..1.{hint}"
-        )
-    return images
+    if low >= 0 and high <= 1:
+        return images
+    # Any resize and any change of color rounds.
+    tolerance = max(_ROUNDING, np.finfo(images.dtype).eps)
+    if low >= -tolerance and high <= 1 + tolerance:
+        return np.clip(images, 0, 1)
+    hint = ""
+    if low >= 0 and 2 < high <= 255:
+        hint = f" They look like 0..255: pass {name}.astype('uint8') or {name} / 255."
+    elif low >= -0.5 and high <= 1.5:
+        hint = f" Interpolation such as bicubic overshoots: pass np.clip({name}, 0, 1)."
+    # With all digits: what is barely too far above 1 must not read as 1.
+    raise ValueError(
+        f"{name} has floating values in [{low}, {high}]: expected 0..1.{hint}"
+    )
 
 
 def remember_image_shape(estimator: Any, images: NDArray[Any]) -> None:

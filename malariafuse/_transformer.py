@@ -1,6 +1,6 @@
 """What the transformers of images share."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -8,6 +8,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._parameters import Rules, check_parameters
 
 
 class ImageTransformer(TransformerMixin, BaseEstimator):
@@ -15,9 +16,10 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
     # None takes any number.
     _channels: int | None = 3
+    _parameter_rules: ClassVar[Rules] = {}
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Remember the shape of the images; nothing else is learned.
+        """Check parameters and remember the shape of the images.
 
         Parameters
         ----------
@@ -34,8 +36,9 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If `X` is not an array of RGB images.
+            If a parameter is not as described, or `X` is not an array of RGB images.
         """
+        check_parameters(self)
         remember_image_shape(self, check_images(X, channels=self._channels))
         return self
 
@@ -45,6 +48,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Transformers whose tags ask for no fit take any shape before one.
         """
         check_is_fitted(self)
+        check_parameters(self)
         images = check_images(X, channels=self._channels)
         if hasattr(self, "image_shape_"):
             check_image_shape(self, images)

@@ -35,6 +35,19 @@ def linear_network(input_shape, n_outputs):
     )
 
 
+def normalized_network(input_shape, n_outputs):
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            keras.layers.Conv2D(4, 3, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(momentum=0.8),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(n_outputs, activation="sigmoid"),
+        ]
+    )
+
+
 def logged_network(input_shape, n_outputs, *, log: str, width: int = 4):
     """A tiny network that leaves one line in the file `log` each time it is built."""
     with Path(log).open("a") as file:

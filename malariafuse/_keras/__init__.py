@@ -1,1 +1,1 @@
-"""What every part that works on a Keras network needs."""
+"""What files from before 0.1.0 refer to."""

@@ -1,124 +1,193 @@
 """The one way in which every classifier trains, decides and is stored."""
 
-import inspect
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from numbers import Integral, Real
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    compute_sample_weight,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from malariafuse._images import check_image_shape, check_images, remember_image_shape
-from malariafuse._keras._inference import (
+from malariafuse._engine._data import (
+    PREDICTION_BATCH,
+    ImageInputs,
+    Inputs,
+    Samples,
+    TrainingData,
+    slices,
+)
+from malariafuse._engine._inference import (
     FrozenNetwork,
     check_engine,
     engine_attribute,
 )
-from malariafuse.classifiers._batches import (
-    PREDICTION_BATCH,
-    TrainingData,
-    slices,
-)
-from malariafuse.classifiers._decision import (
-    check_threshold,
-    check_views,
-    positive_column,
-)
-from malariafuse.classifiers._inputs import BranchInputs, ImageInputs, Shape
-from malariafuse.classifiers._memory import train_once
-from malariafuse.classifiers._training import Training, train
+from malariafuse._engine._memory import as_memory, train_once, training_key
+from malariafuse._engine._settings import TrainingSettings
+from malariafuse._engine._training import NetworkFunction, Training, Watch, train
+from malariafuse._images import check_image_shape, check_images, remember_image_shape
+from malariafuse._labels import positive_column
+from malariafuse._parameters import Rule, check_parameter, check_parameters
+from malariafuse.classifiers._shared import TRAINING_RULES, describe_training
+
+_SMALLEST = np.finfo(np.float32).tiny
+_NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
-class BaseImageClassifier(ClassifierMixin, BaseEstimator):
-    """Train, tune, store and apply a Keras network as a scikit-learn classifier.
+@describe_training
+class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
+    """Base class of classifiers that train a Keras network on images.
 
-    A concrete classifier adds its own parameters and says in `_build_network` which
-    network it trains.
+    It trains, tunes, stores and applies a network. A subclass says in
+    `_network_function` which network that is. Its ``__init__`` may have as few of the
+    parameters below as it likes, and passes those on.
+
+    Parameters
+    ----------
+    %(training_parameters)s
+
+    Attributes
+    ----------
+    %(training_attributes)s
+
+    See Also
+    --------
+    KerasImageClassifier : Any network, without a class of its own.
+
+    Examples
+    --------
+    A classifier with a single parameter:
+
+    >>> from functools import partial
+    >>> from malariafuse.classifiers import BaseImageClassifier
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.networks import build_convnet
+    >>> class NarrowClassifier(BaseImageClassifier):
+    ...     def __init__(self, filters=4):
+    ...         super().__init__(epochs=1, optimizer="sgd", random_state=0)
+    ...         self.filters = filters
+    ...
+    ...     def _network_function(self):
+    ...         return partial(build_convnet, filters=self.filters)
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> narrow = NarrowClassifier(filters=2).fit(cells.images, cells.target)
+    >>> narrow.get_params()
+    {'filters': 2}
+    >>> narrow.model_.count_params() < NarrowClassifier().fit(
+    ...     cells.images, cells.target
+    ... ).model_.count_params()
+    True
     """
 
-    # These change what is decided, not what is trained.
-    _NOT_TRAINED = (
-        "engine",
-        "memory",
-        "pos_label",
-        "test_time_views",
-        "threshold",
-        "verbose",
-    )
-    # These are positive integers.
-    _COUNTS: tuple[str, ...] = ("batch_size", "epochs", "n_iter_no_change")
+    _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = TRAINING_RULES
+    # The layer with what each branch says by itself, if the network has one.
+    _branch_logits: ClassVar[str | None] = None
 
-    @abstractmethod
+    epochs: int
+    head_epochs: int
+    batch_size: int
+    optimizer: str | keras.optimizers.Optimizer
+    learning_rate: float | None
+    momentum: float
+    weight_decay: float | None
+    schedule: str
+    warmup_epochs: float
+    loss: str | keras.losses.Loss
+    label_smoothing: float
+    augmentation: Any
+    early_stopping: bool
+    monitor: str
+    validation_fraction: float
+    n_iter_no_change: int
+    ema_momentum: float | None
+    class_weight: dict[Any, float] | str | None
+    initial_weights: keras.Model | str | PathLike[str] | None
+    warm_start: bool
+    threshold: float
+    pos_label: Any
+    test_time_views: int
+    precision: str
+    engine: str
+    memory: str | Path | Memory | None
+    checkpoint: str | PathLike[str] | None
+    callbacks: Any
+    verbose: int | bool
+    random_state: int | np.random.RandomState | None
+
+    _network: FrozenNetwork
+    _inputs: Inputs
+
     def __init__(
         self,
         *,
-        epochs: int,
-        batch_size: int,
-        optimizer: str | keras.optimizers.Optimizer,
-        learning_rate: float | None,
-        momentum: float,
-        weight_decay: float | None,
-        schedule: str,
-        warmup_epochs: float,
-        augmentation: Any,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        ema_momentum: float | None,
-        class_weight: dict[Any, float] | str | None,
-        threshold: float,
-        pos_label: Any,
-        test_time_views: int,
-        precision: str,
-        engine: str,
-        memory: str | Path | Memory | None,
-        callbacks: Any,
-        verbose: int | bool,
-        random_state: int | np.random.RandomState | None,
+        epochs: int = 10,
+        head_epochs: int = 0,
+        batch_size: int = 64,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        learning_rate: float | None = None,
+        momentum: float = 0.9,
+        weight_decay: float | None = None,
+        schedule: str = "cosine",
+        warmup_epochs: float = 1,
+        loss: str | keras.losses.Loss = "crossentropy",
+        label_smoothing: float = 0.0,
+        augmentation: Any = ("flip", "quarter_turn", "stain"),
+        early_stopping: bool = False,
+        monitor: str = "val_loss",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        ema_momentum: float | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        initial_weights: keras.Model | str | PathLike[str] | None = None,
+        warm_start: bool = False,
+        threshold: float = 0.5,
+        pos_label: Any = None,
+        test_time_views: int = 1,
+        precision: str = "auto",
+        engine: str = "auto",
+        memory: str | Path | Memory | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        callbacks: Any = None,
+        verbose: int | bool = 0,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.warmup_epochs = warmup_epochs
-        self.augmentation = augmentation
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.ema_momentum = ema_momentum
-        self.class_weight = class_weight
-        self.threshold = threshold
-        self.pos_label = pos_label
-        self.test_time_views = test_time_views
-        self.precision = precision
-        self.engine = engine
-        self.memory = memory
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
+        self._keep(locals())
+
+    def _keep(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of an ``__init__``, untouched, under their names."""
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     @abstractmethod
-    def _build_network(
-        self, input_shapes: Mapping[str, Shape], n_outputs: int
-    ) -> keras.Model:
-        """Return a new network that ends in a sigmoid or softmax of `n_outputs`."""
+    def _network_function(self) -> NetworkFunction:
+        """Return the function that builds the network.
 
-    def _branch_logits(self, network: keras.Model) -> str | None:
-        """Return the layer of `network` whose branches are trained one by one, too."""
-        return None
+        Returns
+        -------
+        callable
+            ``function(input_shape, n_outputs)`` returns a new `keras.Model` that takes
+            float images in 0..1 and ends in a sigmoid if `n_outputs` is 1, else in a
+            softmax over `n_outputs`. With `memory` or `checkpoint`, two trainings are
+            the same if their functions have the same code and hold the same values, as
+            the arguments of a `functools.partial`.
+        """
 
-    def _make_inputs(self) -> ImageInputs | BranchInputs:
+    def _make_inputs(self) -> Inputs:
         """Return what makes the inputs of the network from images, not fitted."""
         return ImageInputs()
 
@@ -128,6 +197,10 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Train the network.
 
@@ -138,10 +211,18 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample in the loss; None weighs all alike.
+            Weight of each sample in the loss. None weighs all alike.
         groups : array-like of shape (n_samples,), default=None
             Patient of each sample. With `early_stopping`, whole patients are set
-            aside for validation.
+            aside for validation. Without them, cells are, with a warning.
+        X_val : array-like of shape (n_val, height, width, channels), default=None
+            Images to validate on after each epoch, of the same shape. They should be of
+            other patients. None sets some of `X` aside if `early_stopping` is True, and
+            validates on nothing otherwise.
+        y_val : array-like of shape (n_val,), default=None
+            Labels of `X_val`, of the classes in `y`.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Weight of each sample of `X_val`.
 
         Returns
         -------
@@ -150,47 +231,149 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
-            If `X`, `y`, `sample_weight`, `groups` or a parameter is not as described.
+        ValueError, TypeError
+            If `X`, `y`, `sample_weight`, `groups`, the validation data or a parameter
+            is not as described.
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
-        images = check_images(X)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is "
-                "None."
-            )
-        labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
-        check_classification_targets(labels)
-        patients = None if groups is None else column_or_1d(groups)
-        check_consistent_length(images, labels, patients)
-        classes, codes = np.unique(labels, return_inverse=True)
+        self._check_parameters()
+        images, labels = self._check_samples(X, y, groups)
+        classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
                 f"y has one class only, {classes[0]!r}: a classifier needs at least 2 "
                 "classes."
             )
-        self._check_training_parameters()
-        check_threshold(self.threshold, self.pos_label, classes)
-        check_views(self.test_time_views, images.shape[1:])
-        check_engine(self.engine)
-        training = self._trained(
-            TrainingData(
-                images,
-                codes,
-                self._loss_weights(sample_weight, labels),
-                patients if self.early_stopping else None,
-                positive_column(self.pos_label, classes) if len(classes) == 2 else None,
-            )
+        data = TrainingData(
+            self._samples(images, labels, classes, sample_weight),
+            # Patients change a training only if they decide who validates it.
+            None
+            if groups is None or not self.early_stopping or X_val is not None
+            else column_or_1d(groups),
+            self._validation(X_val, y_val, sample_weight_val, images, classes),
+            len(classes),
+            self._check_decision(classes, images.shape[1:]),
         )
-        self.classes_ = classes
-        remember_image_shape(self, images)
+        if self.early_stopping and groups is None and X_val is None:
+            warnings.warn(
+                "early_stopping=True sets single cells aside, as fit was given no "
+                "groups. Cells of one patient resemble each other, so the validation "
+                "is too good. Pass the patient of each cell as groups (to a pipeline, "
+                "under the name of its step, as in classifier__groups), or other "
+                "patients as X_val and y_val.",
+                UserWarning,
+                stacklevel=2,
+            )
+        settings, inputs = self._settings(), self._make_inputs()
+        if self.warm_start and hasattr(self, "classes_"):
+            self._check_continues(images, classes, "warm_start=True")
+            settings = replace(settings, initial_weights=self.model_)
+            inputs = self._inputs
+        build = self._network_function()
+        training = train_once(
+            self.memory,
+            lambda: training_key(build, inputs, data, settings),
+            lambda: train(
+                build,
+                inputs,
+                data,
+                settings,
+                self._watch(),
+                branch_logits=self._branch_logits,
+            ),
+        )
         self.history_ = training.history
-        self.precision_ = training.precision
-        self.n_iter_ = len(training.history["loss"])
-        self._network, self._inputs = training.network, training.inputs
-        return self
+        self.__dict__.pop("_partial", None)
+        return self._take(training, images, classes)
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train the network for one more epoch, on some of the samples.
+
+        The weights and the state of the optimizer are those that the call before left,
+        and the learning rate is constant. `epochs`, `head_epochs`, `schedule`,
+        `warmup_epochs`, `early_stopping`, `memory` and `checkpoint` have no effect.
+        After `fit`, it goes on with the weights of that.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images, uint8 in 0..255 or floating in 0..1.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that `y` has in any call. It is needed in the first call, and
+            may be left out afterwards.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each sample in the loss. None weighs all alike.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `fit`, and if `classes` are missing in the first call or others than
+            in the first call.
+        FloatingPointError
+            If the loss becomes NaN or infinite.
+        """
+        self._check_parameters()
+        images, labels = self._check_samples(X, y, None)
+        begun = hasattr(self, "classes_")
+        if classes is None and not begun:
+            raise ValueError(
+                "classes is None: the first call of partial_fit needs all classes, for "
+                "example classes=[0, 1]."
+            )
+        every = self.classes_ if classes is None else np.unique(column_or_1d(classes))
+        settings = replace(
+            self._settings(),
+            epochs=1,
+            head_epochs=0,
+            schedule="constant",
+            warmup_epochs=0,
+            early_stopping=False,
+        )
+        inputs = self._make_inputs()
+        state: tuple[Any, Any] = (check_random_state(settings.random_state), None)
+        history: dict[str, list[float]] = {}
+        if begun:
+            self._check_continues(images, every, "partial_fit")
+            settings = replace(settings, initial_weights=self.model_)
+            inputs, history = self._inputs, self.history_
+            state = getattr(self, "_partial", state)
+        generator, optimizer = state
+        training = train(
+            self._network_function(),
+            inputs,
+            TrainingData(
+                self._samples(images, labels, every, sample_weight),
+                None,
+                None,
+                len(every),
+                self._check_decision(every, images.shape[1:]),
+            ),
+            replace(settings, random_state=generator.randint(2**31 - 1)),
+            Watch(self._watch().progress),
+            branch_logits=self._branch_logits,
+            optimizer=optimizer,
+            keep_optimizer=True,
+        )
+        self.history_ = {
+            name: history.get(name, []) + values
+            for name, values in training.history.items()
+        }
+        self._partial = generator, training.optimizer
+        return self._take(training, images, every)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class.
@@ -223,6 +406,44 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             )
         return with_both_classes(probabilities)
 
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float32
+            Natural logarithms in the order of `classes_`; minus infinity for a
+            probability of 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the log-odds of each class, whatever `threshold` is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width, channels)
+            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes), float64
+            Of two classes, the log-odds of ``classes_[1]``, above 0 where its
+            probability is above 0.5; else the log-odds of each class. Probabilities of
+            0 and 1 count as the closest number of float32, so all are finite.
+        """
+        probabilities = self.predict_proba(X).astype(np.float64)
+        if len(self.classes_) == 2:
+            probabilities = probabilities[:, 1]
+        inside = np.clip(probabilities, _SMALLEST, 1 - _NEXT_TO_ONE)
+        return np.log(inside) - np.log1p(-inside)
+
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the decided class: of two, `pos_label` from `threshold` on.
 
@@ -238,14 +459,28 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         check_threshold(self.threshold, self.pos_label, self.classes_)
-        probabilities = self.predict_proba(X)
+        # In float64, as thresholds are chosen: rounded to float32, a threshold may
+        # fall on the other side of a probability.
+        probabilities = self.predict_proba(X).astype(np.float64)
         if len(self.classes_) > 2:
             return self.classes_[probabilities.argmax(axis=1)]
         # At 0.5, the only threshold possible without a known positive class, either
         # class may stand for it.
         positive = positive_column(self.pos_label, self.classes_) or 0
-        decided = probabilities[:, positive] >= self.threshold
+        decided = probabilities[:, positive] >= float(self.threshold)
         return self.classes_[np.where(decided, positive, 1 - positive)]
+
+    @property
+    def engine_(self) -> str:
+        """What computes predictions here, "keras" or "openvino"."""
+        check_is_fitted(self)
+        return engine_attribute(self._network, self.engine)
+
+    @property
+    def model_(self) -> keras.Model:
+        """The trained `keras.Model`, images in 0..1 to probabilities."""
+        check_is_fitted(self)
+        return self._network.model
 
     def _outputs(self, X: ArrayLike, network: FrozenNetwork) -> NDArray[np.float32]:
         """Return what a network gives for images, batch by batch."""
@@ -266,21 +501,166 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             ]
         )
 
-    @property
-    def engine_(self) -> str:
-        """What computes predictions here, "keras" or "openvino"."""
-        check_is_fitted(self)
-        return engine_attribute(self._network, self.engine)
+    def _take(
+        self, training: Training, images: NDArray[Any], classes: NDArray[Any]
+    ) -> Self:
+        """Keep what a training gave."""
+        self.classes_ = classes
+        remember_image_shape(self, images)
+        self.precision_ = training.precision
+        self.n_iter_ = len(self.history_["loss"])
+        self._network, self._inputs = training.network, training.inputs
+        return self
 
-    @property
-    def model_(self) -> keras.Model:
-        """The trained `keras.Model`, images in 0..1 to probabilities."""
-        check_is_fitted(self)
-        return self._network.model
+    def _settings(self) -> TrainingSettings:
+        """Return the parameters that decide how to train."""
+        settings = {
+            field.name: getattr(self, field.name) for field in fields(TrainingSettings)
+        }
+        if isinstance(self.random_state, np.random.RandomState):
+            # Drawn from the user's own generator, which the next fit finds advanced.
+            settings["random_state"] = self.random_state.randint(2**31 - 1)
+        return TrainingSettings(**settings)
+
+    def _watch(self) -> Watch:
+        return Watch(
+            type(self).__name__ if self.verbose else None,
+            None if self.checkpoint is None else Path(self.checkpoint),
+        )
+
+    def _check_parameters(self) -> None:
+        """Raise unless the parameters have values that they may have."""
+        check_parameters(self)
+        as_memory(self.memory)
+        check_engine(self.engine)
+        epochs = max(self.epochs, self.head_epochs)
+        if epochs == 0:
+            raise ValueError(
+                f"epochs={self.epochs!r}: expected a positive integer, or head_epochs "
+                "above 0."
+            )
+        if self.warmup_epochs > epochs:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs!r}: expected a number from 0 to "
+                f"epochs={epochs}."
+            )
+        if self.label_smoothing and not isinstance(self.loss, str):
+            raise ValueError(
+                f"label_smoothing={self.label_smoothing!r} has no effect on a loss "
+                "object: give it to the loss itself, or name the loss."
+            )
+
+    def _check_decision(
+        self, classes: NDArray[Any], image_shape: tuple[int, ...]
+    ) -> int | None:
+        """Return the code of the positive class, if it is known."""
+        check_threshold(self.threshold, self.pos_label, classes)
+        if (
+            self.threshold != 0.5
+            and self.pos_label is None
+            and _labels_may_be_recoded(sys._getframe())
+        ):
+            raise ValueError(
+                f"threshold={self.threshold!r} in a member of a VotingClassifier or "
+                "StackingClassifier needs pos_label: labels are coded there as 0, 1, "
+                "... in sorted order, so nobody knows which class the last code is. Of "
+                "'Parasitized' and 'Uninfected', set pos_label=0; of 0 and 1, "
+                "pos_label=1."
+            )
+        check_views(self.test_time_views, image_shape)
+        positive = (
+            positive_column(self.pos_label, classes) if len(classes) == 2 else None
+        )
+        if self.monitor == "val_recall" and positive is None:
+            raise ValueError(
+                "monitor='val_recall' needs two classes, and pos_label if they are "
+                f"strings: the classes are {classes.tolist()}."
+            )
+        if self.monitor == "val_auc" and len(classes) > 2:
+            raise ValueError(
+                f"monitor='val_auc' needs two classes, and there are {len(classes)}: "
+                "expected monitor='val_loss' or 'val_accuracy'."
+            )
+        return positive
+
+    def _check_continues(
+        self, images: NDArray[Any], classes: NDArray[Any], what: str
+    ) -> None:
+        """Raise unless the network can learn from these samples, too."""
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"{what} goes on with the classes {self.classes_.tolist()}, and these "
+                f"are {classes.tolist()}."
+            )
+        check_image_shape(self, images)
+
+    def _check_samples(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None, suffix: str = ""
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return images and labels, checked."""
+        images = check_images(X, name=f"X{suffix}")
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target "
+                f"y{suffix} is None."
+            )
+        labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
+        check_classification_targets(labels)
+        patients = None if groups is None else column_or_1d(groups)
+        check_consistent_length(images, labels, patients)
+        return images, labels
+
+    def _samples(
+        self,
+        images: NDArray[Any],
+        labels: NDArray[Any],
+        classes: NDArray[Any],
+        sample_weight: ArrayLike | None,
+        suffix: str = "",
+    ) -> Samples:
+        """Return samples with class codes, which are places in sorted `classes`."""
+        known = np.isin(labels, classes)
+        if not known.all():
+            unknown = labels[~known].tolist()[0]
+            raise ValueError(
+                f"y{suffix} has the label {unknown!r}: expected one of "
+                f"{classes.tolist()}."
+            )
+        return Samples(
+            images,
+            np.searchsorted(classes, labels),
+            self._loss_weights(sample_weight, labels, suffix),
+        )
+
+    def _validation(
+        self,
+        X_val: ArrayLike | None,
+        y_val: ArrayLike | None,
+        sample_weight_val: ArrayLike | None,
+        images: NDArray[Any],
+        classes: NDArray[Any],
+    ) -> Samples | None:
+        """Return the samples to validate on, checked."""
+        if X_val is None:
+            for name, value in (
+                ("y_val", y_val),
+                ("sample_weight_val", sample_weight_val),
+            ):
+                if value is not None:
+                    raise ValueError(f"{name} is given without X_val: pass both.")
+            return None
+        seen, labels = self._check_samples(X_val, y_val, None, "_val")  # type: ignore[arg-type]
+        if seen.shape[1:] != images.shape[1:]:
+            raise ValueError(
+                f"X_val has images of shape {seen.shape[1:]}, and X of "
+                f"{images.shape[1:]}: expected the same shape."
+            )
+        return self._samples(seen, labels, classes, sample_weight_val, "_val")
 
     def _loss_weights(
-        self, sample_weight: ArrayLike | None, labels: NDArray[Any]
+        self, sample_weight: ArrayLike | None, labels: NDArray[Any], suffix: str
     ) -> NDArray[np.float32]:
+        name = f"sample_weight{suffix}"
         weights = np.ones(len(labels), dtype=np.float32)
         if sample_weight is not None:
             weights = check_array(
@@ -288,60 +668,21 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
                 ensure_2d=False,
                 ensure_all_finite=True,
                 dtype=np.float32,
-                input_name="sample_weight",
+                input_name=name,
             )
             if weights.shape != labels.shape:
                 raise ValueError(
-                    f"sample_weight.shape == {weights.shape}, expected {labels.shape}: "
+                    f"{name}.shape == {weights.shape}, expected {labels.shape}: "
                     "one weight for each sample."
                 )
         if self.class_weight is not None:
             weights = weights * compute_sample_weight(self.class_weight, labels)
         if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
             raise ValueError(
-                "sample_weight or class_weight has values below 0, NaN or infinity, or "
+                f"{name} or class_weight has values below 0, NaN or infinity, or "
                 "none but zeros: expected weights of at least 0, and one above it."
             )
         return weights.astype(np.float32)
-
-    def _check_training_parameters(self) -> None:
-        for name, may_be_none, fits, wanted in (
-            *((name, False, _is_count, "a positive integer") for name in self._COUNTS),
-            ("learning_rate", True, lambda rate: rate > 0, "a number above 0"),
-            ("weight_decay", True, lambda decay: decay >= 0, "a number of at least 0"),
-            ("momentum", False, lambda share: 0 <= share < 1, "a number in [0, 1)"),
-            ("ema_momentum", True, lambda share: 0 < share < 1, "a number in (0, 1)"),
-            (
-                "validation_fraction",
-                False,
-                lambda share: 0 < share < 1,
-                "a number in (0, 1)",
-            ),
-            (
-                "warmup_epochs",
-                False,
-                lambda number: 0 <= number <= self.epochs,
-                f"a number from 0 to epochs={self.epochs}",
-            ),
-        ):
-            value = getattr(self, name)
-            if value is None and may_be_none:
-                continue
-            if not isinstance(value, Real) or not fits(value):
-                none = "None or " if may_be_none else ""
-                raise ValueError(f"{name}={value!r}: expected {none}{wanted}.")
-
-    def _trained(self, data: TrainingData) -> Training:
-        """Train, or take the same training from `memory`."""
-        recipe = clone(self)
-        if isinstance(self.random_state, np.random.RandomState):
-            # Drawn from the user's own generator, which the next fit finds advanced.
-            recipe.set_params(random_state=self.random_state.randint(2**31 - 1))
-        defaults = inspect.signature(type(self)).parameters
-        recipe.set_params(
-            **{name: defaults[name].default for name in self._NOT_TRAINED}
-        )
-        return train_once(self.memory, train, recipe, data, self.verbose)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -356,8 +697,46 @@ def with_both_classes(probabilities: NDArray[np.float32]) -> NDArray[np.float32]
     return probabilities
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and int(value) >= 1
+def check_threshold(threshold: float, pos_label: Any, classes: NDArray[Any]) -> None:
+    """Raise ValueError unless `threshold` can decide between the classes."""
+    check_parameter("threshold", threshold, TRAINING_RULES["threshold"])
+    if len(classes) > 2:
+        if threshold != 0.5 or pos_label is not None:
+            raise ValueError(
+                f"threshold={threshold!r} and pos_label={pos_label!r} with "
+                f"{len(classes)} classes: they decide between two. Leave them at 0.5 "
+                "and None; the most probable class is predicted."
+            )
+    elif positive_column(pos_label, classes) is None and threshold != 0.5:
+        raise ValueError(
+            f"threshold={threshold!r} needs to know which class is the positive one: "
+            f"set pos_label to one of {classes.tolist()}."
+        )
+
+
+def check_views(test_time_views: int, image_shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless images of this shape have so many views."""
+    rules = TRAINING_RULES["test_time_views"]
+    check_parameter("test_time_views", test_time_views, rules)
+    if test_time_views == 8 and image_shape[0] != image_shape[1]:
+        raise ValueError(
+            f"test_time_views=8 turns images, which must be square; these have "
+            f"{image_shape[0]} x {image_shape[1]} pixels. Use 4."
+        )
+
+
+def _labels_may_be_recoded(frame: Any) -> bool:
+    """Return whether a meta-estimator of scikit-learn may have coded the labels.
+
+    Nothing in the labels tells that "Parasitized" and "Uninfected" became 0 and 1
+    there, and that 1 is the healthy class. The function that fits the members of
+    voting and stacking classifiers is known by its name alone, in worker processes too.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "_fit_single_estimator":
+            return frame.f_globals.get("__name__", "").startswith("sklearn.")
+        frame = frame.f_back
+    return False
 
 
 def _mean_over_views(

@@ -1,14 +1,17 @@
 from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from joblib import Memory
 
+from malariafuse._engine._training import NetworkFunction
+from malariafuse._parameters import Integers, Reals, Rule, SequencesOf
 from malariafuse.classifiers._base import BaseImageClassifier
-from malariafuse.classifiers._docs import describe_training
-from malariafuse.classifiers._inputs import Shape
+from malariafuse.classifiers._shared import describe_training
 from malariafuse.networks import build_convnet
 
 
@@ -52,6 +55,17 @@ class ConvNetClassifier(BaseImageClassifier):
     (40, 2)
     """
 
+    _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = {
+        **BaseImageClassifier._parameter_rules,
+        "filters": [Integers(1)],
+        "dense_units": [SequencesOf(Integers(1))],
+        "dropout": [Reals(0, 1, open_at="high")],
+    }
+
+    filters: int
+    dense_units: Sequence[int]
+    dropout: float
+
     def __init__(
         self,
         *,
@@ -59,6 +73,7 @@ class ConvNetClassifier(BaseImageClassifier):
         dense_units: Sequence[int] = (512, 128),
         dropout: float = 0.25,
         epochs: int = 10,
+        head_epochs: int = 0,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "adam",
         learning_rate: float | None = None,
@@ -66,57 +81,33 @@ class ConvNetClassifier(BaseImageClassifier):
         weight_decay: float | None = None,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
+        loss: str | keras.losses.Loss = "crossentropy",
+        label_smoothing: float = 0.0,
         augmentation: Any = ("flip", "quarter_turn", "stain"),
         early_stopping: bool = False,
+        monitor: str = "val_loss",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         ema_momentum: float | None = None,
         class_weight: dict[Any, float] | str | None = None,
+        initial_weights: keras.Model | str | PathLike[str] | None = None,
+        warm_start: bool = False,
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
         precision: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         callbacks: Any = None,
         verbose: int | bool = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            augmentation=augmentation,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            ema_momentum=ema_momentum,
-            class_weight=class_weight,
-            threshold=threshold,
-            pos_label=pos_label,
-            test_time_views=test_time_views,
-            precision=precision,
-            engine=engine,
-            memory=memory,
-            callbacks=callbacks,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.filters = filters
-        self.dense_units = dense_units
-        self.dropout = dropout
+        self._keep(locals())
 
-    def _build_network(
-        self, input_shapes: Mapping[str, Shape], n_outputs: int
-    ) -> keras.Model:
-        return build_convnet(
-            input_shapes["images"],
-            n_outputs,
+    def _network_function(self) -> NetworkFunction:
+        return partial(
+            build_convnet,
             filters=self.filters,
             dense_units=self.dense_units,
             dropout=self.dropout,

@@ -1,7 +1,9 @@
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -10,16 +12,28 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._keras._inference import FrozenNetwork
-from malariafuse._keras._stored import storable_copy
+from malariafuse._engine._data import Shape
+from malariafuse._engine._inference import FrozenNetwork
+from malariafuse._engine._stored import storable_copy
+from malariafuse._engine._training import NetworkFunction
+from malariafuse._parameters import (
+    Functions,
+    Instances,
+    Integers,
+    Nothing,
+    OneOf,
+    Reals,
+    Rule,
+)
 from malariafuse.classifiers._base import BaseImageClassifier, with_both_classes
-from malariafuse.classifiers._docs import describe_training
-from malariafuse.classifiers._inputs import BranchInputs, Shape
+from malariafuse.classifiers._branches import BranchInputs
+from malariafuse.classifiers._shared import describe_training
 from malariafuse.features import SpotFeatureExtractor
 from malariafuse.networks import build_fusion
-from malariafuse.networks._fusion import BRANCH_LOGITS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+# The layer of `build_fusion` that has what each branch says by itself.
+_BRANCH_LOGITS = "branch_logits"
 
 
 @describe_training
@@ -113,7 +127,38 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     (40, 2)
     """
 
-    _COUNTS = (*BaseImageClassifier._COUNTS, "training_views")
+    _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = {
+        **BaseImageClassifier._parameter_rules,
+        # Looked at one by one, where they are needed.
+        "branches": [
+            Nothing(),
+            Instances(
+                list | tuple,
+                "pairs of a name and a transformer, such as [('rgb', 'passthrough')]",
+            ),
+        ],
+        "trunk": [
+            OneOf("resnet18", "convnet"),
+            Functions(),
+            Instances(Mapping, "a dict by names of branches"),
+        ],
+        "filters": [Integers(1), Instances(Mapping, "a dict by names of branches")],
+        "embedding_size": [Integers(1)],
+        "fusion": [OneOf("average", "concatenate", "gated")],
+        "weights": [Nothing(), Instances(Mapping, "a dict by names of branches")],
+        "dropout": [Reals(0, 1, open_at="high")],
+        "training_views": [Integers(1)],
+    }
+    _branch_logits: ClassVar[str | None] = _BRANCH_LOGITS
+
+    branches: Sequence[tuple[str, Any]] | None
+    trunk: Any
+    filters: int | Mapping[str, int]
+    embedding_size: int
+    fusion: str
+    weights: Mapping[str, float] | None
+    dropout: float
+    training_views: int
 
     def __init__(
         self,
@@ -127,6 +172,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         dropout: float = 0.4,
         training_views: int = 6,
         epochs: int = 16,
+        head_epochs: int = 0,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
@@ -134,55 +180,29 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         weight_decay: float | None = 2e-3,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
+        loss: str | keras.losses.Loss = "crossentropy",
+        label_smoothing: float = 0.0,
         augmentation: Any = ("flip", "rotation", "stain"),
         early_stopping: bool = False,
+        monitor: str = "val_loss",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         ema_momentum: float | None = None,
         class_weight: dict[Any, float] | str | None = None,
+        initial_weights: keras.Model | str | PathLike[str] | None = None,
+        warm_start: bool = False,
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
         precision: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         callbacks: Any = None,
         verbose: int | bool = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            augmentation=augmentation,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            ema_momentum=ema_momentum,
-            class_weight=class_weight,
-            threshold=threshold,
-            pos_label=pos_label,
-            test_time_views=test_time_views,
-            precision=precision,
-            engine=engine,
-            memory=memory,
-            callbacks=callbacks,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.branches = branches
-        self.trunk = trunk
-        self.filters = filters
-        self.embedding_size = embedding_size
-        self.fusion = fusion
-        self.weights = weights
-        self.dropout = dropout
-        self.training_views = training_views
+        self._keep(locals())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters, with `deep` those of the branches too.
@@ -231,7 +251,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         return list(inputs.transformers.items())
 
     def branch_weights(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Tell how much each branch counts for each image.
+        """Return how much each branch counts for each image.
 
         Parameters
         ----------
@@ -264,7 +284,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         return of_branches / of_branches.sum(axis=1, keepdims=True)
 
     def branch_probabilities(self, X: ArrayLike) -> dict[str, NDArray[np.float32]]:
-        """Tell what each branch would say of each image by itself.
+        """Return the probabilities that each branch gives by itself.
 
         Parameters
         ----------
@@ -283,31 +303,26 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             as described.
         """
         network = self.model_
-        name = self._branch_logits(network)
-        if name is None:
+        if _BRANCH_LOGITS not in {layer.name for layer in network.layers}:
             raise ValueError(
                 "branch_probabilities needs a fit with fusion='average' and at least "
                 "two branches: otherwise no branch decides by itself."
             )
-        logits = network.get_layer(name).output
+        logits = network.get_layer(_BRANCH_LOGITS).output
         activation = network.layers[-1].activation
         alone = keras.layers.Activation(activation, dtype="float32")(logits)
-        told = self._outputs(
+        alone_flat = self._outputs(
             X, FrozenNetwork(keras.Model(network.inputs, keras.layers.Flatten()(alone)))
         )
-        by_branch = np.split(told, len(self.branches_), axis=1)
+        by_branch = np.split(alone_flat, len(self.branches_), axis=1)
         return {
             name: with_both_classes(probabilities)
             for (name, _), probabilities in zip(self.branches_, by_branch, strict=True)
         }
 
-    def _check_training_parameters(self) -> None:
-        super()._check_training_parameters()
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
         self._kept_branches()
-
-    def _branch_logits(self, network: keras.Model) -> str | None:
-        names = {layer.name for layer in network.layers}
-        return BRANCH_LOGITS if BRANCH_LOGITS in names else None
 
     def _make_inputs(self) -> BranchInputs:
         return BranchInputs(self._kept_branches(), self.training_views)
@@ -350,9 +365,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             )
         return kept
 
-    def _build_network(
-        self, input_shapes: Mapping[str, Shape], n_outputs: int
-    ) -> keras.Model:
+    def _network_function(self) -> NetworkFunction:
         dropped = {name for name, branch in self.branches or () if branch == "drop"}
 
         def kept(setting: Any) -> Any:
@@ -360,9 +373,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
                 return setting
             return {name: setting[name] for name in setting if name not in dropped}
 
-        network = build_fusion(
-            input_shapes,
-            n_outputs,
+        return partial(
+            _build,
             trunk=kept(self.trunk),
             filters=kept(self.filters),
             embedding_size=self.embedding_size,
@@ -370,8 +382,14 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             weights=kept(self.weights),
             dropout=self.dropout,
         )
-        # A trunk of the user's own may be a network that is used elsewhere.
-        return network if isinstance(self.trunk, str) else storable_copy(network)
+
+
+def _build(
+    input_shapes: Mapping[str, Shape], n_outputs: int, *, trunk: Any, **settings: Any
+) -> keras.Model:
+    network = build_fusion(input_shapes, n_outputs, trunk=trunk, **settings)
+    # A trunk of the user's own may be a network that is used elsewhere.
+    return network if isinstance(trunk, str) else storable_copy(network)
 
 
 def _default_branches() -> list[tuple[str, Any]]:

@@ -1,15 +1,23 @@
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 from joblib import Memory
 
-from malariafuse._keras._stored import storable_copy
+from malariafuse._engine._stored import storable_copy
+from malariafuse._engine._training import NetworkFunction
+from malariafuse._parameters import Functions, Instances, Nothing, Rule
 from malariafuse.classifiers._base import BaseImageClassifier
-from malariafuse.classifiers._docs import describe_training
-from malariafuse.classifiers._inputs import Shape
+from malariafuse.classifiers._shared import describe_training
+
+_OWN = "network_params__"
+# Arguments that functions in the style of scikeras begin with.
+_OLD_STYLE = {"compile_kwargs", "learning_rate", "loss", "meta", "metrics", "optimizer"}
 
 
 @describe_training
@@ -20,15 +28,18 @@ class KerasImageClassifier(BaseImageClassifier):
 
     Parameters
     ----------
-    network : callable
-        ``network(input_shape, n_outputs, **network_params)`` returns a new
-        `keras.Model` for float images of `input_shape` (height, width, channels) in
-        0..1. It ends in a sigmoid if `n_outputs` is 1 (two classes), else in a softmax
-        over `n_outputs`. Layers of your own must be registered with
+    network : callable or keras.Model
+        Function that builds the network: ``network(input_shape, n_outputs,
+        **network_params)`` returns a new `keras.Model` for float images in 0..1 of
+        `input_shape` (height, width, channels). It ends in a sigmoid if `n_outputs` is
+        1 (two classes), else in a softmax over `n_outputs`. A `keras.Model` itself
+        gives the architecture and the first weights, and stays as it is. Whether a
+        network is compiled does not matter. Layers of your own must be registered with
         `keras.saving.register_keras_serializable`, or the fitted classifier could not
         be loaded.
     network_params : dict, default=None
-        Further arguments of `network`; None means none.
+        Further arguments of `network`. Each is a parameter for `set_params` and for
+        searches, too: ``network_params__filters`` sets "filters". None means none.
     %(training_parameters)s
 
     Attributes
@@ -58,14 +69,29 @@ class KerasImageClassifier(BaseImageClassifier):
     >>> classifier = KerasImageClassifier(tiny, network_params={"filters": 2}, epochs=1)
     >>> classifier.fit(cells.images, cells.target).predict_proba(cells.images).shape
     (40, 2)
+    >>> classifier.set_params(network_params__filters=8).network_params
+    {'filters': 8}
     """
+
+    _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = {
+        **BaseImageClassifier._parameter_rules,
+        "network": [Functions(), Instances(keras.Model, "a keras.Model")],
+        "network_params": [
+            Nothing(),
+            Instances(Mapping, "a dict of arguments of the function"),
+        ],
+    }
+
+    network: Callable[..., keras.Model] | keras.Model
+    network_params: dict[str, Any] | None
 
     def __init__(
         self,
-        network: Callable[..., keras.Model],
+        network: Callable[..., keras.Model] | keras.Model,
         *,
         network_params: dict[str, Any] | None = None,
         epochs: int = 10,
+        head_epochs: int = 0,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "adam",
         learning_rate: float | None = None,
@@ -73,63 +99,136 @@ class KerasImageClassifier(BaseImageClassifier):
         weight_decay: float | None = None,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
+        loss: str | keras.losses.Loss = "crossentropy",
+        label_smoothing: float = 0.0,
         augmentation: Any = ("flip", "quarter_turn", "stain"),
         early_stopping: bool = False,
+        monitor: str = "val_loss",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         ema_momentum: float | None = None,
         class_weight: dict[Any, float] | str | None = None,
+        initial_weights: keras.Model | str | PathLike[str] | None = None,
+        warm_start: bool = False,
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
         precision: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         callbacks: Any = None,
         verbose: int | bool = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            augmentation=augmentation,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            ema_momentum=ema_momentum,
-            class_weight=class_weight,
-            threshold=threshold,
-            pos_label=pos_label,
-            test_time_views=test_time_views,
-            precision=precision,
-            engine=engine,
-            memory=memory,
-            callbacks=callbacks,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.network = network
-        self.network_params = network_params
+        self._keep(locals())
 
-    def _build_network(
-        self, input_shapes: Mapping[str, Shape], n_outputs: int
-    ) -> keras.Model:
-        if not callable(self.network):
-            raise TypeError(
-                f"network={self.network!r}: expected a function (input_shape, "
-                "n_outputs) -> keras.Model."
-            )
-        network = self.network(
-            input_shapes["images"], n_outputs, **(self.network_params or {})
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, with `deep` each of `network_params` too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the arguments of the network function, as
+            ``network_params__<name>``.
+
+        Returns
+        -------
+        dict
+            Values by names.
+        """
+        params = super().get_params(deep=deep)
+        if deep and isinstance(self.network_params, Mapping):
+            for name, value in self.network_params.items():
+                params[f"{_OWN}{name}"] = value
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of the classifier or of its network function.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters. An argument of the network function is set as
+            ``network_params__<name>``.
+
+        Returns
+        -------
+        self : KerasImageClassifier
+            The same classifier.
+        """
+        own = {name: value for name, value in params.items() if name.startswith(_OWN)}
+        super().set_params(
+            **{name: value for name, value in params.items() if name not in own}
         )
-        if not isinstance(network, keras.Model):
+        if own:
+            # A new dict: clones share the old one.
+            self.network_params = {
+                **(self.network_params or {}),
+                **{name.removeprefix(_OWN): value for name, value in own.items()},
+            }
+        return self
+
+    def _network_function(self) -> NetworkFunction:
+        network, params = self.network, self.network_params or {}
+        if isinstance(network, keras.Model):
+            if params:
+                raise ValueError(
+                    f"network_params={params!r} without a function: network is a "
+                    "keras.Model. Pass network_params=None, or a function that builds "
+                    "the network."
+                )
+            return partial(_copy, network)
+        _check_signature(network, params)
+        return partial(_build, network, params)
+
+
+def _build(
+    function: Callable[..., keras.Model],
+    params: Mapping[str, Any],
+    input_shape: Any,
+    n_outputs: int,
+) -> keras.Model:
+    network = function(input_shape, n_outputs, **params)
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"network returned {type(network).__name__}: expected a keras.Model."
+        )
+    # A function may return a network that is used elsewhere.
+    return storable_copy(network)
+
+
+def _copy(network: keras.Model, input_shape: Any, n_outputs: int) -> keras.Model:
+    return storable_copy(network)
+
+
+def _check_signature(
+    function: Callable[..., keras.Model], params: Mapping[str, Any]
+) -> None:
+    """Raise TypeError unless `function` begins with the input shape and `n_outputs`."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        # Nothing is known of functions of compiled code.
+        return
+    wanted = (
+        "expected a function (input_shape, n_outputs, **network_params) that returns "
+        "a keras.Model. Optimizer, loss and learning rate are parameters of the "
+        "classifier."
+    )
+    try:
+        signature.bind((1, 1, 3), 1, **params)
+    except TypeError as error:
+        raise TypeError(
+            f"network has the signature {signature} and network_params are "
+            f"{sorted(params)}: {error}; {wanted}"
+        ) from error
+    first = list(signature.parameters.values())[:2]
+    for parameter in first:
+        named_for_it = parameter.name in ("input_shape", "n_outputs")
+        has_default = parameter.default is not inspect.Parameter.empty
+        if parameter.name in _OLD_STYLE or (has_default and not named_for_it):
             raise TypeError(
-                f"network returned {type(network).__name__}: expected a keras.Model."
+                f"network has the signature {signature}, so {parameter.name!r} would "
+                f"get the shape of the images or the number of outputs: {wanted}"
             )
-        return storable_copy(network)

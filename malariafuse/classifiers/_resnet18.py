@@ -1,14 +1,17 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from joblib import Memory
 
+from malariafuse._engine._training import NetworkFunction
+from malariafuse._parameters import Integers, Nothing, Reals, Rule
 from malariafuse.classifiers._base import BaseImageClassifier
-from malariafuse.classifiers._docs import describe_training
-from malariafuse.classifiers._inputs import Shape
+from malariafuse.classifiers._shared import describe_training
 from malariafuse.networks import build_resnet18
 
 
@@ -56,6 +59,17 @@ class ResNet18Classifier(BaseImageClassifier):
     (40, 2)
     """
 
+    _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = {
+        **BaseImageClassifier._parameter_rules,
+        "filters": [Integers(1)],
+        "l2": [Reals(0)],
+        "pool_size": [Nothing(), Integers(1)],
+    }
+
+    filters: int
+    l2: float
+    pool_size: int | None
+
     def __init__(
         self,
         *,
@@ -63,6 +77,7 @@ class ResNet18Classifier(BaseImageClassifier):
         l2: float = 0.0,
         pool_size: int | None = None,
         epochs: int = 20,
+        head_epochs: int = 0,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
         learning_rate: float | None = None,
@@ -70,57 +85,33 @@ class ResNet18Classifier(BaseImageClassifier):
         weight_decay: float | None = 2e-3,
         schedule: str = "cosine",
         warmup_epochs: float = 1,
+        loss: str | keras.losses.Loss = "crossentropy",
+        label_smoothing: float = 0.0,
         augmentation: Any = ("flip", "rotation", "stain"),
         early_stopping: bool = False,
+        monitor: str = "val_loss",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         ema_momentum: float | None = None,
         class_weight: dict[Any, float] | str | None = None,
+        initial_weights: keras.Model | str | PathLike[str] | None = None,
+        warm_start: bool = False,
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
         precision: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         callbacks: Any = None,
         verbose: int | bool = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            augmentation=augmentation,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            ema_momentum=ema_momentum,
-            class_weight=class_weight,
-            threshold=threshold,
-            pos_label=pos_label,
-            test_time_views=test_time_views,
-            precision=precision,
-            engine=engine,
-            memory=memory,
-            callbacks=callbacks,
-            verbose=verbose,
-            random_state=random_state,
-        )
-        self.filters = filters
-        self.l2 = l2
-        self.pool_size = pool_size
+        self._keep(locals())
 
-    def _build_network(
-        self, input_shapes: Mapping[str, Shape], n_outputs: int
-    ) -> keras.Model:
-        return build_resnet18(
-            input_shapes["images"],
-            n_outputs,
+    def _network_function(self) -> NetworkFunction:
+        return partial(
+            build_resnet18,
             filters=self.filters,
             l2=self.l2,
             pool_size=self.pool_size,

@@ -1,9 +1,9 @@
 """Images of single red blood cells: loading, downloading and drawing them."""
 
+from malariafuse._files._read import ImageReadError
 from malariafuse.datasets._fetch import fetch_malaria_cells
 from malariafuse.datasets._load import load_cell_images
 from malariafuse.datasets._patients import patient_ids
-from malariafuse.datasets._read import ImageReadError
 from malariafuse.datasets._synthetic import make_cell_images
 
 __all__ = [

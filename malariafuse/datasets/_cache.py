@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from malariafuse.datasets._read import CellIndex
+from malariafuse._files._read import CellIndex
 
 _IMAGES = "images.npy"
 _INDEX = "index.json"

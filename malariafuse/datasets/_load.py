@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from malariafuse._files._read import CellIndex, describe_refused, read_images
+from malariafuse._files._resize import check_image_size
 from malariafuse.datasets._cache import read_entry, write_entry
 from malariafuse.datasets._home import data_home
 from malariafuse.datasets._patients import patient_ids
-from malariafuse.datasets._read import CellIndex, describe_refused, read_images
-from malariafuse.datasets._resize import check_image_size
 from malariafuse.datasets._sources import Source, open_source
 
 if TYPE_CHECKING:

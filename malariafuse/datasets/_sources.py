@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Protocol
 
-from malariafuse.datasets._decode import MAX_BYTES, RefusedImageError
+from malariafuse._files._decode import MAX_BYTES, RefusedImageError
+from malariafuse._files._read import read_file
 from malariafuse.datasets._layout import CLASS_FOLDERS, PREFIX_FOLDER, select_cells
-from malariafuse.datasets._read import read_file
 
 Listing = tuple[list[str], list[int]]
 

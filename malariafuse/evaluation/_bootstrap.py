@@ -9,7 +9,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from malariafuse.evaluation._cells import check_share
+from malariafuse._cells import check_share
 
 Floats = NDArray[np.float64]
 Measure = Callable[[Floats], Floats]

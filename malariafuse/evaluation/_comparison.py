@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
-from malariafuse.evaluation._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._intervals import Difference, Scale
 from malariafuse.evaluation._measures import Measures, check_metrics
 from malariafuse.evaluation._summary import figures_with_intervals

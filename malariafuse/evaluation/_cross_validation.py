@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
 
-from malariafuse.evaluation._cells import (
+from malariafuse._cells import (
     Cells,
     check_both_classes,
     check_patients,

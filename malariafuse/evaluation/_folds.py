@@ -1,8 +1,7 @@
 """Folds of whole patients."""
 
 from collections.abc import Iterator
-from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import RandomState
@@ -10,7 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
-from malariafuse.evaluation._cells import check_patients, check_target
+from malariafuse._cells import check_patients, check_target
+from malariafuse._parameters import (
+    RANDOM_STATE,
+    Booleans,
+    Integers,
+    Rules,
+    check_parameters,
+)
 
 
 class LeakageError(ValueError):
@@ -150,6 +156,11 @@ class PatientKFold(BaseCrossValidator):
     shuffle: bool
     random_state: int | RandomState | None
 
+    _parameter_rules: ClassVar[Rules] = {
+        "n_splits": (Integers(2),),
+        "shuffle": (Booleans(),),
+        "random_state": RANDOM_STATE,
+    }
     # In scikit-learn's metadata routing, groups reach this splitter unasked.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
@@ -160,23 +171,14 @@ class PatientKFold(BaseCrossValidator):
         shuffle: bool = False,
         random_state: int | RandomState | None = None,
     ) -> None:
-        if (
-            isinstance(n_splits, bool)
-            or not isinstance(n_splits, Integral)
-            or n_splits < 2
-        ):
-            raise ValueError(
-                f"n_splits={n_splits!r}: expected an integer of at least 2."
-            )
-        if not isinstance(shuffle, bool):
-            raise ValueError(f"shuffle={shuffle!r}: expected True or False.")
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+        check_parameters(self)
         if random_state is not None and not shuffle:
             raise ValueError(
                 f"random_state={random_state!r} has no effect without shuffle=True."
             )
-        self.n_splits = n_splits
-        self.shuffle = shuffle
-        self.random_state = random_state
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds.

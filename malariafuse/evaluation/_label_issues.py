@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from malariafuse.evaluation._cells import check_cells, check_patients
+from malariafuse._cells import check_cells, check_patients
 
 
 def label_issues(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.evaluation._cells import Cells
+from malariafuse._cells import Cells
 
 Floats = NDArray[np.float64]
 

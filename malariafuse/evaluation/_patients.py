@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse.evaluation._cells import check_cells, check_share
+from malariafuse._cells import check_cells, check_share
 
 
 def patient_table(

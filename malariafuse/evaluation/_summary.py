@@ -5,11 +5,11 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
+from malariafuse._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
-from malariafuse.evaluation._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._intervals import Scale, interval
 from malariafuse.evaluation._measures import EXCESS, METRICS, Measures
 

@@ -6,11 +6,11 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import column_or_1d
 
+from malariafuse._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
-from malariafuse.evaluation._cells import Cells, check_cells, check_share
 from malariafuse.evaluation._folds import check_no_leakage
 from malariafuse.evaluation._intervals import Scale, interval
 

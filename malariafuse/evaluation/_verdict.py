@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,13 @@ from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse.evaluation._beta_binomial import Rate, fit_rate
-from malariafuse.evaluation._cells import (
+from malariafuse._cells import (
     check_cells,
     check_patients,
     check_probability,
-    check_share,
 )
+from malariafuse._parameters import Reals, Rules, check_parameters
+from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.evaluation._thresholds import choose_threshold
 
 
@@ -111,6 +111,16 @@ class PatientClassifier(BaseEstimator):
     >>> verdicts["verdict"].to_dict()
     {1: 'infected', 2: 'not infected'}
     """
+
+    _parameter_rules: ClassVar[Rules] = dict.fromkeys(
+        (
+            "specificity",
+            "review_specificity",
+            "cell_specificity",
+            "confidence_level",
+        ),
+        (Reals(0, 1, open_at="both"),),
+    )
 
     def __init__(
         self,
@@ -278,13 +288,7 @@ class PatientClassifier(BaseEstimator):
         )
 
     def _check_parameters(self) -> None:
-        for name in (
-            "specificity",
-            "review_specificity",
-            "cell_specificity",
-            "confidence_level",
-        ):
-            check_share(getattr(self, name), name, zero=False, one=False)
+        check_parameters(self)
         if self.review_specificity > self.specificity:
             raise ValueError(
                 f"review_specificity={self.review_specificity!r} exceeds specificity="

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from malariafuse._keras._layers import all_layers
-from malariafuse.features._backbones import did_you_mean
+from malariafuse._engine._backbones import did_you_mean
+from malariafuse._engine._layers import all_layers
 
 POOLING = {
     "avg": keras.layers.GlobalAveragePooling2D,
@@ -17,6 +17,21 @@ POOLING = {
 }
 
 Layers = dict[str, keras.layers.Layer]
+
+
+class LayerNames:
+    """Names of several layers, in a list or a tuple."""
+
+    def allows(self, value: Any) -> bool:
+        """Return whether `value` is at least one name, and none twice."""
+        return (
+            isinstance(value, tuple | list)
+            and all(isinstance(name, str) for name in value)
+            and 0 < len(set(value)) == len(value)
+        )
+
+    def __str__(self) -> str:
+        return "a list of names, at least one and none twice"
 
 
 def layers_by_name(network: keras.Model, *, renumber: bool) -> Layers:

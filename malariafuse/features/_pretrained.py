@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 from os import PathLike
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import cv2
 import keras
@@ -14,22 +13,36 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, gen_batches
 from tqdm.auto import tqdm
 
-from malariafuse._images import check_images, remember_image_shape
-from malariafuse._keras._inference import (
-    FrozenNetwork,
-    check_engine,
-    engine_attribute,
-)
-from malariafuse._keras._precision import resolve_precision, set_precision
-from malariafuse._transformer import ImageTransformer
-from malariafuse.datasets._resize import check_image_size
-from malariafuse.features._backbones import (
+from malariafuse._engine._backbones import (
     Shape,
     build_backbone,
     preprocessing_of,
 )
+from malariafuse._engine._inference import (
+    FrozenNetwork,
+    check_engine,
+    engine_attribute,
+)
+from malariafuse._engine._precision import resolve_precision, set_precision
+from malariafuse._files._resize import check_image_size
+from malariafuse._images import check_images, remember_image_shape
+from malariafuse._parameters import (
+    ENGINE,
+    PRECISION,
+    VERBOSE,
+    Functions,
+    ImageSizes,
+    Instances,
+    Integers,
+    Nothing,
+    OneOf,
+    Rules,
+    check_parameters,
+)
+from malariafuse._transformer import ImageTransformer
 from malariafuse.features._layers import (
     POOLING,
+    LayerNames,
     choose_layers,
     cut_network,
     has_depthwise_convolutions,
@@ -153,6 +166,25 @@ class PretrainedFeatureExtractor(ImageTransformer):
     array(['block3_conv2_0', 'block3_conv2_1'], dtype=object)
     """
 
+    _parameter_rules: ClassVar[Rules] = {
+        "backbone": (
+            Instances(str, "the name of a network in keras.applications"),
+            Functions("a function (input_shape) -> keras.Model"),
+        ),
+        "layer": (Nothing(), Instances(str, "the name of a layer"), LayerNames()),
+        "pooling": (OneOf(*POOLING),),
+        "weights": (
+            OneOf("imagenet"),
+            Nothing(),
+            Instances((str, PathLike), "the path of a weights file"),
+        ),
+        "image_size": (Nothing(), ImageSizes()),
+        "batch_size": (Integers(1),),
+        "precision": PRECISION,
+        "engine": ENGINE,
+        "verbose": VERBOSE,
+    }
+
     def __init__(
         self,
         backbone: str | Callable[[Shape], keras.Model] = "VGG16",
@@ -197,10 +229,11 @@ class PretrainedFeatureExtractor(ImageTransformer):
             If `X` or a parameter is not as described, the images are too small for the
             network, or `weights` is a file that is damaged or of another network.
         TypeError
-            If the dtype of `X` or the type of a parameter is not as described.
+            If the dtype of `X` or what `backbone` returns is not as described.
         OSError
             If ImageNet weights cannot be downloaded, or `weights` names no file.
         """
+        check_parameters(self)
         images = check_images(X, channels=3)
         check_engine(self.engine)
         built = self._build(self._settings(images.shape[1:]))
@@ -318,29 +351,9 @@ class PretrainedFeatureExtractor(ImageTransformer):
         return self._built
 
     def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
-        """Return what the network depends on, checked, ending in its input shape."""
-        if self.pooling not in POOLING:
-            raise ValueError(
-                f"pooling={self.pooling!r}: expected one of {', '.join(POOLING)}."
-            )
-        if not isinstance(self.batch_size, Integral) or self.batch_size < 1:
-            raise ValueError(
-                f"batch_size={self.batch_size!r}: expected a positive integer."
-            )
-        layers = (self.layer,) if isinstance(self.layer, str) else self.layer
-        if layers is not None:
-            if not isinstance(layers, tuple | list) or not all(
-                isinstance(name, str) for name in layers
-            ):
-                raise TypeError(
-                    f"layer={self.layer!r}: expected None, the name of a layer or a "
-                    "list of names."
-                )
-            if not layers or len(set(layers)) < len(layers):
-                raise ValueError(
-                    f"layer={self.layer!r}: expected at least one name, and none twice."
-                )
-            layers = tuple(layers)
+        """Return what the network depends on, ending in its input shape."""
+        names = [self.layer] if isinstance(self.layer, str) else self.layer
+        layers = None if names is None else tuple(names)
         if self.image_size is not None:
             image_shape = (*check_image_size(self.image_size), 3)
         return (

@@ -1,6 +1,9 @@
 """Handcrafted features of a cell: its outline, its stain, its chromatin spots."""
 
-from typing import Any
+import os
+from math import ceil
+from tempfile import gettempdir
+from typing import Any, ClassVar
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -8,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 
 from malariafuse._cell import find_cell
+from malariafuse._parameters import N_JOBS, Rules
 from malariafuse._transformer import ImageTransformer
 from malariafuse.features._cell_shape import SHAPE_NAMES, shape_features
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
@@ -15,6 +19,8 @@ from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
 # Fewer images are not worth processes. As many are predicted at a time.
 _FEWEST_SHARED = 128
+# Larger arrays are written to files by joblib, for its processes to read.
+_MOST_BYTES_PICKLED = 1_000_000
 
 
 class SpotFeatureExtractor(ImageTransformer):
@@ -93,6 +99,8 @@ class SpotFeatureExtractor(ImageTransformer):
     (10, 2)
     """
 
+    _parameter_rules: ClassVar[Rules] = {"n_jobs": N_JOBS}
+
     def __init__(self, *, n_jobs: int | None = None) -> None:
         self.n_jobs = n_jobs
 
@@ -112,15 +120,23 @@ class SpotFeatureExtractor(ImageTransformer):
         Raises
         ------
         ValueError, TypeError
-            If `X` is not an array of RGB images, or of another shape than in `fit`.
+            If a parameter is not as described, or `X` is not an array of RGB images,
+            or has images of another shape than in `fit`.
         """
         images = self._check(X)
         if len(images) < _FEWEST_SHARED:
             return _measure(images)
-        parts = np.array_split(images, effective_n_jobs(self.n_jobs))
-        return np.concatenate(
-            Parallel(n_jobs=self.n_jobs)(delayed(_measure)(part) for part in parts)
+        n_jobs = effective_n_jobs(self.n_jobs)
+        most = max(1, _MOST_BYTES_PICKLED // images[0].nbytes)
+        # As many parts for one process as for another, all of one size.
+        parts = np.array_split(images, n_jobs * ceil(len(images) / (n_jobs * most)))
+        # Without `temp_folder`, each call of joblib leaves an empty folder in shared
+        # memory until the process ends, even if it needs no files.
+        parallel = Parallel(
+            n_jobs=self.n_jobs,
+            temp_folder=os.environ.get("JOBLIB_TEMP_FOLDER", gettempdir()),
         )
+        return np.concatenate(parallel(delayed(_measure)(part) for part in parts))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features.

@@ -8,7 +8,6 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from malariafuse._keras._layers import one_or_list
 from malariafuse.networks._convnet import build_convnet
 from malariafuse.networks._layers import probabilities
 from malariafuse.networks._resnet18 import build_resnet18
@@ -159,7 +158,8 @@ def build_fusion(
     x = layers.Dropout(dropout, name="dropout")(x)
     x = _dense(x, embedding_size, "head")
     return keras.Model(
-        one_or_list(inputs),
+        # Keras tells one input from a list of one.
+        inputs if len(inputs) > 1 else inputs[0],
         probabilities(x, n_outputs),
         name="fusion",
     )

@@ -13,7 +13,7 @@ from malariafuse.plotting._checks import check_count
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from malariafuse.classifiers._base import BaseImageClassifier
+    from malariafuse.classifiers import BaseImageClassifier
 
 
 class AugmentationDisplay:
@@ -93,8 +93,8 @@ class AugmentationDisplay:
             If an argument is not as described, or the classifier changes nothing.
         """
         # Keras is loaded here, on first use, and not with the displays.
-        from malariafuse._keras._seeds import keras_seed
-        from malariafuse.classifiers._augment import augmented, make_augmentation
+        from malariafuse._engine._augmentation import augmented, make_augmentation
+        from malariafuse._engine._process import keras_seed
 
         images = check_images(X)
         check_count(n_changes, "n_changes")

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
-from malariafuse._keras._seeds import keras_seed
-from malariafuse._keras._stored import storable_copy
-from malariafuse.classifiers._batches import slices
+from malariafuse._engine._process import keras_seed
+from malariafuse._engine._stored import storable_copy
 
 # These hand on what the layers before them found, unchanged or coarser.
 _HANDS_ON = (
@@ -69,7 +69,7 @@ class FeatureMaps:
         """
         size = self._images.shape[1:3]
         total = np.zeros(self._images.shape[:3], dtype=np.float32)
-        for part in slices(len(total), batch_size):
+        for part in gen_batches(len(total), batch_size):
             tape, logits = self._run(part)
             with tape:
                 columns = (

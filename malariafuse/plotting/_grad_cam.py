@@ -7,10 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._images import check_image_shape, check_images
+from malariafuse._labels import positive_column
 from malariafuse.plotting._checks import check_count
 
 if TYPE_CHECKING:
-    from malariafuse.classifiers._base import BaseImageClassifier
+    from malariafuse.classifiers import BaseImageClassifier
 
 
 def grad_cam(
@@ -127,8 +128,6 @@ def grad_cam(
 
 def target_column(classifier: "BaseImageClassifier", target: Any) -> int | None:
     """Return the index of the class to explain; None is each image's most probable."""
-    from malariafuse.classifiers._decision import positive_column
-
     classes = classifier.classes_
     if target is None:
         if len(classes) > 2:

@@ -15,7 +15,7 @@ from malariafuse.plotting._style import class_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from malariafuse.classifiers._base import BaseImageClassifier
+    from malariafuse.classifiers import BaseImageClassifier
 
 _N_COLUMNS = 6
 

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
 
+from malariafuse._cells import check_cells, check_share
 from malariafuse._images import check_images
-from malariafuse.evaluation._cells import check_cells, check_share
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._checks import check_count
 from malariafuse.plotting._style import class_name, counted

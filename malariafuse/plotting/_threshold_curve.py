@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from malariafuse._cells import check_share
 from malariafuse.evaluation import threshold_table
-from malariafuse.evaluation._cells import check_share
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._response import judge
 from malariafuse.plotting._style import GREY, RECALL, SPECIFICITY

@@ -12,7 +12,7 @@ from malariafuse.plotting._style import BLUE, GREY, ORANGE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from malariafuse.classifiers._base import BaseImageClassifier
+    from malariafuse.classifiers import BaseImageClassifier
 
 _CURVES = ("loss", "accuracy", "recall")
 

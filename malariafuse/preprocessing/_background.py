@@ -1,11 +1,12 @@
 """Turn the natural background of a crop black."""
 
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._parameters import OneOf, Rules
 from malariafuse._transformer import ImageTransformer
 
 _BLACK = 5  # of 255: black, also after a lossy format
@@ -82,32 +83,10 @@ class BackgroundMasker(ImageTransformer):
     array([0, 0, 0], dtype=uint8)
     """
 
+    _parameter_rules: ClassVar[Rules] = {"no_cell": (OneOf("raise", "keep"),)}
+
     def __init__(self, *, no_cell: str = "raise") -> None:
         self.no_cell = no_cell
-
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check the parameter and remember the shape of the images.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        self : BackgroundMasker
-            The fitted transformer.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If `no_cell` is unknown, or `X` is not an array of RGB images.
-        """
-        if self.no_cell not in ("raise", "keep"):
-            raise ValueError(f"no_cell={self.no_cell!r}: expected 'raise' or 'keep'.")
-        return super().fit(X, y)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Set the background of every image to 0.

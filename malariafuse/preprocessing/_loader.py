@@ -1,15 +1,22 @@
 """Paths of image files to images, as a transformer."""
 
 import os
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from malariafuse.datasets._read import ImageReadError, read_file, read_images
-from malariafuse.datasets._resize import check_image_size
+from malariafuse._files._read import ImageReadError, read_file, read_images
+from malariafuse._files._resize import check_image_size
+from malariafuse._parameters import (
+    N_JOBS,
+    Booleans,
+    ImageSizes,
+    Rules,
+    check_parameters,
+)
 
 
 class ImageLoader(TransformerMixin, BaseEstimator):
@@ -55,6 +62,12 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     ((1, 32, 32, 3), dtype('uint8'))
     """
 
+    _parameter_rules: ClassVar[Rules] = {
+        "image_size": (ImageSizes(),),
+        "keep_aspect": (Booleans(),),
+        "n_jobs": N_JOBS,
+    }
+
     def __init__(
         self,
         image_size: tuple[int, int] = (48, 48),
@@ -80,8 +93,13 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         -------
         self : ImageLoader
             The transformer itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter is not as described, or `X` holds no paths.
         """
-        check_image_size(self.image_size)
+        check_parameters(self)
         _check_paths(X)
         return self
 
@@ -102,7 +120,10 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         ------
         ImageReadError
             If files are missing or cannot be read; it counts and names all of them.
+        ValueError, TypeError
+            As in `fit`.
         """
+        check_parameters(self)
         size = check_image_size(self.image_size)
         paths = _check_paths(X)
         images = np.empty((len(paths), *size, 3), dtype=np.uint8)

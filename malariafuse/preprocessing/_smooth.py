@@ -1,18 +1,28 @@
 """Gaussian smoothing of images."""
 
 from multiprocessing.pool import ThreadPool
-from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import gen_batches
 
+from malariafuse._parameters import Integers, Nothing, Reals, Rules
 from malariafuse._transformer import ImageTransformer
 
 # For fewer a thread is not worth its start.
 _IMAGES_OF_THREAD = 512
+
+
+class _OddIntegers:
+    """Odd positive integers: a kernel of such a size has a center."""
+
+    def allows(self, value: Any) -> bool:
+        return Integers(1).allows(value) and bool(value % 2)
+
+    def __str__(self) -> str:
+        return "an odd positive integer, so that the kernel has a center"
 
 
 class GaussianSmoother(ImageTransformer):
@@ -77,13 +87,17 @@ class GaussianSmoother(ImageTransformer):
     """
 
     _channels = None
+    _parameter_rules: ClassVar[Rules] = {
+        "kernel_size": (_OddIntegers(),),
+        "sigma": (Nothing(), Reals(0, open_at="low")),
+    }
 
     def __init__(self, kernel_size: int = 5, *, sigma: float | None = None) -> None:
         self.kernel_size = kernel_size
         self.sigma = sigma
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check the parameters and remember the shape of the images.
+        """Check parameters and remember the shape of the images.
 
         Parameters
         ----------
@@ -100,24 +114,8 @@ class GaussianSmoother(ImageTransformer):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is out of its range, or `X` is not an array of images.
+            If a parameter is not as described, or `X` is not an array of images.
         """
-        if (
-            not isinstance(self.kernel_size, Integral)
-            or self.kernel_size < 1
-            or self.kernel_size % 2 == 0
-        ):
-            raise ValueError(
-                f"kernel_size={self.kernel_size!r}: expected an odd positive integer, "
-                "so that the kernel has a center."
-            )
-        if self.sigma is not None and not (
-            isinstance(self.sigma, Real) and 0 < self.sigma < np.inf
-        ):
-            raise ValueError(
-                f"sigma={self.sigma!r}: expected a positive number of pixels, or None "
-                "to derive it from kernel_size."
-            )
         return super().fit(X, y)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:

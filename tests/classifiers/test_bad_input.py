@@ -73,9 +73,9 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         ({"epochs": 0}, ValueError, "epochs=0: expected a positive integer"),
         ({"batch_size": 2.5}, ValueError, "batch_size=2.5"),
         ({"warmup_epochs": 99}, ValueError, "warmup_epochs=99"),
-        ({"optimizer": "sdg"}, ValueError, "optimizer='sdg': expected one of adam"),
+        ({"optimizer": "sdg"}, ValueError, "optimizer='sdg': expected one of 'adam'"),
         ({"optimizer": ["adam"]}, ValueError, r"optimizer=\['adam'\]: expected one"),
-        ({"callbacks": print}, TypeError, "expected a list of keras.callbacks"),
+        ({"callbacks": print}, TypeError, "expected None or a list of keras.callb"),
         ({"callbacks": [print]}, TypeError, "expected a list of keras.callbacks"),
         ({"schedule": "linear"}, ValueError, "schedule='linear'"),
         ({"augmentation": "flip"}, TypeError, r"\('flip',\)"),
@@ -99,7 +99,7 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         ({"class_weight": {0: -1, 1: 1}}, ValueError, "class_weight has values below"),
         ({"class_weight": {0: 0, 1: 0}}, ValueError, "none but zeros"),
         ({"class_weight": {0: np.nan, 1: 1}}, ValueError, "NaN or infinity"),
-        ({"engine": "onnx"}, ValueError, "engine='onnx': expected one of auto"),
+        ({"engine": "onnx"}, ValueError, "engine='onnx': expected one of 'auto'"),
     ],
     ids=str,
 )
@@ -113,8 +113,18 @@ def test_early_stopping_needs_patients_to_set_aside():
         classifier(early_stopping=True).fit(X, Y, groups=np.zeros(len(Y)))
     with pytest.raises(ValueError, match="groups cannot be divided"):
         classifier(early_stopping=True).fit(X, Y, groups=Y)
-    with pytest.raises(ValueError, match="at least 2 samples of each class"):
+    with (
+        pytest.warns(UserWarning, match="sets single cells aside"),
+        pytest.raises(ValueError, match="at least 2 samples of each class"),
+    ):
         classifier(early_stopping=True).fit(X[:3], [0, 0, 1])
+
+
+def test_single_cells_are_not_set_aside_in_silence():
+    with pytest.warns(
+        UserWarning, match=r"sets single cells aside.*classifier__groups"
+    ):
+        classifier(early_stopping=True, epochs=1).fit(X, Y)
 
 
 def test_images_too_small_for_the_network():

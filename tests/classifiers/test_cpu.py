@@ -8,7 +8,7 @@ import tensorflow as tf
 from support import dark_spots, fast, linear_network
 
 from malariafuse import KerasImageClassifier
-from malariafuse._keras import _cpu
+from malariafuse._engine import _cpu
 
 OLDER = frozenset({"fpu", "avx", "avx2", "fma"})
 IS_ON = """

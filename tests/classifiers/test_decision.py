@@ -10,7 +10,7 @@ from sklearn.model_selection import (
 from support import dark_spots, fast, linear_network
 
 from malariafuse import KerasImageClassifier
-from malariafuse.classifiers._decision import check_threshold
+from malariafuse.classifiers._base import check_threshold
 
 X, Y, PATIENTS = dark_spots()
 NAMES = np.where(Y == 1, "Parasitized", "Uninfected")
@@ -56,9 +56,9 @@ def test_string_labels_without_pos_label_decide_at_one_half_only():
 @pytest.mark.parametrize(
     ("threshold", "pos_label", "n_classes", "message"),
     [
-        (1.5, None, 2, "threshold=1.5: expected a probability"),
+        (1.5, None, 2, r"threshold=1\.5: expected a number in \[0, 1\]"),
         (float("nan"), None, 2, "threshold=nan"),
-        (0.5, 7, 2, "pos_label=7 is not one of the classes"),
+        (0.5, 7, 2, "pos_label=7: expected None or one of the classes"),
         (0.4, None, 3, "decide between two"),
     ],
 )

@@ -23,7 +23,7 @@ from malariafuse import (
     ResNet18Classifier,
     SpotFeatureExtractor,
 )
-from malariafuse._keras import _inference
+from malariafuse._engine import _inference
 
 X, Y, _ = dark_spots()
 needs_openvino = pytest.mark.skipif(

@@ -20,9 +20,9 @@ from malariafuse import (
     HSVConverter,
     SpotFeatureExtractor,
 )
-from malariafuse.classifiers import _inputs
-from malariafuse.classifiers._batches import ImageBatches, TrainingData
-from malariafuse.classifiers._trainer import make_trainer
+from malariafuse._engine._data import ImageBatches, Samples
+from malariafuse._engine._losses import make_loss, make_trainer
+from malariafuse.classifiers import _branches
 from malariafuse.networks import RandomStainJitter, build_fusion
 
 X, Y, PATIENTS = dark_spots()
@@ -110,7 +110,8 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
     network = build_fusion(shapes, n_outputs, fusion="average", dropout=0.0)
     binary = n_outputs == 1
     loss = "binary_crossentropy" if binary else "sparse_categorical_crossentropy"
-    trainer = make_trainer(network, "branch_logits")
+    of_branch = make_loss("crossentropy", 0.0, n_outputs, from_logits=True)
+    trainer = make_trainer(network, "branch_logits", of_branch)
     trainer.compile(loss=loss, metrics=["accuracy"])
     generator = np.random.default_rng(0)
     inputs = [generator.random((8, *shape), "float32") for shape in shapes.values()]
@@ -168,7 +169,7 @@ def test_images_are_made_from_augmented_images_of_the_dtype_of_fit(tmp_path):
 
 
 def test_all_branches_of_a_cell_are_augmented_alike():
-    inputs = _inputs.BranchInputs([("a", "passthrough"), ("b", GaussianSmoother())])
+    inputs = _branches.BranchInputs([("a", "passthrough"), ("b", GaussianSmoother())])
     inputs.fit(X, Y, slice(None))
     images = X.astype(np.float32) / 255
     a, b = inputs(images)
@@ -178,7 +179,7 @@ def test_all_branches_of_a_cell_are_augmented_alike():
 
 
 def test_vectors_are_standardized_by_the_training_rows_and_clipped():
-    inputs = _inputs.BranchInputs([("color", MeanColor(scale=1000.0))])
+    inputs = _branches.BranchInputs([("color", MeanColor(scale=1000.0))])
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
     (views,) = inputs.precompute(X, train)
@@ -192,8 +193,8 @@ def test_vectors_are_standardized_by_the_training_rows_and_clipped():
 
 
 def test_large_vectors_are_kept_on_disk(monkeypatch):
-    monkeypatch.setattr(_inputs, "_IN_MEMORY_BYTES", 100)
-    inputs = _inputs.BranchInputs([("color", MeanColor())])
+    monkeypatch.setattr(_branches, "_IN_MEMORY_BYTES", 100)
+    inputs = _branches.BranchInputs([("color", MeanColor())])
     (on_disk,) = inputs.fit(X, Y, slice(None)).precompute(X, slice(None))
     assert isinstance(on_disk, np.memmap)
     np.testing.assert_allclose(on_disk[:, 0], inputs(X), rtol=1e-5)
@@ -203,8 +204,8 @@ def test_few_large_images_at_a_time_are_turned_into_vectors(
     monkeypatch, tmp_path, capsys
 ):
     log = tmp_path / "log"
-    monkeypatch.setattr(_inputs, "_CHUNK_BYTES", 10 * X[0].size * 4)
-    inputs = _inputs.BranchInputs([("color", MeanColor(str(log)))])
+    monkeypatch.setattr(_branches, "_CHUNK_BYTES", 10 * X[0].size * 4)
+    inputs = _branches.BranchInputs([("color", MeanColor(str(log)))])
     inputs.fit(X, Y, slice(None))
     (views,) = inputs.precompute(X, slice(None), verbose=1)
     seen = {line.split()[1] for line in log.read_text().splitlines()[1:]}
@@ -214,7 +215,7 @@ def test_few_large_images_at_a_time_are_turned_into_vectors(
 
 
 def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
-    inputs = _inputs.BranchInputs(
+    inputs = _branches.BranchInputs(
         [("color", MeanColor()), ("twice", MeanColor(scale=2.0))], n_views=3
     )
     inputs.fit(X, Y, slice(None))
@@ -229,7 +230,7 @@ def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
 
 def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
     log = tmp_path / "log"
-    inputs = _inputs.BranchInputs([("color", MeanColor(str(log)))], n_views=3)
+    inputs = _branches.BranchInputs([("color", MeanColor(str(log)))], n_views=3)
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
     log.unlink()
@@ -242,15 +243,15 @@ def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
 
 def test_training_draws_among_the_views_and_validation_takes_the_first():
     views = np.arange(4, dtype=np.float32)[None, :, None].repeat(len(X), axis=0)
-    inputs = _inputs.BranchInputs([("color", MeanColor())]).fit(X, Y, slice(None))
-    data = TrainingData(X, Y, np.ones(len(X), np.float32), None, None)
+    inputs = _branches.BranchInputs([("color", MeanColor())]).fit(X, Y, slice(None))
+    samples = Samples(X, Y, np.ones(len(X), np.float32))
     rows = np.arange(len(X))
     generator = np.random.default_rng(0)
-    seen, _, _ = ImageBatches(data, rows, len(X), inputs, [views], generator=generator)[
-        0
-    ]
+    seen, _, _ = ImageBatches(
+        samples, rows, len(X), inputs, [views], generator=generator
+    )[0]
     assert set(np.unique(seen)) == {0, 1, 2, 3}
-    seen, _, _ = ImageBatches(data, rows, len(X), inputs, [views])[0]
+    seen, _, _ = ImageBatches(samples, rows, len(X), inputs, [views])[0]
     assert set(np.unique(seen)) == {0}
 
 
@@ -367,7 +368,7 @@ def test_settings_of_the_training_are_refused_before_branches_are_computed(setti
         def fit(self, X, y=None):
             pytest.fail("computed for a training that cannot begin")
 
-    with pytest.raises((TypeError, ValueError), match=f"^{next(iter(setting))}="):
+    with pytest.raises((TypeError, ValueError), match=f"^{next(iter(setting))}"):
         fusion([("slow", Slow())], **setting).fit(X, Y)
 
 
@@ -450,8 +451,8 @@ def sparse(values):
     [
         ([], ValueError, "has no branch"),
         ([("rgb", "drop")], ValueError, "has no branch"),
-        ("passthrough", TypeError, "expected pairs of a name and a transformer"),
-        (3, TypeError, "branches=3: expected pairs of a name and a transformer"),
+        ("passthrough", TypeError, "expected None or pairs of a name and a trans"),
+        (3, TypeError, "branches=3: expected None or pairs of a name and a tr"),
         ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
         ([("a", MeanColor()), ("a", MeanColor())], ValueError, "not unique"),
         ([("a__b", MeanColor())], ValueError, "must not contain __"),

@@ -1,3 +1,7 @@
+import importlib
+import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -84,7 +88,7 @@ def test_a_cached_training_gives_the_same_classifier(log, tmp_path):
     [
         {"epochs": 2},
         {"random_state": 1},
-        {"class_weight": "balanced"},
+        {"class_weight": {0: 1, 1: 2}},
         {"augmentation": (keras.layers.RandomFlip("horizontal", name="flip"),)},
         {"optimizer": keras.optimizers.Adam(1e-3)},
         {"callbacks": (keras.callbacks.LambdaCallback(lambda epoch, logs: None),)},
@@ -109,7 +113,9 @@ def test_other_data_train_again(log, tmp_path):
     classifier.fit(X, Y, groups=PATIENTS)
     assert count(log) == 4
     classifier.set_params(early_stopping=True, validation_fraction=0.3)
-    classifier.fit(X, Y).fit(X, Y, groups=PATIENTS)
+    with pytest.warns(UserWarning, match="sets single cells aside"):
+        classifier.fit(X, Y)
+    classifier.fit(X, Y, groups=PATIENTS)
     assert count(log) == 6
 
 
@@ -172,6 +178,167 @@ def test_functions_are_told_apart_by_constants_of_their_module(log, tmp_path):
     assert count(log) == 2
 
 
+CONSTANTS = """
+def direct(shape, n):
+    return logged_network(shape, n, log=LOG, width=WIDTH)
+
+def in_an_inner_function(shape, n):
+    def build():
+        return logged_network(shape, n, log=LOG, width=WIDTH)
+    return build()
+
+def in_a_comprehension(shape, n):
+    return [logged_network(shape, n, log=LOG, width=WIDTH) for _ in "a"][0]
+
+def from_a_list(shape, n):
+    return logged_network(shape, n, log=LOG, width=WIDTHS[0])
+
+def from_a_dict(shape, n):
+    return logged_network(shape, n, log=LOG, width=SETTINGS["width"])
+
+def by_another_function(shape, n):
+    return direct(shape, n)
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "direct",
+        "in_an_inner_function",
+        "in_a_comprehension",
+        "from_a_list",
+        "from_a_dict",
+        "by_another_function",
+    ],
+)
+def test_constants_of_a_module_count_wherever_they_are_used(log, tmp_path, name):
+    widths = []
+    for width in (3, 7, 3):
+        module = {
+            "logged_network": logged_network,
+            "LOG": str(log),
+            "WIDTH": width,
+            "WIDTHS": [width],
+            "SETTINGS": {"width": width},
+            "__name__": "mine",
+        }
+        exec(CONSTANTS, module)
+        classifier = KerasImageClassifier(
+            module[name], memory=tmp_path, **fast(epochs=1)
+        )
+        widths.append(classifier.fit(X, Y).model_.layers[1].units)
+    assert widths == [3, 7, 3]
+    assert count(log) == 2
+
+
+IMPORTED = """
+import settings
+from support import logged_network
+
+def network(shape, n):
+    return logged_network(shape, n, log=settings.LOG, width=settings.WIDTH)
+"""
+
+
+def test_modules_that_a_function_refers_to_count(log, tmp_path, monkeypatch):
+    (tmp_path / "settings.py").write_text(f"LOG = {str(log)!r}\nWIDTH = 3\n")
+    (tmp_path / "mine.py").write_text(IMPORTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.delitem(sys.modules, "settings", raising=False)
+    mine, settings = map(importlib.import_module, ("mine", "settings"))
+    widths = []
+    for width in (3, 7, 3):
+        settings.WIDTH = width
+        classifier = KerasImageClassifier(
+            mine.network, memory=tmp_path / "cache", **fast(epochs=1)
+        )
+        widths.append(classifier.fit(X, Y).model_.layers[1].units)
+    assert widths == [3, 7, 3]
+    assert count(log) == 2
+
+
+def test_a_function_that_moved_in_its_file_is_the_same(log, tmp_path):
+    for lines in ("", "\n\n\n"):
+        module = {"logged_network": logged_network, "__name__": "mine"}
+        exec(
+            f"{lines}def network(shape, n):\n"
+            f"    return logged_network(shape, n, log={str(log)!r})",
+            module,
+        )
+        KerasImageClassifier(module["network"], memory=tmp_path, **fast(epochs=1)).fit(
+            X, Y
+        )
+    assert count(log) == 1
+
+
+TRAINS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+
+from support import dark_spots, fast, logged_network
+
+from malariafuse import HSVConverter, KerasImageClassifier
+
+WIDTHS = {"tiny": 2, "small": 3}
+KINDS = frozenset({"tiny", "small", "large"})
+
+
+class Named:
+    def __init__(self, name):
+        self.name = name
+
+    def network(self, shape, n):
+        # In its own order in each process.
+        assert self.name in {"tiny", "small", "large"}
+        return logged_network(shape, n, log=sys.argv[2], width=WIDTHS[self.name])
+
+
+X, Y, _ = dark_spots()
+KerasImageClassifier(
+    Named("small").network, memory=sys.argv[3], **fast(epochs=1)
+).fit(X, Y)
+"""
+
+
+def test_another_process_finds_what_this_one_trained(log, tmp_path):
+    for hash_seed in ("1", "2"):
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                TRAINS,
+                Path(__file__).parents[1],
+                log,
+                tmp_path / "cache",
+            ],
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        )
+    assert count(log) == 1
+
+
+def test_images_in_memory_and_on_disk_are_the_same(log, tmp_path):
+    np.save(tmp_path / "images.npy", X)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    for images in (X, mapped):
+        logged(log, tmp_path / "cache").fit(images, Y)
+    assert count(log) == 1
+
+
+def test_what_cannot_be_compared_is_refused_with_advice(tmp_path):
+    opened = (tmp_path / "file").open("w")
+
+    def network(input_shape, n_outputs):
+        opened.write("built")
+        return tiny_network(input_shape, n_outputs)
+
+    classifier = KerasImageClassifier(network, memory=tmp_path, **fast(epochs=1))
+    with opened, pytest.raises(TypeError, match="memory and checkpoint tell trainings"):
+        classifier.fit(X, Y)
+
+
 class Builder:
     __slots__ = ()
 
@@ -198,9 +365,12 @@ def maps(input_shape):
 def test_a_changed_file_of_weights_trains_again(tmp_path):
     file = tmp_path / "some.weights.h5"
     histories = []
-    for value in (0.1, 0.5, 0.5):
+    for seed in (1, 5, 5):
         backbone = maps(X.shape[1:])
-        backbone.set_weights([np.full_like(w, value) for w in backbone.get_weights()])
+        generator = np.random.default_rng(seed)
+        backbone.set_weights(
+            [generator.random(w.shape) for w in backbone.get_weights()]
+        )
         if len(histories) < 2:
             backbone.save_weights(file, overwrite=True)
         classifier = FeatureFusionClassifier(

@@ -55,7 +55,7 @@ def test_a_file_holds_the_weights_once_and_no_optimizer(tmp_path):
 
 
 def test_the_full_resnet18_takes_45_megabytes(tmp_path):
-    from malariafuse._keras._stored import StoredNetwork
+    from malariafuse._engine._stored import StoredNetwork
     from malariafuse.networks import build_resnet18
 
     joblib.dump(StoredNetwork(build_resnet18()), tmp_path / "network.joblib")

@@ -5,7 +5,7 @@ from sklearn.pipeline import Pipeline
 from support import dark_spots, fast, tiny_network
 
 from malariafuse import GaussianSmoother, KerasImageClassifier
-from malariafuse.classifiers import _training
+from malariafuse._engine import _training
 
 X, Y, PATIENTS = dark_spots()
 

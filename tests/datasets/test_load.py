@@ -469,7 +469,7 @@ def test_the_second_call_maps_the_images_without_reading_files(
         "table": pd.DataFrame({"path": plain.filenames, "label": plain.target}),
     }[kind]
     first = load_cached(source)
-    monkeypatch.setattr("malariafuse.datasets._read.decode_image", None)
+    monkeypatch.setattr("malariafuse._files._read.decode_image", None)
 
     second = load_cached(source)
 

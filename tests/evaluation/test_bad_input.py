@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from malariafuse._cells import check_probability
 from malariafuse.evaluation import (
     PatientClassifier,
     choose_threshold,
@@ -46,6 +47,21 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 def test_probabilities(name, y_prob, message):
     with pytest.raises(ValueError, match=message):
         FUNCTIONS[name](Y, y_prob, PATIENT)
+
+
+@every_function
+@pytest.mark.parametrize("wrong", [1 + 2e-6, -2e-6])
+def test_probabilities_out_of_range_by_more_than_rounding(name, wrong):
+    with pytest.raises(ValueError, match=r"y_prob has 1 values .* at position 3"):
+        FUNCTIONS[name](Y, [0.1, 0.9, 0.2, wrong], PATIENT)
+
+
+def test_probabilities_that_rounding_left_are_clipped():
+    softmax = np.array([-1e-8, 1 + 2e-7, 1, 0.7], dtype=np.float32)
+    assert softmax[1] > 1
+    np.testing.assert_array_equal(
+        check_probability(softmax), [0, 1, 1, np.float32(0.7)]
+    )
 
 
 @every_function

@@ -96,7 +96,12 @@ def test_repr():
     [
         ({"n_splits": 1}, "n_splits=1: expected an integer of at least 2"),
         ({"n_splits": 2.0}, "n_splits=2.0: expected an integer"),
+        ({"n_splits": True}, "n_splits=True: expected an integer"),
         ({"shuffle": 1}, "shuffle=1: expected True or False"),
+        (
+            {"random_state": -1, "shuffle": True},
+            r"random_state=-1: expected None, an integer in \[0, 4294967295\] or a",
+        ),
         ({"random_state": 0}, "random_state=0 has no effect without shuffle=True"),
     ],
 )

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from malariafuse._cells import check_cells
 from malariafuse.evaluation import patient_table, summarize
-from malariafuse.evaluation._cells import check_cells
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.metrics import specificity_score
 

@@ -191,7 +191,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("parameters", "message"),
         [
-            ({"specificity": 1}, "specificity=1: expected .* both excluded"),
+            ({"specificity": 1}, r"specificity=1: expected a number in \(0, 1\)"),
             ({"cell_specificity": 0}, "cell_specificity=0: expected"),
             ({"confidence_level": True}, "confidence_level=True: expected"),
             ({"review_specificity": 0.99}, r"review_specificity=0.99 exceeds .*=0.95"),

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 from support import dark_spots
 
-from malariafuse._keras._precision import resolve_precision
+from malariafuse._engine._precision import resolve_precision
 from malariafuse.features import PretrainedFeatureExtractor
 
 X, Y, _ = dark_spots(12)
@@ -151,7 +151,16 @@ def test_images_that_are_too_small():
         ("vgg-16", ValueError, "no network of this name. Did you mean 'VGG16'"),
         ("preprocess_input", ValueError, "no network of this name"),
         (keras.applications.VGG16, TypeError, "pass its name, 'VGG16'"),
-        (None, TypeError, "expected the name of a network"),
+        (
+            None,
+            ValueError,
+            "expected the name of a network in keras.applications or a function",
+        ),
+        (
+            tiny_backbone((8, 8, 3)),
+            ValueError,
+            r"^backbone=<Functional .*: expected the name of a network",
+        ),
     ],
 )
 def test_backbones_that_are_none(backbone, error, message):
@@ -562,14 +571,14 @@ def test_functions_that_return_no_usable_network(backbone, error, message):
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"pooling": "mean"}, ValueError, "pooling='mean': expected one of avg"),
+        ({"pooling": "mean"}, ValueError, "pooling='mean': expected one of 'avg'"),
         ({"batch_size": 0}, ValueError, "batch_size=0: expected a positive"),
-        ({"layer": []}, ValueError, "expected at least one name"),
+        ({"layer": []}, ValueError, r"layer=\[\]: .* list of names, at least one"),
         ({"layer": ["first", "first"]}, ValueError, "none twice"),
-        ({"layer": 3}, TypeError, "layer=3: expected None"),
-        ({"image_size": 32}, ValueError, r"image_size=32: expected two"),
+        ({"layer": 3}, ValueError, "layer=3: expected None, the name of a layer or"),
+        ({"image_size": 32}, ValueError, "image_size=32: expected None or two posit"),
         ({"precision": "float16"}, ValueError, "precision='float16'"),
-        ({"weights": 1}, TypeError, "weights=1: expected"),
+        ({"weights": 1}, ValueError, "weights=1: expected 'imagenet', None or the"),
         ({"weights": "imagenet"}, ValueError, "pass weights=None to keep"),
     ],
 )

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+from tempfile import gettempdir
 from unittest import mock
 
 import cv2
@@ -173,6 +176,38 @@ def test_jobs_share_the_work_if_there_is_enough(monkeypatch, n_images, n_parts):
         shared = SpotFeatureExtractor(n_jobs=2).transform(cells)
     assert measure.call_count == n_parts
     np.testing.assert_array_equal(shared, SpotFeatureExtractor().transform(cells))
+
+
+@pytest.mark.parametrize(("dtype", "n_parts"), [(np.uint8, 2), (np.float64, 4)])
+def test_parts_of_the_work_are_small_enough_to_pickle(monkeypatch, dtype, n_parts):
+    cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
+    monkeypatch.setattr(_spots, "_FEWEST_SHARED", 4)
+    monkeypatch.setattr(_spots, "_MOST_BYTES_PICKLED", 2 * 32 * 32 * 3 * 8)
+    measure = mock.Mock(wraps=_spots._measure)
+    monkeypatch.setattr(_spots, "_measure", measure)
+    images = cells if dtype == np.uint8 else cells / 255
+    with parallel_config("threading"):
+        SpotFeatureExtractor(n_jobs=2).transform(images)
+    assert measure.call_count == n_parts
+
+
+def test_processes_leave_no_folder_behind(monkeypatch):
+    def folders():
+        return {
+            folder
+            for root in ("/dev/shm", gettempdir())
+            for folder in Path(root).glob(f"joblib_memmapping_folder_{os.getpid()}_*")
+        }
+
+    monkeypatch.delenv("JOBLIB_TEMP_FOLDER", raising=False)
+    monkeypatch.setattr(_spots, "_FEWEST_SHARED", 4)
+    cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
+    expected = SpotFeatureExtractor().transform(cells)
+    extractor = SpotFeatureExtractor(n_jobs=2)
+    before = folders()
+    for _ in range(4):
+        np.testing.assert_array_equal(extractor.transform(cells), expected)
+    assert folders() == before
 
 
 def test_names_are_unique_and_label_the_table():

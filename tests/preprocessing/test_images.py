@@ -1,35 +1,75 @@
-"""What every step says about images out of their range."""
+"""What every step says about images out of their range, and what it takes."""
 
 import numpy as np
 import pytest
 
 from malariafuse._images import check_images
 
-HINT = "They look like 0..255"
+LOOKS_LIKE = "They look like 0..255: pass X.astype('uint8') or X / 255."
+OVERSHOOTS = "Interpolation such as bicubic overshoots: pass np.clip(X, 0, 1)."
 
 
-def message(high, dtype=np.float32):
-    images = np.zeros((1, 4, 4, 3), dtype=dtype)
-    images[0, 0, 0, 0] = high
+def with_value(value, dtype=np.float32):
+    images = np.full((1, 4, 4, 3), 0.5, dtype=dtype)
+    images[0, 0, 0, 0] = value
+    return images
+
+
+def message(value, dtype=np.float32):
     with pytest.raises(
         ValueError, match=r"X has floating values .* expected 0\.\.1"
     ) as e:
-        check_images(images)
+        check_images(with_value(value, dtype))
     return str(e.value)
 
 
 @pytest.mark.parametrize("high", [2.5, 255])
 def test_values_up_to_255_are_told_what_they_look_like(high):
-    assert HINT in message(high)
+    assert message(high).endswith(f"expected 0..1. {LOOKS_LIKE}")
 
 
-@pytest.mark.parametrize("high", [1.5, 2, 256])
-def test_other_values_are_not(high):
-    assert HINT not in message(high)
+@pytest.mark.parametrize("value", [-0.5, -0.0002, 1.0002, 1.5])
+def test_values_near_0_and_1_are_told_what_overshoots(value):
+    assert message(value).endswith(f"expected 0..1. {OVERSHOOTS}")
+
+
+@pytest.mark.parametrize("value", [-1, -0.51, 1.51, 2, 256])
+def test_other_values_are_told_nothing(value):
+    assert message(value).endswith("expected 0..1.")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_value_barely_above_1_is_shown_with_all_its_digits(dtype):
-    high = np.nextafter(dtype(1), dtype(2))
-    assert f"[0.0, {high}]" in message(high, dtype)
-    assert f"{high}" != "1.0"
+def test_the_range_is_shown_with_all_its_digits(dtype):
+    high = np.nextafter(dtype(1.0002), dtype(2))
+    assert f"[0.5, {high}]" in message(high, dtype)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "clipped"),
+    [
+        (1.0000001, np.float32, 1),
+        (1.00009, np.float32, 1),
+        (1 + 1e-4, np.float64, 1),
+        (-1e-8, np.float32, 0),
+        (-0.00009, np.float64, 0),
+        # The next number above 1.
+        (1.001, np.float16, 1),
+        (-0.0009, np.float16, 0),
+    ],
+)
+def test_values_that_rounding_left_are_clipped(value, dtype, clipped):
+    images = with_value(value, dtype)
+    before = images.copy()
+    taken = check_images(images)
+    assert taken.dtype == dtype
+    assert taken[0, 0, 0, 0] == clipped
+    assert (taken.ravel()[1:] == 0.5).all()
+    np.testing.assert_array_equal(images, before)
+    assert images[0, 0, 0, 0] != clipped
+
+
+@pytest.mark.parametrize("value", [0, 0.3, 1])
+def test_images_in_their_range_are_not_copied(value, tmp_path):
+    images = np.memmap(tmp_path / "x", np.float32, "w+", shape=(2, 4, 4, 3))
+    images[:] = value
+    assert np.shares_memory(check_images(images), images)

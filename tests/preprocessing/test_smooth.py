@@ -93,7 +93,7 @@ def test_floats_stay_in_their_range(kernel_size, dtype):
     images = np.ones((2, 6, 5, 3), dtype=dtype)
     smoothed = GaussianSmoother(kernel_size).fit_transform(images)
     np.testing.assert_allclose(smoothed, 1, atol=1e-6)
-    GaussianSmoother().fit(smoothed)  # values above 1 would be refused
+    assert smoothed.max() <= 1
 
 
 def test_half_precision_gives_single_precision(images):
@@ -111,15 +111,15 @@ def test_images_that_are_not_contiguous_and_input_that_stays_as_it_was(images):
     np.testing.assert_array_equal(images, before)
 
 
-@pytest.mark.parametrize("kernel_size", [0, -3, 4, 2.5, "5", (5, 5)])
+@pytest.mark.parametrize("kernel_size", [0, -3, 4, 2.5, "5", (5, 5), True])
 def test_a_kernel_without_a_center_is_refused(images, kernel_size):
-    with pytest.raises(ValueError, match=r"kernel_size=.*odd positive integer"):
+    with pytest.raises(ValueError, match=r"kernel_size=.*odd positive integer, so"):
         GaussianSmoother(kernel_size).fit(images)
 
 
-@pytest.mark.parametrize("sigma", [0, -1.0, np.inf, np.nan, "1"])
+@pytest.mark.parametrize("sigma", [0, -1.0, np.inf, np.nan, "1", True])
 def test_a_sigma_that_is_no_width_is_refused(images, sigma):
-    with pytest.raises(ValueError, match=r"sigma=.*positive number of pixels"):
+    with pytest.raises(ValueError, match=r"sigma=.*expected None or a number abo"):
         GaussianSmoother(sigma=sigma).fit(images)
 
 

@@ -1,0 +1,5 @@
+"""Train, store and apply Keras networks: arrays and settings in, a network out.
+
+Nothing here knows an estimator. `_training` is the way in; `_stored` and `_inference`
+hold what comes out.
+"""

@@ -1,0 +1,162 @@
+"""Random changes of images in training, by name or as layers."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._engine._layers import all_layers
+from malariafuse._engine._process import keras_seed
+from malariafuse._images import to_unit_float
+from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
+
+# Images that a layer is tried on before training, and how often.
+_N_TRIED, _N_TRIALS = 16, 4
+# Of the contrast of images, what a layer must leave on average.
+_LEAST_CONTRAST = 0.1
+# Beyond 0..1, where noise may end up.
+_MARGIN = 0.5
+
+
+def _rotation() -> keras.layers.Layer:
+    # What turns in from outside is black, as the background of a cell is.
+    return keras.layers.RandomRotation(0.5, fill_mode="constant", fill_value=0.0)
+
+
+_AUGMENTATIONS: dict[str, Callable[[], keras.layers.Layer]] = {
+    "flip": keras.layers.RandomFlip,
+    "quarter_turn": RandomQuarterTurn,
+    "rotation": _rotation,
+    "stain": RandomStainJitter,
+}
+
+
+def make_augmentation(
+    augmentation: Sequence[str | keras.layers.Layer] | None,
+) -> list[keras.layers.Layer]:
+    """Return new layers for the names and layers in `augmentation`."""
+    if isinstance(augmentation, str) or not isinstance(augmentation, Iterable | None):
+        raise TypeError(
+            f"augmentation={augmentation!r}: expected None or a sequence of names and "
+            f"Keras layers, for example ({augmentation!r},)."
+        )
+    layers = []
+    for item in augmentation or ():
+        if isinstance(item, keras.layers.Layer):
+            _refuse_by_settings(item)
+            layers.append(_copy(item))
+        elif isinstance(item, str) and item in _AUGMENTATIONS:
+            layers.append(_AUGMENTATIONS[item]())
+        else:
+            raise ValueError(
+                f"augmentation has {item!r}: expected a Keras layer or one of "
+                f"{', '.join(_AUGMENTATIONS)}."
+            )
+    return layers
+
+
+def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """Return a layer of the same settings: the user's stays unbuilt and unshared."""
+    try:
+        return type(layer).from_config(layer.get_config())
+    except Exception as error:
+        raise ValueError(
+            f"augmentation has {type(layer).__name__}, which cannot be made again from "
+            f"its own settings: {error} Give its ranges in full, as two numbers each, "
+            "or use another layer."
+        ) from error
+
+
+def _refuse_by_settings(layer: keras.layers.Layer) -> None:
+    """Raise if `layer` is made for images in 0..255, or mixes images of two cells."""
+    name = type(layer).__name__
+    if name in ("MixUp", "CutMix"):
+        raise ValueError(
+            f"augmentation has {name}, which mixes the images of two cells and not "
+            "their labels: expected layers that change one image at a time."
+        )
+    for part in (*all_layers(layer), layer):
+        value_range = tuple(getattr(part, "value_range", (0, 1)))
+        if value_range != (0, 1):
+            raise ValueError(
+                f"augmentation has {type(part).__name__} with value_range="
+                f"{value_range}, and images are in 0..1: pass value_range=(0, 1) to it."
+            )
+
+
+def augmented(
+    images: NDArray[Any], layers: Sequence[keras.layers.Layer]
+) -> NDArray[Any]:
+    """Return images as training sees them, float32 in 0..1 if there are layers."""
+    if not layers:
+        return images
+    changed = to_unit_float(images)
+    for layer in layers:
+        changed = layer(changed, training=True)
+    # Images still, whatever the layers did: noise may leave 0..1, and a global policy
+    # of Keras may have them compute in another type.
+    return np.clip(_as_float32(changed), 0, 1)
+
+
+def check_augmentation(
+    augmentation: Sequence[str | keras.layers.Layer] | None, images: NDArray[Any]
+) -> None:
+    """Try each layer on a few images, and raise if it destroys them.
+
+    The layers that are tried are not those that train: nothing is drawn from these.
+
+    Raises
+    ------
+    ValueError
+        If a layer fails, changes the shape, leaves 0..1 by far, or takes away the
+        contrast of the images.
+    """
+    sample = to_unit_float(images[:_N_TRIED])
+    contrast = _contrast(sample)
+    with keras_seed(0):
+        layers = make_augmentation(augmentation)
+    for layer, item in zip(layers, augmentation or (), strict=True):
+        if isinstance(item, str):
+            # Those of the package need no trial.
+            continue
+        described = f"augmentation has {layer.name!r}, a {type(layer).__name__}"
+        kept = []
+        for _ in range(_N_TRIALS):
+            try:
+                changed = _as_float32(layer(sample, training=True))
+            except Exception as error:
+                raise ValueError(
+                    f"{described} that fails on images of shape {sample.shape[1:]} in "
+                    f"0..1: {error}"
+                ) from error
+            if changed.shape != sample.shape:
+                raise ValueError(
+                    f"{described} that makes images of shape {changed.shape[1:]} from "
+                    f"{sample.shape[1:]}: expected a layer that keeps the shape."
+                )
+            low, high = changed.min(), changed.max()
+            # NaN passes neither comparison.
+            if not (low >= -_MARGIN and high <= 1 + _MARGIN):
+                raise ValueError(
+                    f"{described} that makes values in [{low:.3g}, {high:.3g}] from "
+                    "images in 0..1: expected images in 0..1 again. Leave out a "
+                    "rescaling, and give ranges and factors for 0..1."
+                )
+            kept.append(_contrast(np.clip(changed, 0, 1)))
+        if contrast > 0 and np.mean(kept) < _LEAST_CONTRAST * contrast:
+            raise ValueError(
+                f"{described} that leaves {np.mean(kept) / contrast:.1%} of the "
+                "contrast of images in 0..1: expected a layer that leaves a cell "
+                "visible. Leave out a rescaling, and give ranges and factors for 0..1."
+            )
+
+
+def _contrast(images: NDArray[np.float32]) -> float:
+    """Return the mean over the images of the standard deviation of their pixels."""
+    return float(images.std(axis=(1, 2, 3)).mean())
+
+
+def _as_float32(images: Any) -> NDArray[np.float32]:
+    return keras.ops.convert_to_numpy(keras.ops.cast(images, "float32"))

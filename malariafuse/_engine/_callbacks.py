@@ -1,0 +1,150 @@
+"""What watches a training: invalid loss, averaging, early stopping, progress."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm.auto import tqdm
+
+from malariafuse._engine._settings import TrainingSettings
+
+ADVICE = (
+    "training diverged. Lower learning_rate, raise warmup_epochs, or set "
+    "precision='float32'."
+)
+# Measures that may be monitored, and whether they grow as a network improves.
+MONITORS = {
+    "val_loss": "min",
+    "val_accuracy": "max",
+    "val_recall": "max",
+    "val_auc": "max",
+}
+
+
+class StopOnInvalidLoss(keras.callbacks.Callback):
+    """Raise as soon as the loss is NaN or infinite, saying what to change."""
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Look at the running mean of the loss."""
+        if not np.isfinite((logs or {})["loss"]):
+            raise FloatingPointError(
+                f"The loss became {(logs or {})['loss']} at batch {batch + 1}: {ADVICE}"
+            )
+
+
+class KeepAveragedWeights(keras.callbacks.Callback):
+    """Keep the weights as they are at the end of the last epoch: averaged.
+
+    Keras puts the averages into the network at each end of an epoch, but takes them
+    out again when another callback stops the training early.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Remember the weights."""
+        self.weights = self.model.get_weights()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Put them back."""
+        self.model.set_weights(self.weights)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar over all batches, with the measures of the last epoch."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__()
+        self.description = description
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Open the bar."""
+        total = self.params["epochs"] * self.params["steps"]
+        self.bar = tqdm(total=total, desc=self.description, unit="batch")
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Leave out epochs that were trained before."""
+        self.bar.update(epoch * self.params["steps"] - self.bar.n)
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Move on by one batch."""
+        self.bar.update()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the measures of the epoch."""
+        measures = {name: f"{value:.3f}" for name, value in (logs or {}).items()}
+        self.bar.set_postfix(epoch=epoch + 1, **measures)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Close the bar."""
+        self.bar.close()
+
+
+def users_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of the user for one training.
+
+    Raises
+    ------
+    TypeError
+        If `callbacks` are none, or a function gives none.
+    """
+    if callbacks is None:
+        return []
+    expected = (
+        "expected a list of keras.callbacks.Callback, or of functions without "
+        "arguments that return one."
+    )
+    if not isinstance(callbacks, Sequence) or isinstance(callbacks, str):
+        raise TypeError(f"callbacks={callbacks!r}: {expected}")
+    made = []
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            if not callable(callback):
+                raise TypeError(f"callbacks has {callback!r}: {expected}")
+            given, callback = callback, callback()
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise TypeError(
+                    f"callbacks has {given!r}, which returned {callback!r}: {expected}"
+                )
+        made.append(callback)
+    return made
+
+
+def check_rate_setters(callbacks: Sequence[Any], schedule: str) -> None:
+    """Raise ValueError if a callback sets the learning rate against a schedule."""
+    kinds = (
+        keras.callbacks.ReduceLROnPlateau,
+        keras.callbacks.LearningRateScheduler,
+    )
+    for callback in callbacks:
+        if isinstance(callback, kinds) and schedule != "constant":
+            raise ValueError(
+                f"callbacks has {type(callback).__name__}, which sets the learning "
+                f"rate, as schedule={schedule!r} does: set schedule='constant'."
+            )
+
+
+def watching(
+    settings: TrainingSettings, *, validated: bool, progress: str | None
+) -> list[keras.callbacks.Callback]:
+    """Return the callbacks of the package for one training."""
+    made: list[keras.callbacks.Callback] = [StopOnInvalidLoss()]
+    if settings.ema_momentum is not None:
+        # Before early stopping, which then judges and keeps the averaged weights.
+        made.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+        made.append(KeepAveragedWeights())
+    if settings.early_stopping and validated:
+        made.append(
+            keras.callbacks.EarlyStopping(
+                monitor=settings.monitor,
+                mode=MONITORS[settings.monitor],
+                patience=settings.n_iter_no_change,
+                restore_best_weights=True,
+            )
+        )
+    if progress is not None:
+        made.append(ProgressBar(progress))
+    return made

@@ -1,0 +1,263 @@
+"""Samples on their way into a network, one batch at a time."""
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._engine._augmentation import augmented
+from malariafuse._images import to_unit_float
+
+# Samples in one forward pass: enough to keep the cores busy, little to hold.
+PREDICTION_BATCH = 128
+
+Shape = tuple[int, ...]
+Rows = NDArray[np.int64] | slice
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked samples.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_samples, height, width, channels)
+        uint8, or floating in 0..1.
+    codes : ndarray of shape (n_samples,)
+        Class codes 0..n_classes - 1.
+    weights : ndarray of shape (n_samples,), float32
+        Weights in the loss.
+    """
+
+    images: NDArray[Any]
+    codes: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network is trained and validated on.
+
+    Attributes
+    ----------
+    samples : Samples
+        The samples to train on, and to set some aside from.
+    groups : ndarray of shape (n_samples,) or None
+        Patients, if they decide what is set aside.
+    validation : Samples or None
+        Samples to validate on; None sets some aside if there is early stopping.
+    n_classes : int
+        Number of classes.
+    positive : int or None
+        Code of the positive class of two, if there is one.
+    """
+
+    samples: Samples
+    groups: NDArray[Any] | None
+    validation: Samples | None
+    n_classes: int
+    positive: int | None
+
+
+class Inputs(Protocol):
+    """What makes the inputs of a network from images, whatever it learns for that."""
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        """Name and shape of one sample of each input of the network."""
+
+    @property
+    def network_shape(self) -> Any:
+        """The first argument of the function that builds the network."""
+
+    @property
+    def see_augmented(self) -> bool:
+        """Whether any input changes with the augmentation of the images."""
+
+    def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
+        """Learn from some rows; nothing is learned twice."""
+
+    def precompute(
+        self,
+        images: NDArray[Any],
+        rows: Rows,
+        augmentation: Sequence[keras.layers.Layer] = (),
+        verbose: int | bool = 0,
+    ) -> list[NDArray[np.float32]]:
+        """Return what is computed once for all epochs, one array an input."""
+
+    def __call__(
+        self,
+        images: NDArray[Any],
+        precomputed: Sequence[NDArray[np.float32]] | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ...]:
+        """Return the inputs of the network for some images, one without a tuple."""
+
+
+class ImageInputs:
+    """The images as they are are the one input of a network."""
+
+    see_augmented = True
+    shapes: Mapping[str, Shape]
+
+    @property
+    def network_shape(self) -> Shape:
+        """Height, width and channels."""
+        return self.shapes["images"]
+
+    def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
+        """Remember the shape of the images."""
+        self.shapes = {"images": images.shape[1:]}
+        return self
+
+    def precompute(
+        self,
+        images: NDArray[Any],
+        rows: Rows,
+        augmentation: Sequence[keras.layers.Layer] = (),
+        verbose: int | bool = 0,
+    ) -> list[NDArray[np.float32]]:
+        """Return nothing: there is nothing to compute beforehand."""
+        return []
+
+    def __call__(
+        self,
+        images: NDArray[Any],
+        precomputed: Sequence[NDArray[np.float32]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the input of the network for some images."""
+        return to_unit_float(images)
+
+
+def slices(n_samples: int, batch_size: int) -> Iterator[slice]:
+    """Yield the slices of successive batches."""
+    for start in range(0, n_samples, batch_size):
+        yield slice(start, min(start + batch_size, n_samples))
+
+
+class ImageBatches(keras.utils.PyDataset):
+    """Batches of (inputs, targets, sample weights) for `keras.Model.fit`.
+
+    Images stay as they are (uint8, perhaps on disk) until their batch is asked for, and
+    are augmented before the inputs are made from them.
+
+    Parameters
+    ----------
+    samples : Samples
+        Images, class codes and weights.
+    rows : ndarray of int
+        Which samples are used.
+    batch_size : int
+        Samples per batch; the last batch may be smaller.
+    inputs : Inputs
+        Makes the inputs of the network.
+    precomputed : sequence of ndarray of shape (n_samples, n_views, n_features)
+        What ``inputs.precompute`` gave for all of the samples.
+    augmentation : sequence of keras.layers.Layer, default=()
+        Applied in training mode.
+    generator : numpy.random.Generator, default=None
+        Shuffles the rows before each epoch, and chooses among the precomputed views
+        of each; None keeps their order and takes the first.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        inputs: Inputs,
+        precomputed: Sequence[NDArray[np.float32]],
+        augmentation: Sequence[keras.layers.Layer] = (),
+        generator: np.random.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.samples = samples
+        self.inputs, self.precomputed = inputs, precomputed
+        self.augmentation = augmentation
+        self.error: Exception | None = None
+        self.rows, self.generator = rows.copy(), generator
+        self.parts = list(slices(len(rows), batch_size))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, index: int) -> tuple[Any, NDArray[Any], NDArray[Any]]:
+        # In the order of the file: a memory map then reads forward.
+        rows = np.sort(self.rows[self.parts[index]])
+        n_views = self.precomputed[0].shape[1] if self.precomputed else 1
+        view: Any = 0
+        if self.generator is not None and n_views > 1:
+            view = self.generator.integers(n_views, size=len(rows))
+        try:
+            inputs = self.inputs(
+                augmented(self.samples.images[rows], self.augmentation),
+                [part[rows, view] for part in self.precomputed],
+            )
+        except Exception as error:
+            self.error = error
+            raise
+        return inputs, self.samples.codes[rows, None], self.samples.weights[rows]
+
+    @property
+    def state(self) -> tuple[Any, NDArray[np.int64]]:
+        """The generator and the order of the rows, which decide about all to come."""
+        assert self.generator is not None
+        return self.generator.bit_generator.state, self.rows
+
+    @state.setter
+    def state(self, state: tuple[Any, NDArray[np.int64]]) -> None:
+        assert self.generator is not None
+        self.generator.bit_generator.state, self.rows = state
+
+    def on_epoch_begin(self) -> None:
+        """Shuffle the rows."""
+        if self.generator is not None:
+            self.generator.shuffle(self.rows)
+
+
+def as_dataset(batches: ImageBatches) -> Any:
+    """Return a TensorFlow dataset that makes the next batch while this one trains.
+
+    It does not keep `batches` alive.
+
+    Keras would have TensorFlow tune how far ahead that is done. The thread that tunes
+    sleeps ever longer, twice as long each time and up to a minute, and the end of an
+    epoch may have to wait for it to wake up; for short steps it may also decide to make
+    nothing ahead.
+    """
+    # Imported here, as the rest serves other backends of Keras, too.
+    import tensorflow as tf
+
+    # TensorFlow never lets go of a generator, and this one would hold all images.
+    held: Any = weakref.proxy(batches)
+
+    def epoch() -> Iterator[Any]:
+        held.on_epoch_begin()
+        for index in range(len(held)):
+            inputs, *rest = held[index]
+            # A list would be stacked.
+            yield tuple(inputs) if isinstance(inputs, list) else inputs, *rest
+
+    inputs = tuple(
+        tf.TensorSpec((None, *shape), "float32")
+        for shape in batches.inputs.shapes.values()
+    )
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return (
+        tf.data.Dataset.from_generator(
+            epoch,
+            output_signature=(
+                inputs[0] if len(inputs) == 1 else inputs,
+                tf.TensorSpec((None, 1), "int64"),
+                tf.TensorSpec((None,), "float32"),
+            ),
+        )
+        .prefetch(1)
+        .with_options(options)
+        .apply(tf.data.experimental.assert_cardinality(len(batches)))
+    )

@@ -1,0 +1,324 @@
+"""A network that computes and does not learn any more, by the fastest engine."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._engine._layers import all_layers, one_or_list
+from malariafuse._engine._process import keras_seed, without_retracing_advice
+from malariafuse._engine._stored import StoredNetwork, storable_copy
+
+Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
+
+ENGINES = ("auto", "keras", "openvino")
+
+# What OpenVINO compiled of networks that were loaded, by a digest of each.
+_RECENT: dict[str, Compute] = {}
+_N_RECENT = 8
+_RECENT_LOCK = Lock()
+# Above black, of an 8-bit channel.
+_LEVELS = 255
+
+
+class _RefusedError(Exception):
+    """OpenVINO cannot take a network."""
+
+
+class FrozenNetwork(StoredNetwork):
+    """Hold a network, compute with it fast, and pickle as `StoredNetwork` does.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network, built. Its weights must not change any more.
+    """
+
+    # Both are made on first use in each process, and never pickled.
+    _compiled: dict[str, Compute] | None = None
+    _fastest: str | None = None
+
+    def compute(
+        self, inputs: Sequence[NDArray[np.float32]], engine: str
+    ) -> NDArray[np.float32]:
+        """Return the outputs for a batch, in inference mode.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            One array for each input of the network.
+        engine : {"keras", "openvino"}
+            What `engine_for` gave.
+        """
+        with without_retracing_advice():
+            return np.asarray(self._by(engine)(inputs), dtype=np.float32)
+
+    def engine_for(self, engine: str) -> str:
+        """Return "keras" or "openvino", the one that computes this network here.
+
+        "auto" takes OpenVINO where it is installed and works, else Keras.
+
+        Raises
+        ------
+        ValueError
+            If OpenVINO is asked for and cannot take this network, and as in
+            `check_engine`.
+        ImportError
+            As in `check_engine`.
+        """
+        check_engine(engine)
+        if engine == "auto":
+            with self._lock:
+                if self._fastest is None:
+                    self._fastest = self._find_fastest()
+                return self._fastest
+        if engine == "openvino":
+            try:
+                self._by("openvino")
+            except _RefusedError as error:
+                raise ValueError(
+                    f"engine='openvino': {error} Set engine='keras'."
+                ) from error
+        return engine
+
+    def _find_fastest(self) -> str:
+        if not _openvino_suits():
+            return "keras"
+        try:
+            self._by("openvino")
+        except _RefusedError as error:
+            warnings.warn(
+                f"{error} Keras computes it. Set engine='keras' to silence this.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return "keras"
+        return "openvino"
+
+    def _by(self, engine: str) -> Compute:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = {}
+            if engine not in self._compiled:
+                self._compiled[engine] = (
+                    self._by_openvino()
+                    if engine == "openvino"
+                    else _by_keras(self.model)
+                )
+            return self._compiled[engine]
+
+    def _by_openvino(self) -> Compute:
+        if self._stored is None:
+            return _by_openvino(self.model)
+        # A search over thresholds loads the same training again and again.
+        digest = hashlib.sha256(self._stored["config"].encode())
+        digest.update(self._stored["weights"])
+        key = digest.hexdigest()
+        # One at a time: two threads with copies of a network compile it once.
+        with _RECENT_LOCK:
+            if key not in _RECENT:
+                compiled = _by_openvino(self.model)
+                while len(_RECENT) >= _N_RECENT:
+                    _RECENT.pop(next(iter(_RECENT)))
+                _RECENT[key] = compiled
+            return _RECENT[key]
+
+
+def check_engine(engine: str) -> None:
+    """Raise unless `engine` is one that can be had here.
+
+    Raises
+    ------
+    ValueError
+        If it is not known, or Keras is not on the backend that it needs.
+    ImportError
+        If it is OpenVINO, and that is not installed.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}.")
+    if engine != "openvino":
+        return
+    if not _openvino_is_installed():
+        raise ImportError(
+            "engine='openvino' needs OpenVINO, which is not installed: python -m pip "
+            "install \"malariafuse[openvino]\", or set engine='auto'."
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "engine='openvino' needs Keras on TensorFlow, and here it is on "
+            f"{keras.backend.backend()}. Set engine='auto'."
+        )
+
+
+def engine_attribute(network: FrozenNetwork, engine: str) -> str:
+    """Return what computes `network`, for an attribute of an estimator.
+
+    Raises
+    ------
+    AttributeError
+        If `engine` cannot be had: scikit-learn looks at all attributes to show an
+        estimator, and takes no other error.
+    """
+    try:
+        return network.engine_for(engine)
+    except (ImportError, ValueError) as error:
+        raise AttributeError(str(error)) from error
+
+
+def _openvino_is_installed() -> bool:
+    found = importlib.util.find_spec("openvino")
+    # A mere folder of that name, as models are kept in, has no origin.
+    return found is not None and found.origin is not None
+
+
+def _openvino_suits() -> bool:
+    """Whether OpenVINO is at hand, and TensorFlow has no GPU that would be faster."""
+    if not _openvino_is_installed() or keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _by_keras(network: keras.Model) -> Compute:
+    """Compute `network` by Keras."""
+    if keras.backend.backend() == "tensorflow" and any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        for layer in all_layers(network)
+    ):
+        graph = _with_constant_weights(network)
+        return lambda inputs: graph(*inputs)
+    # Left to the first prediction, several threads would each make their own.
+    network.make_predict_function()
+    return lambda inputs: network.predict_on_batch(one_or_list(inputs))
+
+
+def _with_constant_weights(network: keras.Model) -> Any:
+    """Compile `network` with its weights inside.
+
+    TensorFlow then puts each batch normalization into the convolution before it.
+    MobileNetV2 takes half the time of `keras.Model.predict` that way, ResNet50V2 two
+    thirds. The first batch takes longer the more weights there are, so this is for
+    networks with batch normalization alone: VGG-16 would gain next to nothing.
+    """
+    import tensorflow as tf
+
+    def compute(*inputs: Any) -> Any:
+        # Read as numbers, outside of the graph that is being made.
+        with tf.init_scope():
+            numbers = [
+                [np.asarray(variable) for variable in variables]
+                for variables in (
+                    network.trainable_variables,
+                    network.non_trainable_variables,
+                )
+            ]
+        constants = [[tf.constant(array) for array in arrays] for arrays in numbers]
+        outputs, _ = network.stateless_call(
+            *constants, one_or_list(inputs), training=False
+        )
+        return outputs
+
+    return tf.function(
+        compute,
+        input_signature=[
+            tf.TensorSpec((None, *tensor.shape[1:]), tf.float32)
+            for tensor in network.inputs
+        ],
+        autograph=False,
+        jit_compile=False,
+    )
+
+
+def _by_openvino(network: keras.Model) -> Compute:
+    """Compute `network` by OpenVINO on the CPU, in the precision that it has."""
+    try:
+        factors, compiled = _compiled_by_openvino(network)
+    except Exception as error:
+        raise _RefusedError(f"OpenVINO cannot take this network: {error}") from error
+    request, lock = compiled.create_infer_request(), Lock()
+
+    def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        # One request is for one thread at a time, and so are its results.
+        with lock:
+            for (name, factor), values in zip(factors.items(), inputs, strict=True):
+                tensor = request.get_tensor(name)
+                tensor.shape = values.shape
+                # Into the memory of OpenVINO, which would copy them anyway.
+                np.multiply(values, np.float32(factor), out=tensor.data)
+            return np.array(request.infer()[0])
+
+    return compute
+
+
+def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
+    """Return by what to multiply the inputs, by their names, and what was compiled."""
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    # Its import reports to its makers that it is used, unless this module is missing.
+    # A program that sees images of patients reports to nobody.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    settings = {
+        "ENABLE_MMAP": "NO",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    # The limits that TensorFlow and the workers of joblib go by.
+    for limit in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
+        if os.environ.get(limit, "").isdecimal() and int(os.environ[limit]) > 0:
+            settings["INFERENCE_NUM_THREADS"] = os.environ[limit]
+            break
+    with keras_seed(0):
+        plain = storable_copy(network)
+    # In float32 throughout: OpenVINO itself decides what it computes in bfloat16, and
+    # keeps what follows the last weights out of it.
+    for layer in all_layers(plain):
+        if layer.dtype_policy.name == "mixed_bfloat16":
+            layer.dtype_policy = "float32"
+            settings["INFERENCE_PRECISION_HINT"] = "bf16"
+    factors = [1] * len(plain.inputs)
+    if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+        factors = [_LEVELS if len(tensor.shape) == 4 else 1 for tensor in plain.inputs]
+        plain = _taking_levels(plain, factors)
+    # What layers keep beside their weights becomes constant, too.
+    graph = convert_variables_to_constants_v2(
+        _with_constant_weights(plain).get_concrete_function()
+    ).graph
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "network.pb")
+        file.write_bytes(graph.as_graph_def().SerializeToString())
+        compiled = openvino.Core().compile_model(file, "CPU", settings)
+    names = [tensor.name for tensor in graph.inputs]
+    return dict(zip(names, factors, strict=True)), compiled
+
+
+def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
+    """Return `network` for inputs that were multiplied by `factors`.
+
+    The 256 levels of an 8-bit image are numbers in bfloat16, and their 255th parts are
+    not. OpenVINO puts the division into the weights of a convolution that follows.
+    """
+    inputs = [
+        keras.Input(tensor.shape[1:], dtype="float32") for tensor in network.inputs
+    ]
+    divided = [
+        values
+        if factor == 1
+        else keras.layers.Rescaling(1 / factor, dtype="float32")(values)
+        for values, factor in zip(inputs, factors, strict=True)
+    ]
+    return keras.Model(one_or_list(inputs), network(one_or_list(divided)))

@@ -1,0 +1,52 @@
+"""Layers and inputs of a network, and weights set so that nothing is left behind."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+
+def all_layers(network: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yield the layers inside of `network`, innermost first.
+
+    Networks within the network are entered, and so are layers made of layers.
+    """
+    inner = (
+        network.layers
+        if isinstance(network, keras.Model)
+        # Keras has no public name for the layers that a layer is made of.
+        else getattr(network, "_layers", ())
+    )
+    for layer in inner:
+        yield from all_layers(layer)
+        yield layer
+
+
+def one_or_list(values: Sequence[Any]) -> Any:
+    """Return what Keras takes for a network of as many inputs.
+
+    It tells one input from a list of one.
+    """
+    return values[0] if len(values) == 1 else list(values)
+
+
+def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:
+    """Set all weights of `network`, and what its layers derive from them."""
+    network.set_weights(weights)
+    for layer in all_layers(network):
+        if isinstance(layer, keras.layers.Normalization):
+            # It divides by numbers that it computed from its weights once.
+            layer.finalize_state()
+
+
+def head_layers(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers of the head of `network`, which decides on features.
+
+    They are the layers outside of networks within the network, as outside of a trunk or
+    a backbone; of a network without such parts, the last layer with weights.
+    """
+    outside = [layer for layer in network.layers if not isinstance(layer, keras.Model)]
+    if len(outside) < len(network.layers):
+        return outside
+    return [next(layer for layer in reversed(outside) if layer.weights)]

@@ -1,0 +1,232 @@
+"""Losses and measures of a training, and the model that is trained on them."""
+
+from typing import Any
+
+import keras
+
+from malariafuse._engine._layers import one_or_list
+
+LOSSES = ("crossentropy", "focal")
+_PACKAGE = "malariafuse"
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class LossOfCodes(keras.losses.Loss):
+    """A loss on one-hot targets, from class codes.
+
+    Parameters
+    ----------
+    loss : keras.losses.Loss
+        The loss on targets of shape (n_samples, n_classes).
+    n_classes : int
+        Number of classes.
+    **kwargs : dict
+        Passed to `keras.losses.Loss`.
+    """
+
+    def __init__(self, loss: keras.losses.Loss, n_classes: int, **kwargs: Any) -> None:
+        super().__init__(**{"reduction": loss.reduction, **kwargs})
+        self.loss, self.n_classes = loss, n_classes
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each sample."""
+        codes = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
+        return self.loss.call(keras.ops.one_hot(codes, self.n_classes), y_pred)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {
+            **super().get_config(),
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "n_classes": self.n_classes,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "LossOfCodes":
+        """Make the loss again."""
+        loss = keras.saving.deserialize_keras_object(config.pop("loss"))
+        return cls(loss, **config)
+
+
+def make_loss(
+    loss: str | keras.losses.Loss,
+    label_smoothing: float,
+    n_outputs: int,
+    *,
+    from_logits: bool = False,
+) -> keras.losses.Loss:
+    """Return a loss of class codes, shape (n_samples, 1), and probabilities or logits.
+
+    Parameters
+    ----------
+    loss : {"crossentropy", "focal"} or keras.losses.Loss
+        A loss object takes targets 0 and 1 for two classes, else one-hot targets
+        (class codes if it is a sparse one), and probabilities.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    n_outputs : int
+        1 for two classes, else their number.
+    from_logits : bool, default=False
+        Whether the loss is given logits.
+    """
+    losses = keras.losses
+    if isinstance(loss, losses.Loss):
+        if from_logits:
+            return OfLogits(loss, n_outputs)
+        if n_outputs == 1 or isinstance(loss, losses.SparseCategoricalCrossentropy):
+            return loss
+        return LossOfCodes(loss, n_outputs)
+    settings = {"label_smoothing": label_smoothing, "from_logits": from_logits}
+    if n_outputs == 1:
+        if loss == "focal":
+            return losses.BinaryFocalCrossentropy(**settings)
+        return losses.BinaryCrossentropy(**settings)
+    if loss == "focal":
+        # As the binary one: no class is weighted here.
+        return LossOfCodes(
+            losses.CategoricalFocalCrossentropy(alpha=1.0, **settings), n_outputs
+        )
+    if label_smoothing:
+        return LossOfCodes(losses.CategoricalCrossentropy(**settings), n_outputs)
+    return losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class OfLogits(keras.losses.Loss):
+    """A loss of the user's, which takes probabilities, of logits."""
+
+    def __init__(self, loss: keras.losses.Loss, n_outputs: int, **kwargs: Any) -> None:
+        super().__init__(**{"reduction": loss.reduction, **kwargs})
+        self.loss, self.n_outputs = loss, n_outputs
+        self.of_codes = make_loss(loss, 0.0, n_outputs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each sample."""
+        activation = "sigmoid" if self.n_outputs == 1 else "softmax"
+        probabilities = keras.activations.get(activation)(y_pred)
+        return self.of_codes.call(y_true, probabilities)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {
+            **super().get_config(),
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "n_outputs": self.n_outputs,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "OfLogits":
+        """Make the loss again."""
+        loss = keras.saving.deserialize_keras_object(config.pop("loss"))
+        return cls(loss, **config)
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class RecallOfClass(keras.metrics.Recall):
+    """Recall of one of the two classes that a sigmoid tells apart.
+
+    Parameters
+    ----------
+    code : {0, 1}
+        Code of the class.
+    name : str, default="recall"
+        Name of the measure.
+    **kwargs : dict
+        Passed to `keras.metrics.Recall`.
+    """
+
+    def __init__(self, code: int, name: str = "recall", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.code = code
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count a batch."""
+        if self.code == 0:
+            y_true, y_pred = 1 - y_true, 1 - y_pred
+        super().update_state(y_true, y_pred, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "code": self.code}
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class DeeplySupervised(keras.Model):
+    """Train on the loss of a network and those of each of its branches.
+
+    The one output has the probabilities of the network, which alone are measured, and
+    then the logits of each branch, side by side.
+    """
+
+    n_outputs: int
+    branch_loss: keras.losses.Loss
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the loss of the network plus the losses of all branches."""
+        n = self.n_outputs
+        loss = super().compute_loss(x, y, y_pred[:, :n], sample_weight, training)
+        for start in range(n, y_pred.shape[1], n):
+            loss += self.branch_loss(y, y_pred[:, start : start + n], sample_weight)
+        return loss
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> Any:
+        """Measure the probabilities of the network."""
+        probabilities = y_pred[:, : self.n_outputs]
+        return super().compute_metrics(x, y, probabilities, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {
+            **super().get_config(),
+            "n_outputs": self.n_outputs,
+            "branch_loss": keras.saving.serialize_keras_object(self.branch_loss),
+        }
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None
+    ) -> "DeeplySupervised":
+        """Make the model again."""
+        n_outputs, branch_loss = config.pop("n_outputs"), config.pop("branch_loss")
+        model = super().from_config(config, custom_objects=custom_objects)
+        model.n_outputs = n_outputs
+        model.branch_loss = keras.saving.deserialize_keras_object(branch_loss)
+        return model
+
+
+def make_trainer(
+    network: keras.Model,
+    branch_logits: str | None,
+    branch_loss: keras.losses.Loss | None = None,
+) -> keras.Model:
+    """Return a model of the layers of `network`, which stays without an optimizer.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The network to train.
+    branch_logits : str or None
+        Name of a layer that gives the logits of all branches, of shape (n_samples,
+        n_branches, n_outputs). If `network` has it, the branches are trained, too.
+    branch_loss : keras.losses.Loss, default=None
+        The loss of each branch, of logits.
+    """
+    entrance = one_or_list(network.inputs)
+    probabilities = network.outputs[0]
+    if branch_logits not in {layer.name for layer in network.layers}:
+        return keras.Model(entrance, probabilities)
+    logits = keras.layers.Flatten()(network.get_layer(branch_logits).output)
+    trainer = DeeplySupervised(
+        entrance, keras.layers.Concatenate(dtype="float32")([probabilities, logits])
+    )
+    trainer.n_outputs, trainer.branch_loss = probabilities.shape[1], branch_loss
+    return trainer

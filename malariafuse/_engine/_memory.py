@@ -1,0 +1,334 @@
+"""Trainings by name: done once and then taken from a cache on disk."""
+
+import hashlib
+import io
+import json
+import os
+import pickletools
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from os import PathLike
+from pathlib import Path, PurePath
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import cloudpickle
+import joblib
+import keras
+import numpy as np
+from filelock import FileLock
+from joblib import Memory
+
+from malariafuse._engine._data import TrainingData
+from malariafuse._engine._precision import resolve_precision
+from malariafuse._engine._settings import TrainingSettings
+from malariafuse._version import __version__
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_LOCKS = (type(threading.Lock()), type(threading.RLock()))
+# cloudpickle keeps the modules to pickle by value for the whole process.
+_REGISTRY = threading.Lock()
+
+
+def training_key(
+    build: Any, inputs: Any, data: TrainingData, settings: TrainingSettings
+) -> str:
+    """Return a name that two trainings share only if they are the same.
+
+    Parameters
+    ----------
+    build : callable
+        Builds the network.
+    inputs : Inputs
+        Makes the inputs of the network, before it is fitted.
+    data : TrainingData
+        Samples.
+    settings : TrainingSettings
+        Settings of the training.
+
+    Raises
+    ------
+    TypeError
+        If something that the training depends on cannot be compared.
+    """
+    digest = hashlib.sha256()
+    for samples in (data.samples, data.validation):
+        arrays = None if samples is None else vars(samples)
+        # An array in memory and the same one on disk are the same.
+        digest.update(joblib.hash(arrays, coerce_mmap=True).encode())
+    about = {
+        "data": (data.groups, data.n_classes, data.positive),
+        "settings": vars(settings),
+        "precision": resolve_precision(settings.precision),
+        "weights": _stamp(settings.initial_weights),
+        "policy": keras.config.dtype_policy().name,
+        "versions": (keras.__version__, keras.backend.backend(), __version__),
+    }
+    digest.update(_by_value((build, inputs, about)))
+    return digest.hexdigest()
+
+
+def train_once(
+    memory: str | Path | Memory | None, key: Callable[[], str], train: Callable[[], Any]
+) -> Any:
+    """Return ``train()``, or what it gave before under the same key in `memory`.
+
+    Raises
+    ------
+    TypeError
+        If `memory` is none of these.
+    """
+    cache = as_memory(memory)
+    if cache.location is None:
+        return train()
+    name = key()
+    # The workers of one search want the same training at the same time: the first one
+    # trains, the others wait for it.
+    locks = Path(cache.location) / "malariafuse-locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / f"{name}.lock"):
+        return cache.cache(_trained, ignore=["train"])(name, train)
+
+
+def as_memory(memory: str | Path | Memory | None) -> Memory:
+    """Return `memory` as a `joblib.Memory`, which stores nothing if it is None."""
+    if memory is None or isinstance(memory, str | Path):
+        return Memory(memory, verbose=0)
+    if not isinstance(memory, Memory):
+        raise TypeError(f"memory={memory!r}: expected None, a path or a joblib.Memory.")
+    return memory
+
+
+def _trained(key: str, train: Callable[[], Any]) -> Any:
+    return train()
+
+
+def _by_value(value: Any) -> bytes:
+    """Return a digest of `value`, with the functions and classes of the user in it.
+
+    Of code that is not installed, functions and classes count by what they do: by
+    their code, what they enclose, and the globals that they use, wherever that is.
+    Installed ones count by their names.
+    """
+    stream = io.BytesIO()
+    try:
+        with _users_modules_by_value():
+            _Pickler(stream, protocol=5).dump(value)
+    except Exception as error:
+        raise TypeError(
+            "memory and checkpoint tell trainings apart by all that they depend on, "
+            f"and something cannot be compared: {error} Set both to None, or leave it "
+            "out of the function that builds the network, of transformers and of "
+            "callbacks."
+        ) from error
+    return _digest_of_pickle(stream.getvalue())
+
+
+@contextmanager
+def _users_modules_by_value() -> Iterator[None]:
+    with _REGISTRY:
+        known = cloudpickle.list_registry_pickle_by_value()
+        users = [
+            module
+            for name, module in list(sys.modules.items())
+            if name not in known
+            and isinstance(module, ModuleType)
+            and module.__name__ == name
+            and _is_users(module)
+        ]
+        for module in users:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in users:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Return whether the code of `module` is the user's and may change at any time."""
+    if module.__name__.partition(".")[0] == __name__.partition(".")[0]:
+        return False
+    file = getattr(module, "__file__", None)
+    return file is not None and not _is_installed(str(file))
+
+
+@cache
+def _is_installed(file: str) -> bool:
+    return os.path.realpath(file).startswith(_INSTALLED)
+
+
+_INSTALLED = tuple(
+    {
+        os.path.realpath(path)
+        for name, path in sysconfig.get_paths().items()
+        if name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
+)
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Write what tells two objects apart, not what would make them again."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, _LOCKS):
+            return _kept, ("lock",)
+        if isinstance(obj, PurePath):
+            return _kept, ("path", str(obj))
+        if isinstance(obj, CodeType):
+            return _kept, ("code", _code(obj), _nested(obj))
+        if isinstance(obj, ModuleType) and _is_users(obj):
+            return _kept, ("module", obj.__name__, _source(obj), _constants(obj))
+        if isinstance(obj, keras.KerasTensor | keras.Variable):
+            return _kept, ("tensor", str(obj.shape), str(obj.dtype))
+        if _is_keras_object(obj):
+            # Keras pickles with the time of day.
+            config = keras.saving.serialize_keras_object(obj)
+            weights = obj.get_weights() if isinstance(obj, keras.layers.Layer) else []
+            return _kept, ("keras", json.dumps(config, sort_keys=True), weights)
+        if isinstance(obj, keras.callbacks.Callback):
+            # Without what Keras leaves in it after a training.
+            own = {
+                name: value
+                for name, value in vars(obj).items()
+                if name not in ("_model", "params", "validation_data")
+            }
+            return _kept, ("callback", type(obj), own)
+        reduced = super().reducer_override(obj)
+        if isinstance(obj, type) and isinstance(reduced, tuple):
+            # Without the number by which cloudpickle follows a class in one process.
+            function, arguments, *rest = reduced
+            return function, arguments[:4], *rest
+        if isinstance(obj, FunctionType) and isinstance(reduced, tuple):
+            function, arguments, (attributes, slots), *rest = reduced
+            # Which modules happen to be loaded does not matter.
+            slots = {
+                name: slot
+                for name, slot in slots.items()
+                if name != "_cloudpickle_submodules"
+            }
+            return function, arguments, (attributes, slots), *rest
+        if reduced is NotImplemented and not isinstance(obj, type):
+            # Of a transformer, or of a function with its arguments, with a file of
+            # weights, what is in the file counts.
+            held = (
+                obj.keywords
+                if isinstance(obj, partial)
+                else getattr(obj, "__dict__", {})
+            )
+            stamp = _stamp(held.get("weights"))
+            if stamp is not None:
+                return _kept, ("weights", stamp, obj.__reduce_ex__(4))
+        return reduced
+
+
+def _kept(*parts: Any) -> None:
+    """Stand in the pickle for what makes an object; it is never called."""
+
+
+def _is_keras_object(obj: Any) -> bool:
+    return isinstance(
+        obj,
+        keras.layers.Layer
+        | keras.optimizers.Optimizer
+        | keras.optimizers.schedules.LearningRateSchedule
+        | keras.losses.Loss
+        | keras.metrics.Metric
+        | keras.initializers.Initializer
+        | keras.regularizers.Regularizer,
+    )
+
+
+def _code(code: CodeType) -> str:
+    """Describe what `code` does, not the line on which it stands."""
+    constants = [
+        sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+        for constant in code.co_consts
+        if not isinstance(constant, CodeType)
+    ]
+    return repr(
+        (
+            code.co_code,
+            code.co_names,
+            code.co_varnames,
+            code.co_freevars,
+            code.co_cellvars,
+            code.co_argcount,
+            code.co_posonlyargcount,
+            code.co_kwonlyargcount,
+            code.co_flags,
+            constants,
+        )
+    )
+
+
+def _nested(code: CodeType) -> list[CodeType]:
+    return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+
+
+def _source(module: ModuleType) -> str:
+    file = Path(str(module.__file__))
+    content = file.read_bytes() if file.is_file() else b""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _constants(module: ModuleType) -> dict[str, Any]:
+    """Return the constants of a module, and the other modules of the user in it."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("__")
+        and (_is_plain(value) or (isinstance(value, ModuleType) and _is_users(value)))
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, (*value.keys(), *value.values())))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return isinstance(value, (*_PLAIN, np.generic, np.ndarray))
+
+
+def _stamp(weights: Any) -> tuple[int, int] | None:
+    """Return what changes with a file of weights, if that is one."""
+    if not isinstance(weights, str | PathLike) or not Path(weights).is_file():
+        return None
+    file = Path(weights).stat()
+    return file.st_size, file.st_mtime_ns
+
+
+def _digest_of_pickle(pickled: bytes) -> bytes:
+    """Return a digest that is the same for equal strings and for one string twice.
+
+    A pickle refers back to a string that it has written, by identity; whether two
+    equal strings are one object differs between processes.
+    """
+    digest = hashlib.sha256()
+    written: list[Any] = []
+    latest: Any = None
+    n_others = 0
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name in ("FRAME", "PROTO"):
+            continue
+        if opcode.name == "MEMOIZE":
+            # A text by itself, any other object by its place among the others.
+            n_others += not isinstance(latest, str)
+            written.append(latest if isinstance(latest, str) else n_others)
+            continue
+        if opcode.name in ("BINGET", "LONG_BINGET", "GET"):
+            argument = written[int(str(argument))]
+        elif opcode.name.endswith("UNICODE") or opcode.name == "BINUNICODE8":
+            argument = str(argument)
+        latest = argument
+        if isinstance(argument, str):
+            digest.update(b"text" + argument.encode(errors="surrogatepass") + b"\0")
+        elif isinstance(argument, bytes | bytearray):
+            digest.update(b"bytes" + argument)
+        else:
+            digest.update(f"{opcode.name} {argument!r}\n".encode())
+    return digest.digest()

@@ -1,0 +1,182 @@
+"""The optimizer and its learning rate over a whole training."""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._engine._settings import TrainingSettings
+
+_OPTIMIZERS = {
+    "adam": (keras.optimizers.Adam, 1e-3),
+    "adamw": (keras.optimizers.AdamW, 1e-3),
+    "sgd": (keras.optimizers.SGD, 0.05),
+}
+OPTIMIZERS = tuple(_OPTIMIZERS)
+SCHEDULES = ("constant", "cosine")
+
+Rates = NDArray[np.float32]
+
+
+def make_optimizer(
+    settings: TrainingSettings, factor: float, n_epochs: int, steps_per_epoch: int
+) -> tuple[keras.optimizers.Optimizer, Rates | None]:
+    """Return a new optimizer, and the learning rate of each step.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+        Settings of the training.
+    factor : float
+        Factor on the peak of the learning rate.
+    n_epochs, steps_per_epoch : int
+        Length of what the schedule spans.
+
+    Returns
+    -------
+    keras.optimizers.Optimizer
+        The optimizer, with the first of the rates.
+    ndarray of shape (n_steps,), float32, or None
+        Learning rates. None leaves the rate to a schedule that the user's optimizer
+        has.
+
+    Raises
+    ------
+    ValueError
+        If the user's optimizer has a schedule and `settings` ask for another.
+    """
+    optimizer = settings.optimizer
+    if isinstance(optimizer, keras.optimizers.Optimizer):
+        kind, config = type(optimizer), optimizer.get_config()
+        rate: Any = config["learning_rate"]
+    else:
+        kind, rate = _OPTIMIZERS[optimizer]
+        config = kind(rate).get_config()
+        if optimizer == "sgd":
+            config |= {"momentum": settings.momentum, "nesterov": True}
+    if settings.weight_decay is not None:
+        config["weight_decay"] = settings.weight_decay
+    if settings.ema_momentum is not None:
+        config |= {"use_ema": True, "ema_momentum": settings.ema_momentum}
+    rates = None
+    if not isinstance(rate, dict):
+        peak = rate if settings.learning_rate is None else settings.learning_rate
+        rates = learning_rates(
+            float(peak) * factor,
+            settings.schedule,
+            # Half of the training at most: a short one is not all warm-up.
+            round(min(settings.warmup_epochs, n_epochs / 2) * steps_per_epoch),
+            n_epochs * steps_per_epoch,
+        )
+        rate = float(rates[0])
+    elif (
+        settings.schedule != "constant"
+        or settings.warmup_epochs
+        or settings.learning_rate is not None
+        or settings.head_epochs
+    ):
+        raise ValueError(
+            "optimizer has a learning-rate schedule of its own: set "
+            "schedule='constant', warmup_epochs=0, head_epochs=0 and "
+            "learning_rate=None to use it, or give the optimizer a plain learning rate."
+        )
+    made = kind.from_config({**config, "learning_rate": rate})
+    # Decay pulls kernels to zero; biases and scales need no pull.
+    if made.weight_decay:
+        made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return made, rates
+
+
+def learning_rates(
+    peak: float, schedule: str, warmup_steps: int, n_steps: int
+) -> Rates:
+    """Return the learning rate of each step.
+
+    It rises linearly from a tenth of `peak`, and then stays there or falls to zero
+    along half a cosine, as by `keras.optimizers.schedules.CosineDecay`.
+
+    Parameters
+    ----------
+    peak : float
+        The highest rate.
+    schedule : {"cosine", "constant"}
+        What follows the warm-up.
+    warmup_steps, n_steps : int
+        Steps of the warm-up, and of all.
+
+    Returns
+    -------
+    ndarray of shape (n_steps,), float32
+        Learning rates.
+    """
+    # In float32 throughout, as Keras computes them.
+    top, first = np.float32(peak), np.float32(peak / 10)
+    rates = np.full(n_steps, top)
+    rising = np.arange(warmup_steps, dtype=np.float32) / np.float32(warmup_steps or 1)
+    rates[:warmup_steps] = (top - first) * rising + first
+    if schedule == "cosine":
+        n_falling = n_steps - warmup_steps
+        done = np.arange(n_falling, dtype=np.float32) / np.float32(max(n_falling, 1))
+        angle = np.float32(math.pi) * done
+        cosine = np.cos(angle.astype(np.float64)).astype(np.float32)
+        rates[warmup_steps:] = top * (np.float32(0.5) * (np.float32(1) + cosine))
+    return rates
+
+
+class FollowRates(keras.callbacks.Callback):
+    """Set the learning rate of each step.
+
+    Keras' own schedules live inside the optimizer and fail callbacks that set the rate.
+    With ``schedule="constant"``, these may: a rate that another callback sets becomes
+    the peak. A cosine and another callback would contradict each other.
+
+    Parameters
+    ----------
+    rates : ndarray of shape (n_steps,), float32
+        Learning rates.
+    schedule : {"cosine", "constant"}
+        Where the rates come from.
+    """
+
+    def __init__(self, rates: Rates, schedule: str) -> None:
+        super().__init__()
+        self._rates, self._schedule = rates, schedule
+        self._peak = float(rates.max())
+        self.start_at(0)
+
+    def start_at(self, step: int) -> None:
+        """Go on from a step of a training that was interrupted."""
+        self._step = step
+        # The optimizer begins with the first rate.
+        self._was_set = float(self._rates[max(step - 1, 0)])
+
+    def on_train_batch_begin(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Set the rate of this step."""
+        # On JAX the variables are copies that follow on demand.
+        if keras.backend.backend() == "jax":
+            self.model.jax_state_sync()
+        optimizer = self.model.optimizer
+        now = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        if now != self._was_set:
+            self._take_over(now)
+        rate, self._step = float(self._rates[self._step]), self._step + 1
+        if rate != now:
+            optimizer.learning_rate = rate
+        self._was_set = rate
+
+    def _take_over(self, peak: float) -> None:
+        """Make a rate that another callback set the peak from this step on."""
+        if self._schedule != "constant":
+            raise ValueError(
+                f"callbacks has one that set the learning rate to {peak:g}, which "
+                f"schedule={self._schedule!r} sets at each step: set "
+                "schedule='constant'."
+            )
+        warm = self._rates == np.float32(self._peak)
+        self._rates = self._rates * np.float32(peak / self._peak)
+        self._rates[warm] = peak
+        self._peak = peak

@@ -1,0 +1,49 @@
+"""In which floating type a network computes."""
+
+import keras
+
+from malariafuse._engine._cpu import cpu_flags
+from malariafuse._engine._layers import all_layers
+
+
+def resolve_precision(precision: str) -> str:
+    """Return "bfloat16" or "float32"; "auto" asks the CPU for instructions in bfloat16.
+
+    Without them, or where the CPU does not tell, float32 is faster or the safe answer.
+    """
+    if precision == "auto":
+        fast = cpu_flags() & {"amx_bf16", "avx512_bf16"}
+        return "bfloat16" if fast else "float32"
+    return precision
+
+
+def set_precision(network: keras.Model, precision: str) -> None:
+    """Make the layers of `network` compute in `precision`; weights stay float32.
+
+    Only this network changes, never Keras' global policy. A layer that was given a
+    floating type of its own, other than the default, keeps it.
+    """
+    default = keras.config.dtype_policy().name
+    wanted = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    for layer in all_layers(network):
+        if layer.dtype_policy.name == default:
+            layer.dtype_policy = wanted
+    # Probabilities need more than the 8 bits of bfloat16's significand: whatever makes
+    # them from the last weights on.
+    for layer in _from_the_end(network):
+        for part in (*all_layers(layer), layer):
+            part.dtype_policy = "float32"
+        if layer.weights:
+            break
+
+
+def _from_the_end(network: keras.Model) -> list[keras.layers.Layer]:
+    """Return the layers of `network`, last one first, networks in it taken apart."""
+    layers: list[keras.layers.Layer] = []
+    for layer in reversed(network.layers):
+        # The layers of a subclassed network are in no order of computation.
+        if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
+            layers += _from_the_end(layer)
+        else:
+            layers.append(layer)
+    return layers

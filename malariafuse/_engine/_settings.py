@@ -1,0 +1,75 @@
+"""What is chosen about one training."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Everything that decides how a network is trained, whichever network it is.
+
+    The fields have the names of the parameters of the classifiers, and mean the same.
+
+    Attributes
+    ----------
+    head_epochs, epochs : int
+        Epochs of the head alone, and then of all layers.
+    batch_size : int
+        Samples per step.
+    optimizer : str or keras.optimizers.Optimizer
+        "sgd", "adam", "adamw" or an optimizer to copy.
+    learning_rate, momentum, weight_decay : float or None
+        Settings of the optimizer; None takes its own.
+    schedule : str
+        "cosine" or "constant".
+    warmup_epochs : float
+        Epochs of rising learning rate.
+    loss : str or keras.losses.Loss
+        "crossentropy", "focal" or a loss.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    augmentation : sequence of str or keras.layers.Layer, or None
+        Random changes of images.
+    early_stopping : bool
+        Whether to stop by `monitor`.
+    monitor : str
+        Measure on the validation samples.
+    validation_fraction : float
+        Share of the samples to set aside.
+    n_iter_no_change : int
+        Epochs without improvement to wait.
+    ema_momentum : float or None
+        Momentum of averaged weights.
+    precision : str
+        "auto", "float32" or "bfloat16".
+    callbacks : sequence of keras.callbacks.Callback or callable, or None
+        The user's callbacks, or functions that make them.
+    initial_weights : keras.Model, path or None
+        Source of the first weights.
+    random_state : int or None
+        Seed of everything that is drawn; None draws one.
+    """
+
+    head_epochs: int
+    epochs: int
+    batch_size: int
+    optimizer: str | keras.optimizers.Optimizer
+    learning_rate: float | None
+    momentum: float
+    weight_decay: float | None
+    schedule: str
+    warmup_epochs: float
+    loss: Any
+    label_smoothing: float
+    augmentation: Any
+    early_stopping: bool
+    monitor: str
+    validation_fraction: float
+    n_iter_no_change: int
+    ema_momentum: float | None
+    precision: str
+    callbacks: Any
+    initial_weights: Any
+    random_state: int | None

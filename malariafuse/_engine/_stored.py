@@ -1,0 +1,138 @@
+"""A trained network that pickles small and loads anywhere."""
+
+import json
+from threading import RLock
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._engine._layers import set_weights
+from malariafuse._engine._process import keras_seed
+from malariafuse._version import __version__
+
+# Raised when a file written by this version could not be read by an older one.
+FORMAT = 1
+
+
+class StoredNetwork:
+    """Hold a `keras.Model`; pickle its configuration and weights and nothing else.
+
+    Neither the optimizer's state nor a compiled function is stored, and no code:
+    loading refuses Python code inside a configuration (Keras' safe mode).
+
+    Parameters
+    ----------
+    model : keras.Model
+        The network, built.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The network; after unpickling it is built on first use.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model: keras.Model | None = _without_xla(model)
+        self._stored: Any = None
+        # For whatever is made on first use: several threads may be the first.
+        self._lock = RLock()
+
+    @property
+    def model(self) -> keras.Model:
+        """The network itself."""
+        with self._lock:
+            if self._model is None:
+                self._model, self._stored = _without_xla(_restore(self._stored)), None
+            return self._model
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return _store(self._model) if self._stored is None else self._stored
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state.get("format") != FORMAT:
+            raise ValueError(
+                f"This network was stored by malariafuse {state.get('malariafuse')} in "
+                f"format {state.get('format')}; malariafuse {__version__} "
+                f"reads format {FORMAT}. Load it with the version that stored it, or "
+                "train again."
+            )
+        self._model, self._stored, self._lock = None, state, RLock()
+
+
+def _without_xla(model: keras.Model) -> keras.Model:
+    # Left to itself, Keras on TensorFlow compiles predictions by XLA: seconds of work
+    # for each batch size, and slower ones afterwards on a CPU.
+    if keras.backend.backend() == "tensorflow":
+        model.jit_compile = False
+    return model
+
+
+def storable_copy(model: keras.Model) -> keras.Model:
+    """Return a copy of `model` as it would be loaded again.
+
+    Raises ValueError if it could not be. Training the copy leaves `model`, which may be
+    used elsewhere, as it is.
+    """
+    try:
+        return _rebuild(keras.saving.serialize_keras_object(model), model.get_weights())
+    except Exception as error:
+        raise ValueError(
+            f"The network could be used but not be stored and loaded: {error} Use "
+            "no Lambda layer with Python code, and register layers of your own with "
+            "keras.saving.register_keras_serializable."
+        ) from error
+
+
+def _rebuild(config: dict[str, Any], weights: list[NDArray[Any]]) -> keras.Model:
+    # Safe mode: no Python code inside a configuration is run.
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    set_weights(model, weights)
+    return model
+
+
+def _store(model: keras.Model) -> dict[str, Any]:
+    # NumPy alone has no bfloat16; as float32 such weights are the same numbers.
+    weights = [
+        weight.astype(np.float32) if weight.dtype.kind == "V" else weight
+        for weight in model.get_weights()
+    ]
+    return {
+        "format": FORMAT,
+        "malariafuse": __version__,
+        "keras": keras.__version__,
+        "config": json.dumps(keras.saving.serialize_keras_object(model)),
+        "shapes": [(w.shape, w.dtype.str) for w in weights],
+        # One flat array of bytes: every pickler, skops included, writes it as it is.
+        "weights": np.frombuffer(b"".join(w.tobytes() for w in weights), np.uint8),
+    }
+
+
+def _restore(stored: dict[str, Any]) -> keras.Model:
+    try:
+        # The seeds drawn here are those of initial weights that are replaced at once.
+        with keras_seed(0):
+            return _rebuild(
+                json.loads(stored["config"]),
+                _unpack(stored["weights"], stored["shapes"]),
+            )
+    except Exception as error:
+        raise ValueError(
+            f"This network was stored with Keras {stored['keras']} and cannot be "
+            f"rebuilt by Keras {keras.__version__}: {error} If it has layers of your "
+            "own, import their module first and register them with "
+            "keras.saving.register_keras_serializable."
+        ) from error
+
+
+def _unpack(
+    packed: NDArray[np.uint8], shapes: list[tuple[tuple[int, ...], str]]
+) -> list[NDArray[Any]]:
+    arrays, start = [], 0
+    for shape, dtype in shapes:
+        stop = start + int(np.prod(shape)) * np.dtype(dtype).itemsize
+        arrays.append(packed[start:stop].view(dtype).reshape(shape))
+        start = stop
+    return arrays

@@ -1,0 +1,78 @@
+"""First weights of a network, from another one or from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from malariafuse._engine._layers import set_weights
+from malariafuse._engine._process import keras_seed
+
+
+def load_weights(network: keras.Model, source: keras.Model | str | Path | None) -> None:
+    """Give `network` the weights of another network of the same architecture.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The network.
+    source : keras.Model, path or None
+        A network, a file that Keras wrote (.keras, or .weights.h5), or None, which
+        leaves the weights as they are.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path names no file.
+    ValueError
+        If a file cannot be read, or the weights are of another architecture.
+    """
+    if source is None:
+        return
+    if isinstance(source, keras.Model):
+        weights = source.get_weights()
+        named = f"the network {source.name!r}"
+    else:
+        path = Path(source)
+        named = str(path)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"initial_weights={named!r}: there is no such file."
+            )
+        weights = _read(path, network)
+    wanted, found = ([w.shape for w in ws] for ws in (network.get_weights(), weights))
+    if wanted != found:
+        first = next(
+            (
+                i
+                for i, pair in enumerate(zip(wanted, found, strict=False))
+                if pair[0] != pair[1]
+            ),
+            min(len(wanted), len(found)),
+        )
+        sides = [
+            f"{shapes[first]}" if first < len(shapes) else "nothing"
+            for shapes in (found, wanted)
+        ]
+        raise ValueError(
+            f"initial_weights: {named} has {len(found)} arrays of weights, and the "
+            f"network {len(wanted)}; number {first} has {sides[0]} there and "
+            f"{sides[1]} here. Expected weights of the same architecture for the same "
+            "images."
+        )
+    set_weights(network, weights)
+
+
+def _read(path: Path, network: keras.Model) -> list[Any]:
+    try:
+        if path.suffix == ".keras":
+            # The seeds that loading draws are those of weights that are replaced.
+            with keras_seed(0):
+                return keras.saving.load_model(path, compile=False).get_weights()
+        network.load_weights(path)
+        return network.get_weights()
+    except Exception as error:
+        raise ValueError(
+            f"initial_weights={str(path)!r} cannot be read: {error} Expected a file "
+            "that Keras wrote: .keras, or .weights.h5 of the same architecture."
+        ) from error

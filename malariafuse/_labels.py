@@ -1,0 +1,34 @@
+"""Which of two classes is the positive one."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
+    """Return the index in two `classes` of the positive one, or None if nobody knows.
+
+    Numbers and booleans have a natural positive class, the last one. Strings have none:
+    sorted, "Uninfected" comes last.
+
+    Raises
+    ------
+    ValueError
+        If `pos_label` is not among `classes`.
+    """
+    if pos_label is not None:
+        if pos_label not in classes.tolist():
+            recoded = (
+                " VotingClassifier, StackingClassifier and their like code labels as "
+                "0, 1, ... in sorted order before their members see them: inside them, "
+                "pos_label is such a code."
+                if isinstance(pos_label, str) and classes.dtype.kind in "biu"
+                else ""
+            )
+            raise ValueError(
+                f"pos_label={pos_label!r}: expected None or one of the classes "
+                f"{classes.tolist()}.{recoded}"
+            )
+        return int(np.flatnonzero(classes == pos_label)[0])
+    return None if classes.dtype.kind in "OSTU" else 1

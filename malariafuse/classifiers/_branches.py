@@ -1,0 +1,252 @@
+"""From images to the inputs of a fused network: one from each branch."""
+
+import tempfile
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+from tqdm.auto import tqdm
+
+from malariafuse._engine._augmentation import augmented
+from malariafuse._engine._data import Rows, Shape
+from malariafuse._images import check_images, to_unit_float
+
+# Images that a branch turns into vectors at a time, and the floats that they may be.
+_CHUNK = 1024
+_CHUNK_BYTES = 2**26
+# Vectors of a whole training set that are larger than this are kept on disk.
+_IN_MEMORY_BYTES = 2**29
+# In standard deviations: what is further out would drown the other features.
+_FARTHEST = 5.0
+
+
+class BranchInputs:
+    """Each branch, a transformer of images, makes one input of a network.
+
+    A branch that makes images (4-D) makes them anew from each augmented batch, so that
+    all branches of a cell see it turned and stained alike. A branch that makes vectors
+    (2-D) makes them once in a training, from some views of each image; they are
+    standardized.
+
+    Parameters
+    ----------
+    branches : sequence of (str, transformer or "passthrough")
+        Not fitted; `fit` works on clones.
+    n_views : int, default=1
+        Views of each image that vectors are precomputed from: as it is, and
+        augmented ones.
+
+    Attributes
+    ----------
+    see_augmented : bool
+        Whether any branch makes images.
+    shapes : dict of str to tuple of int
+        Name and shape of one sample of each branch, in the order of the inputs.
+    transformers : dict of str to transformer
+        Fitted by `fit`; or "passthrough".
+    """
+
+    def __init__(self, branches: Sequence[tuple[str, Any]], n_views: int = 1) -> None:
+        self.transformers = {
+            name: branch if branch == "passthrough" else clone(branch)
+            for name, branch in branches
+        }
+        self.n_views = n_views
+
+    def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
+        """Fit the transformers on some rows, and look at what they make.
+
+        If that was done before, as in ``partial_fit``, they stay as they are.
+        """
+        if hasattr(self, "shapes"):
+            return self
+        self._dtype = images.dtype
+        self.shapes: dict[str, Shape] = {}
+        # Of the branches that make vectors.
+        self._scalers: dict[str, StandardScaler] = {}
+        fitted = [t for t in self.transformers.values() if t != "passthrough"]
+        if fitted:
+            # Images may be on disk, and rows copies: read once for all.
+            learned_from = self._as_fitted(images[rows])
+            for transformer in fitted:
+                transformer.fit(learned_from, codes[rows])
+        for name in self.transformers:
+            example = self._transformed(name, self._as_fitted(images[:2]))
+            self.shapes[name] = example.shape[1:]
+            if example.ndim == 2:
+                self._scalers[name] = StandardScaler()
+        return self
+
+    @property
+    def network_shape(self) -> dict[str, Shape]:
+        """Name and shape of one sample of each branch."""
+        return self.shapes
+
+    @property
+    def see_augmented(self) -> bool:
+        """Whether any branch makes images."""
+        return len(self._scalers) < len(self.transformers)
+
+    def precompute(
+        self,
+        images: NDArray[Any],
+        rows: Rows,
+        augmentation: Sequence[keras.layers.Layer] = (),
+        verbose: int | bool = 0,
+    ) -> list[NDArray[np.float32]]:
+        """Return the standardized vectors of each branch that makes vectors.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n_samples, height, width, channels)
+            All images.
+        rows : ndarray of int or slice
+            Rows to learn means and standard deviations from, unless they are known.
+        augmentation : sequence of keras.layers.Layer, default=()
+            Makes the views of the images but the first; without it there is one.
+        verbose : int or bool, default=0
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        list of ndarray of shape (n_samples, n_views, n_features)
+            One for each branch, in their order. Only `rows` have views but the first.
+        """
+        if not self._scalers:
+            return []
+        n_views = self.n_views if augmentation else 1
+        computed = {
+            name: _room_for((len(images), n_views, *self.shapes[name]))
+            for name in self._scalers
+        }
+        everything = np.arange(len(images))
+        # In the order of the file: a memory map then reads forward.
+        learned_from = np.sort(everything[rows])
+        image_bytes = np.dtype(np.float32).itemsize * np.prod(images.shape[1:])
+        chunk = int(np.clip(_CHUNK_BYTES // image_bytes, 1, _CHUNK))
+        # What is set aside for validation is seen as it is.
+        parts = [
+            (of_view[part], view)
+            for view, of_view in enumerate(
+                [everything] + [learned_from] * (n_views - 1)
+            )
+            for part in gen_batches(len(of_view), chunk)
+        ]
+        with tqdm(
+            total=sum(len(part) for part, _ in parts),
+            desc=", ".join(computed),
+            unit="image",
+            disable=not verbose,
+        ) as progress:
+            for part, view in parts:
+                seen = images[part]
+                if view:
+                    seen = augmented(seen, augmentation)
+                seen = self._as_fitted(seen)
+                for name, vectors in computed.items():
+                    vectors[part, view] = self._transformed(name, seen)
+                progress.update(len(seen))
+        for name, vectors in computed.items():
+            scaler = self._scalers[name]
+            # As they are, which they will be when they are predicted.
+            if not hasattr(scaler, "mean_"):
+                for part in gen_batches(len(learned_from), _CHUNK):
+                    scaler.partial_fit(vectors[learned_from[part], 0])
+            for part, view in parts:
+                vectors[part, view] = _standardized(scaler, vectors[part, view])
+        return list(computed.values())
+
+    def __call__(
+        self,
+        images: NDArray[Any],
+        precomputed: Sequence[NDArray[np.float32]] | None = None,
+    ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ...]:
+        """Return the inputs of the network for some images, one without a tuple.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n_samples, height, width, channels)
+            uint8, or floating in 0..1.
+        precomputed : sequence of ndarray, default=None
+            Vectors of these images from `precompute`; None computes them.
+        """
+        images = self._as_fitted(images)
+        ready = None if precomputed is None else iter(precomputed)
+        inputs = []
+        for name in self.transformers:
+            scaler = self._scalers.get(name)
+            if scaler is not None and ready is not None:
+                inputs.append(next(ready))
+                continue
+            output = self._transformed(name, images)
+            inputs.append(
+                to_unit_float(output)
+                if scaler is None
+                else _standardized(scaler, output)
+            )
+        return inputs[0] if len(inputs) == 1 else tuple(inputs)
+
+    def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Return images as bytes or floats, which some transformers treat apart."""
+        if self._dtype != np.uint8:
+            return to_unit_float(images)
+        if images.dtype != np.uint8:
+            return np.rint(images * 255).astype(np.uint8)
+        return images
+
+    def _transformed(self, name: str, images: NDArray[Any]) -> NDArray[Any]:
+        """Return the checked output of one branch."""
+        transformer = self.transformers[name]
+        if transformer == "passthrough":
+            return images
+        output = transformer.transform(images)
+        if hasattr(output, "toarray"):
+            raise TypeError(
+                f"The branch {name!r} gives a sparse matrix: expected dense vectors "
+                "or images. Set its transformer to dense output, or add a step that "
+                "calls toarray()."
+            )
+        values = np.asarray(output)
+        if values.ndim not in (2, 4):
+            raise ValueError(
+                f"The branch {name!r} gives an array of shape {values.shape}: expected "
+                "vectors (n_samples, n_features) or images (n_samples, height, width, "
+                "channels)."
+            )
+        if len(values) != len(images):
+            raise ValueError(
+                f"The branch {name!r} gives {len(values)} rows for {len(images)} "
+                "images: expected one row for each image."
+            )
+        if values.ndim == 4:
+            return check_images(values, name=f"The output of the branch {name!r}")
+        if values.shape[1] == 0 or values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"The branch {name!r} gives vectors of {values.shape[1]} features and "
+                f"dtype {values.dtype}: expected at least one number."
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"The branch {name!r} gives NaN or infinity: expected finite numbers. "
+                "Add an imputer to it, or mend its transformer."
+            )
+        return values
+
+
+def _standardized(scaler: StandardScaler, vectors: NDArray[Any]) -> NDArray[np.float32]:
+    scaled = scaler.transform(vectors.astype(np.float32, copy=False))
+    return np.clip(scaled, -_FARTHEST, _FARTHEST)
+
+
+def _room_for(shape: Shape) -> NDArray[np.float32]:
+    """Return an array to fill, on disk if it is large."""
+    if np.prod(shape) * np.dtype(np.float32).itemsize <= _IN_MEMORY_BYTES:
+        return np.empty(shape, dtype=np.float32)
+    # The file has no name any more, and is gone with the array.
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)
