@@ -57,6 +57,11 @@ class TableClassifier(TakesTables):
         # The networks have tests of their own; building them 200 times takes minutes.
         return linear_network
 
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        super().partial_fit(self._to_images(X), y, classes, sample_weight)
+        _check_n_features(self, X, reset=not hasattr(self, "n_features_in_"))
+        return self
+
     def predict_proba(self, X):
         return super().predict_proba(self._to_images(X))
 

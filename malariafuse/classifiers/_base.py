@@ -1,6 +1,5 @@
 """The one way in which every classifier trains, decides and is stored."""
 
-import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,19 +14,14 @@ from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import (
-    check_array,
-    check_consistent_length,
     check_random_state,
-    compute_sample_weight,
 )
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from malariafuse._engine._data import (
     PREDICTION_BATCH,
     ImageInputs,
     Inputs,
-    Samples,
     TrainingData,
     slices,
 )
@@ -41,7 +35,15 @@ from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._training import NetworkFunction, Training, Watch, train
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
-from malariafuse._parameters import Rule, check_parameter, check_parameters
+from malariafuse._parameters import Rule, check_parameters
+from malariafuse.classifiers._checks import (
+    check_decision,
+    check_samples,
+    check_threshold,
+    check_views,
+    make_samples,
+    validation_samples,
+)
 from malariafuse.classifiers._shared import TRAINING_RULES, describe_training
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -238,7 +240,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
             If the loss becomes NaN or infinite.
         """
         self._check_parameters()
-        images, labels = self._check_samples(X, y, groups)
+        images, labels = check_samples(self, X, y, groups)
         classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
@@ -246,14 +248,16 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
                 "classes."
             )
         data = TrainingData(
-            self._samples(images, labels, classes, sample_weight),
+            make_samples(images, labels, classes, sample_weight, self.class_weight),
             # Patients change a training only if they decide who validates it.
             None
             if groups is None or not self.early_stopping or X_val is not None
             else column_or_1d(groups),
-            self._validation(X_val, y_val, sample_weight_val, images, classes),
+            validation_samples(
+                self, X_val, y_val, sample_weight_val, images.shape[1:], classes
+            ),
             len(classes),
-            self._check_decision(classes, images.shape[1:]),
+            check_decision(self, classes, images.shape[1:]),
         )
         if self.early_stopping and groups is None and X_val is None:
             warnings.warn(
@@ -327,7 +331,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
             If the loss becomes NaN or infinite.
         """
         self._check_parameters()
-        images, labels = self._check_samples(X, y, None)
+        images, labels = check_samples(self, X, y)
         begun = hasattr(self, "classes_")
         if classes is None and not begun:
             raise ValueError(
@@ -356,11 +360,11 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
             self._network_function(),
             inputs,
             TrainingData(
-                self._samples(images, labels, every, sample_weight),
+                make_samples(images, labels, every, sample_weight, self.class_weight),
                 None,
                 None,
                 len(every),
-                self._check_decision(every, images.shape[1:]),
+                check_decision(self, every, images.shape[1:]),
             ),
             replace(settings, random_state=generator.randint(2**31 - 1)),
             Watch(self._watch().progress),
@@ -550,39 +554,6 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
                 "object: give it to the loss itself, or name the loss."
             )
 
-    def _check_decision(
-        self, classes: NDArray[Any], image_shape: tuple[int, ...]
-    ) -> int | None:
-        """Return the code of the positive class, if it is known."""
-        check_threshold(self.threshold, self.pos_label, classes)
-        if (
-            self.threshold != 0.5
-            and self.pos_label is None
-            and _labels_may_be_recoded(sys._getframe())
-        ):
-            raise ValueError(
-                f"threshold={self.threshold!r} in a member of a VotingClassifier or "
-                "StackingClassifier needs pos_label: labels are coded there as 0, 1, "
-                "... in sorted order, so nobody knows which class the last code is. Of "
-                "'Parasitized' and 'Uninfected', set pos_label=0; of 0 and 1, "
-                "pos_label=1."
-            )
-        check_views(self.test_time_views, image_shape)
-        positive = (
-            positive_column(self.pos_label, classes) if len(classes) == 2 else None
-        )
-        if self.monitor == "val_recall" and positive is None:
-            raise ValueError(
-                "monitor='val_recall' needs two classes, and pos_label if they are "
-                f"strings: the classes are {classes.tolist()}."
-            )
-        if self.monitor == "val_auc" and len(classes) > 2:
-            raise ValueError(
-                f"monitor='val_auc' needs two classes, and there are {len(classes)}: "
-                "expected monitor='val_loss' or 'val_accuracy'."
-            )
-        return positive
-
     def _check_continues(
         self, images: NDArray[Any], classes: NDArray[Any], what: str
     ) -> None:
@@ -593,96 +564,6 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
                 f"are {classes.tolist()}."
             )
         check_image_shape(self, images)
-
-    def _check_samples(
-        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None, suffix: str = ""
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return images and labels, checked."""
-        images = check_images(X, name=f"X{suffix}")
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target "
-                f"y{suffix} is None."
-            )
-        labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
-        check_classification_targets(labels)
-        patients = None if groups is None else column_or_1d(groups)
-        check_consistent_length(images, labels, patients)
-        return images, labels
-
-    def _samples(
-        self,
-        images: NDArray[Any],
-        labels: NDArray[Any],
-        classes: NDArray[Any],
-        sample_weight: ArrayLike | None,
-        suffix: str = "",
-    ) -> Samples:
-        """Return samples with class codes, which are places in sorted `classes`."""
-        known = np.isin(labels, classes)
-        if not known.all():
-            unknown = labels[~known].tolist()[0]
-            raise ValueError(
-                f"y{suffix} has the label {unknown!r}: expected one of "
-                f"{classes.tolist()}."
-            )
-        return Samples(
-            images,
-            np.searchsorted(classes, labels),
-            self._loss_weights(sample_weight, labels, suffix),
-        )
-
-    def _validation(
-        self,
-        X_val: ArrayLike | None,
-        y_val: ArrayLike | None,
-        sample_weight_val: ArrayLike | None,
-        images: NDArray[Any],
-        classes: NDArray[Any],
-    ) -> Samples | None:
-        """Return the samples to validate on, checked."""
-        if X_val is None:
-            for name, value in (
-                ("y_val", y_val),
-                ("sample_weight_val", sample_weight_val),
-            ):
-                if value is not None:
-                    raise ValueError(f"{name} is given without X_val: pass both.")
-            return None
-        seen, labels = self._check_samples(X_val, y_val, None, "_val")  # type: ignore[arg-type]
-        if seen.shape[1:] != images.shape[1:]:
-            raise ValueError(
-                f"X_val has images of shape {seen.shape[1:]}, and X of "
-                f"{images.shape[1:]}: expected the same shape."
-            )
-        return self._samples(seen, labels, classes, sample_weight_val, "_val")
-
-    def _loss_weights(
-        self, sample_weight: ArrayLike | None, labels: NDArray[Any], suffix: str
-    ) -> NDArray[np.float32]:
-        name = f"sample_weight{suffix}"
-        weights = np.ones(len(labels), dtype=np.float32)
-        if sample_weight is not None:
-            weights = check_array(
-                sample_weight,
-                ensure_2d=False,
-                ensure_all_finite=True,
-                dtype=np.float32,
-                input_name=name,
-            )
-            if weights.shape != labels.shape:
-                raise ValueError(
-                    f"{name}.shape == {weights.shape}, expected {labels.shape}: "
-                    "one weight for each sample."
-                )
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, labels)
-        if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
-            raise ValueError(
-                f"{name} or class_weight has values below 0, NaN or infinity, or "
-                "none but zeros: expected weights of at least 0, and one above it."
-            )
-        return weights.astype(np.float32)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -695,48 +576,6 @@ def with_both_classes(probabilities: NDArray[np.float32]) -> NDArray[np.float32]
     if probabilities.shape[1] == 1:
         return np.hstack([1 - probabilities, probabilities])
     return probabilities
-
-
-def check_threshold(threshold: float, pos_label: Any, classes: NDArray[Any]) -> None:
-    """Raise ValueError unless `threshold` can decide between the classes."""
-    check_parameter("threshold", threshold, TRAINING_RULES["threshold"])
-    if len(classes) > 2:
-        if threshold != 0.5 or pos_label is not None:
-            raise ValueError(
-                f"threshold={threshold!r} and pos_label={pos_label!r} with "
-                f"{len(classes)} classes: they decide between two. Leave them at 0.5 "
-                "and None; the most probable class is predicted."
-            )
-    elif positive_column(pos_label, classes) is None and threshold != 0.5:
-        raise ValueError(
-            f"threshold={threshold!r} needs to know which class is the positive one: "
-            f"set pos_label to one of {classes.tolist()}."
-        )
-
-
-def check_views(test_time_views: int, image_shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless images of this shape have so many views."""
-    rules = TRAINING_RULES["test_time_views"]
-    check_parameter("test_time_views", test_time_views, rules)
-    if test_time_views == 8 and image_shape[0] != image_shape[1]:
-        raise ValueError(
-            f"test_time_views=8 turns images, which must be square; these have "
-            f"{image_shape[0]} x {image_shape[1]} pixels. Use 4."
-        )
-
-
-def _labels_may_be_recoded(frame: Any) -> bool:
-    """Return whether a meta-estimator of scikit-learn may have coded the labels.
-
-    Nothing in the labels tells that "Parasitized" and "Uninfected" became 0 and 1
-    there, and that 1 is the healthy class. The function that fits the members of
-    voting and stacking classifiers is known by its name alone, in worker processes too.
-    """
-    while frame is not None:
-        if frame.f_code.co_name == "_fit_single_estimator":
-            return frame.f_globals.get("__name__", "").startswith("sklearn.")
-        frame = frame.f_back
-    return False
 
 
 def _mean_over_views(

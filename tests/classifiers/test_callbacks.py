@@ -170,7 +170,8 @@ def test_what_is_no_callback(callbacks, message):
 
 
 def trunk(input_shape, filters):
-    return keras.Sequential(normalized_network(input_shape, filters).layers[:-1])
+    layers = normalized_network(input_shape, filters).layers[:-1]
+    return keras.Sequential([keras.Input(input_shape), *layers])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sklearn.model_selection import (
 from support import dark_spots, fast, linear_network
 
 from malariafuse import KerasImageClassifier
-from malariafuse.classifiers._base import check_threshold
+from malariafuse.classifiers._checks import check_threshold
 
 X, Y, PATIENTS = dark_spots()
 NAMES = np.where(Y == 1, "Parasitized", "Uninfected")

@@ -1,0 +1,193 @@
+"""What classifiers check before they train: samples, and who decides between what."""
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from malariafuse._engine._data import Samples
+from malariafuse._images import check_images
+from malariafuse._labels import positive_column
+from malariafuse._parameters import check_parameter
+from malariafuse.classifiers._shared import TRAINING_RULES
+
+
+def check_samples(
+    estimator: Any,
+    X: ArrayLike,
+    y: ArrayLike | None,
+    groups: ArrayLike | None = None,
+    suffix: str = "",
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return images and labels, checked; errors name the arguments with `suffix`."""
+    images = check_images(X, name=f"X{suffix}")
+    if y is None:
+        raise ValueError(
+            f"{type(estimator).__name__} requires y to be passed, but the target "
+            f"y{suffix} is None."
+        )
+    labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
+    check_classification_targets(labels)
+    patients = None if groups is None else column_or_1d(groups)
+    check_consistent_length(images, labels, patients)
+    return images, labels
+
+
+def make_samples(
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    classes: NDArray[Any],
+    sample_weight: ArrayLike | None,
+    class_weight: Any,
+    suffix: str = "",
+) -> Samples:
+    """Return samples with class codes, which are places in sorted `classes`."""
+    known = np.isin(labels, classes)
+    if not known.all():
+        unknown = labels[~known].tolist()[0]
+        raise ValueError(
+            f"y{suffix} has the label {unknown!r}: expected one of {classes.tolist()}."
+        )
+    weights = _loss_weights(labels, sample_weight, class_weight, suffix)
+    return Samples(images, np.searchsorted(classes, labels), weights)
+
+
+def validation_samples(
+    estimator: Any,
+    X_val: ArrayLike | None,
+    y_val: ArrayLike | None,
+    sample_weight_val: ArrayLike | None,
+    image_shape: tuple[int, ...],
+    classes: NDArray[Any],
+) -> Samples | None:
+    """Return the samples to validate on, checked, or None if none are given."""
+    if X_val is None:
+        for name, value in (
+            ("y_val", y_val),
+            ("sample_weight_val", sample_weight_val),
+        ):
+            if value is not None:
+                raise ValueError(f"{name} is given without X_val: pass both.")
+        return None
+    images, labels = check_samples(estimator, X_val, y_val, suffix="_val")
+    if images.shape[1:] != image_shape:
+        raise ValueError(
+            f"X_val has images of shape {images.shape[1:]}, and X of {image_shape}: "
+            "expected the same shape."
+        )
+    return make_samples(
+        images, labels, classes, sample_weight_val, estimator.class_weight, "_val"
+    )
+
+
+def _loss_weights(
+    labels: NDArray[Any],
+    sample_weight: ArrayLike | None,
+    class_weight: Any,
+    suffix: str,
+) -> NDArray[np.float32]:
+    name = f"sample_weight{suffix}"
+    weights = np.ones(len(labels), dtype=np.float32)
+    if sample_weight is not None:
+        weights = check_array(
+            sample_weight,
+            ensure_2d=False,
+            ensure_all_finite=True,
+            dtype=np.float32,
+            input_name=name,
+        )
+        if weights.shape != labels.shape:
+            raise ValueError(
+                f"{name}.shape == {weights.shape}, expected {labels.shape}: one weight "
+                "for each sample."
+            )
+    if class_weight is not None:
+        weights = weights * compute_sample_weight(class_weight, labels)
+    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+        raise ValueError(
+            f"{name} or class_weight has values below 0, NaN or infinity, or none but "
+            "zeros: expected weights of at least 0, and one above it."
+        )
+    return weights.astype(np.float32)
+
+
+def check_decision(
+    estimator: Any, classes: NDArray[Any], image_shape: tuple[int, ...]
+) -> int | None:
+    """Return the code of the positive class, if it is known.
+
+    Raises
+    ------
+    ValueError
+        If `threshold`, `pos_label`, `test_time_views` or `monitor` do not fit the
+        classes or the images.
+    """
+    threshold, pos_label = estimator.threshold, estimator.pos_label
+    check_threshold(threshold, pos_label, classes)
+    if threshold != 0.5 and pos_label is None and _labels_may_be_recoded():
+        raise ValueError(
+            f"threshold={threshold!r} in a member of a VotingClassifier or "
+            "StackingClassifier needs pos_label: labels are coded there as 0, 1, ... "
+            "in sorted order, so nobody knows which class the last code is. Of "
+            "'Parasitized' and 'Uninfected', set pos_label=0; of 0 and 1, pos_label=1."
+        )
+    check_views(estimator.test_time_views, image_shape)
+    positive = positive_column(pos_label, classes) if len(classes) == 2 else None
+    if estimator.monitor == "val_recall" and positive is None:
+        raise ValueError(
+            "monitor='val_recall' needs two classes, and pos_label if they are "
+            f"strings: the classes are {classes.tolist()}."
+        )
+    if estimator.monitor == "val_auc" and len(classes) > 2:
+        raise ValueError(
+            f"monitor='val_auc' needs two classes, and there are {len(classes)}: "
+            "expected monitor='val_loss' or 'val_accuracy'."
+        )
+    return positive
+
+
+def check_threshold(threshold: float, pos_label: Any, classes: NDArray[Any]) -> None:
+    """Raise ValueError unless `threshold` can decide between the classes."""
+    check_parameter("threshold", threshold, TRAINING_RULES["threshold"])
+    if len(classes) > 2:
+        if threshold != 0.5 or pos_label is not None:
+            raise ValueError(
+                f"threshold={threshold!r} and pos_label={pos_label!r} with "
+                f"{len(classes)} classes: they decide between two. Leave them at 0.5 "
+                "and None; the most probable class is predicted."
+            )
+    elif positive_column(pos_label, classes) is None and threshold != 0.5:
+        raise ValueError(
+            f"threshold={threshold!r} needs to know which class is the positive one: "
+            f"set pos_label to one of {classes.tolist()}."
+        )
+
+
+def check_views(test_time_views: int, image_shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless images of this shape have so many views."""
+    rules = TRAINING_RULES["test_time_views"]
+    check_parameter("test_time_views", test_time_views, rules)
+    if test_time_views == 8 and image_shape[0] != image_shape[1]:
+        raise ValueError(
+            f"test_time_views=8 turns images, which must be square; these have "
+            f"{image_shape[0]} x {image_shape[1]} pixels. Use 4."
+        )
+
+
+def _labels_may_be_recoded() -> bool:
+    """Return whether a meta-estimator of scikit-learn may have coded the labels.
+
+    Nothing in the labels tells that "Parasitized" and "Uninfected" became 0 and 1
+    there, and that 1 is the healthy class. The function that fits the members of
+    voting and stacking classifiers is known by its name alone, in worker processes too.
+    """
+    frame: Any = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "_fit_single_estimator":
+            return str(frame.f_globals.get("__name__")).startswith("sklearn.")
+        frame = frame.f_back
+    return False
