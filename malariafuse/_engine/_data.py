@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from malariafuse._engine._augmentation import augmented
 from malariafuse._images import to_unit_float
@@ -133,12 +134,6 @@ class ImageInputs:
         return to_unit_float(images)
 
 
-def slices(n_samples: int, batch_size: int) -> Iterator[slice]:
-    """Yield the slices of successive batches."""
-    for start in range(0, n_samples, batch_size):
-        yield slice(start, min(start + batch_size, n_samples))
-
-
 class ImageBatches(keras.utils.PyDataset):
     """Batches of (inputs, targets, sample weights) for `keras.Model.fit`.
 
@@ -180,7 +175,7 @@ class ImageBatches(keras.utils.PyDataset):
         self.augmentation = augmentation
         self.error: Exception | None = None
         self.rows, self.generator = rows.copy(), generator
-        self.parts = list(slices(len(rows), batch_size))
+        self.parts = list(gen_batches(len(rows), batch_size))
 
     def __len__(self) -> int:
         return len(self.parts)

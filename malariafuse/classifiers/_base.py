@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import (
     check_random_state,
+    gen_batches,
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -23,7 +24,6 @@ from malariafuse._engine._data import (
     ImageInputs,
     Inputs,
     TrainingData,
-    slices,
 )
 from malariafuse._engine._inference import (
     FrozenNetwork,
@@ -501,7 +501,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
         return np.concatenate(
             [
                 _mean_over_views(outputs_of, images[part], self.test_time_views)
-                for part in slices(len(images), PREDICTION_BATCH)
+                for part in gen_batches(len(images), PREDICTION_BATCH)
             ]
         )
 

@@ -229,8 +229,3 @@ def describe_training(cls: T) -> T:
         "training_attributes": _ATTRIBUTES,
     }
     return cls
-
-
-def shared_names() -> tuple[str, ...]:
-    """Return the names of the shared parameters, in the order of each signature."""
-    return tuple(TRAINING_RULES)
