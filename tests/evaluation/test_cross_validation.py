@@ -151,7 +151,9 @@ class TestRefused:
     def test_labels_that_are_no_classes(self, data):
         X, y, patient = data
         names = np.array(["Uninfected", "Parasitized"])[y]
-        with pytest.raises(ValueError, match=r"y has the labels .*y == 'Parasitized'"):
+        with pytest.raises(
+            ValueError, match=r"y has the labels .*pos_label='Parasitized'"
+        ):
             cross_validate_patients(LogisticRegression(), X, names, patient)
         with pytest.raises(ValueError, match="y has no parasitized cell"):
             cross_validate_patients(LogisticRegression(), X, 0 * y, patient)
