@@ -1,7 +1,7 @@
 """Labels, probabilities and patients of cells, checked."""
 
+import sys
 import warnings
-from collections.abc import Hashable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -66,11 +66,8 @@ def check_cells(
     return Cells(target, probability, cluster, names, by_patient=True)
 
 
-def warn_of_suspicious(cells: Cells, *, stacklevel: int = 3) -> None:
-    """Warn of probabilities that are decisions, and of labels the wrong way round.
-
-    By default the warning points at the caller of the function that calls this.
-    """
+def warn_of_suspicious(cells: Cells) -> None:
+    """Warn of probabilities that are decisions, and of labels the wrong way round."""
     target, probability = cells.target, cells.probability
     values = np.unique(probability)
     if len(values) == 2 < len(probability):
@@ -79,7 +76,7 @@ def warn_of_suspicious(cells: Cells, *, stacklevel: int = 3) -> None:
             "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
             "predict_proba.",
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=_outside(),
         )
     if len(np.unique(target)) < 2:
         return
@@ -90,8 +87,16 @@ def warn_of_suspicious(cells: Cells, *, stacklevel: int = 3) -> None:
             "uninfected cells than for parasitized ones. Are the labels, pos_label or "
             "the columns of predict_proba the wrong way round?",
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=_outside(),
         )
+
+
+def _outside() -> int:
+    """Return the stack level, for who calls this, of the caller of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].startswith("malariafuse."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def check_target(
@@ -175,15 +180,40 @@ def check_sample_weight(
     return weight
 
 
+def check_scores(y_score: ArrayLike) -> NDArray[np.float64]:
+    """Return finite scores as floats."""
+    score = _real_numbers(_one_dimension(y_score, "y_score"), "y_score")
+    if not np.isfinite(score).all():
+        raise ValueError("y_score has NaN or infinity: expected finite numbers.")
+    return score
+
+
+def check_decisions(decisions: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
+    """Return whether each cell is called parasitized."""
+    called = check_target(decisions, name="decisions")
+    if len(called) != n_cells:
+        raise ValueError(
+            f"decisions has {len(called)} values for {n_cells} cells: expected one for "
+            "each."
+        )
+    return called == 1
+
+
+def check_plain(values: ArrayLike, name: str) -> None:
+    """Raise ValueError if some of `values` are masked or complex."""
+    _refuse_complex(_unmasked(values, name), name)
+
+
 def check_patients(
     groups: ArrayLike | None,
-    n_cells: int,
+    n_cells: int | None,
     *,
     at_least: int = 1,
     name: str = "groups",
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return the number of each cell's patient, and the patients in sorted order.
 
+    There are as many cells as patients in `groups` if `n_cells` is None.
     Bytes become text, and numbers in an array of objects numbers of one type. Patients
     that are objects without an order come in that of the cells.
     """
@@ -192,7 +222,7 @@ def check_patients(
     # An array of text would take a number among texts for text.
     known_type = hasattr(groups, "dtype")
     patients = _one_dimension(groups, name, dtype=None if known_type else object)
-    if len(patients) != n_cells:
+    if n_cells is not None and len(patients) != n_cells:
         raise ValueError(
             f"{name} has {len(patients)} patients for {n_cells} cells: expected one "
             "for each cell."
@@ -227,9 +257,9 @@ def check_patients(
 
 def _of_one_kind(patients: list[Any], name: str) -> NDArray[Any]:
     """Return patients that are objects as text or numbers, if they are such."""
-    kinds: dict[Hashable, Any] = {}
+    kinds: dict[type[Any], Any] = {}
     for patient in patients:
-        kinds.setdefault(_kind(patient), patient)
+        kinds.setdefault(kind_of_patient(patient), patient)
     if len(kinds) > 1:
         one, other, *_ = kinds.values()
         raise ValueError(
@@ -252,7 +282,8 @@ def _of_one_kind(patients: list[Any], name: str) -> NDArray[Any]:
     return objects
 
 
-def _kind(patient: Any) -> Hashable:
+def kind_of_patient(patient: Any) -> type[Any]:
+    """Return the type of a patient, the same one for all text and for all numbers."""
     if isinstance(patient, (str, bytes)):
         return str
     return Real if isinstance(patient, (Real, np.bool_)) else type(patient)
@@ -345,6 +376,8 @@ def _real_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 def _refuse_complex(array: NDArray[Any], name: str) -> None:
     if array.dtype.kind == "c" or (
         array.dtype.kind == "O"
-        and any(isinstance(value, (complex, np.complexfloating)) for value in array)
+        and any(
+            isinstance(value, (complex, np.complexfloating)) for value in array.flat
+        )
     ):
         raise ValueError(f"{name} has complex numbers: expected real numbers or text.")
