@@ -14,6 +14,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from malariafuse._labels import positive_column
+from malariafuse._parameters import POS_LABEL, check_parameter
 
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
@@ -119,17 +120,6 @@ def check_labels(y: ArrayLike, name: str, *, missing: bool = False) -> NDArray[A
     return labels
 
 
-def check_pos_label(pos_label: Any) -> None:
-    """Raise ValueError unless `pos_label` may be a label, or is None."""
-    if pos_label is not None and not isinstance(
-        pos_label, (str, bytes, Real, np.bool_)
-    ):
-        raise ValueError(
-            f"pos_label={pos_label!r}: expected None or one of the labels, a number or "
-            "text."
-        )
-
-
 def check_target(
     y_true: ArrayLike, *, name: str = "y_true", pos_label: Any = None
 ) -> NDArray[np.int64]:
@@ -139,7 +129,7 @@ def check_target(
     """
     labels = check_labels(y_true, name, missing=pos_label is None)
     found = pd.unique(labels)
-    check_pos_label(pos_label)
+    check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
         # Texts are refused before "1" is compared with 1.
         if labels.dtype.kind in "SUT" or not np.isin(labels, (0, 1)).all():

@@ -18,7 +18,7 @@ from malariafuse._cells import (
     check_patients,
     check_probability,
 )
-from malariafuse._parameters import Anything, Reals, Rules, check_parameters
+from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.model_selection import choose_threshold
 
@@ -142,7 +142,7 @@ class PatientTest(BaseEstimator):
             "confidence_level",
         ),
         (Reals(0, 1, open_at="both"),),
-    ) | {"pos_label": (Anything(),)}
+    ) | {"pos_label": POS_LABEL}
 
     def __init__(
         self,

@@ -7,12 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import (
-    check_labels,
-    check_lengths,
-    check_pos_label,
-    check_sample_weight,
-)
+from malariafuse._cells import check_labels, check_lengths, check_sample_weight
+from malariafuse._parameters import POS_LABEL, check_parameter
 
 # By how much sums of weights may miss a limit that they reach.
 ROUNDING = 1e-12
@@ -40,7 +36,7 @@ def _share(weight: NDArray[Any], among: NDArray[Any], right: NDArray[Any]) -> fl
 
 def check_two_labels(pos_label: Any, **arrays: NDArray[Any]) -> None:
     """Raise ValueError unless there are two labels at most, and one is positive."""
-    check_pos_label(pos_label)
+    check_parameter("pos_label", pos_label, POS_LABEL)
     # One by one: in a common array a number among texts would be text.
     labels = list(
         dict.fromkeys(

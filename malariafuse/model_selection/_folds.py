@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 
 from malariafuse._cells import check_length, check_patients, check_target
 from malariafuse._parameters import (
+    POS_LABEL,
     RANDOM_STATE,
-    Anything,
     Booleans,
     Integers,
     Rules,
@@ -97,7 +97,7 @@ class PatientKFold(BaseCrossValidator):
     _parameter_rules: ClassVar[Rules] = {
         "n_splits": (Integers(2),),
         "shuffle": (Booleans(),),
-        "pos_label": (Anything(),),
+        "pos_label": POS_LABEL,
         "random_state": RANDOM_STATE,
     }
     # In scikit-learn's metadata routing, groups reach this splitter unasked.

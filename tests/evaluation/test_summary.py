@@ -164,8 +164,8 @@ def test_patient_table(cells):
         called = y_prob[own] >= 0.7
         assert row["parasitized"] == y[own].sum()
         assert row["found"] == (called & (y[own] == 1)).sum()
-        assert row["false alarms"] == (called & (y[own] == 0)).sum()
-        assert row["mean probability"] == pytest.approx(y_prob[own].mean())
+        assert row["false_alarms"] == (called & (y[own] == 0)).sum()
+        assert row["mean_probability"] == pytest.approx(y_prob[own].mean())
         assert row["specificity"] == specificity_score(y[own], called.astype(int))
     infected = table["parasitized"] > 0
     assert table.loc[infected, "recall"].is_monotonic_increasing
