@@ -87,7 +87,7 @@ def check_images(
         raise ValueError(
             f"{name} contains NaN or infinity; floating images are in 0..1."
         )
-    if high < _BLACK:
+    if low >= 0 and high < _BLACK:
         _check_not_black(images, name)
     if low >= 0 and high <= 1:
         return images

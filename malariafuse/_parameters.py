@@ -5,15 +5,20 @@ subclass extends the table of its parent. `check_parameters` holds an estimator 
 its table, so that all of them refuse a value in the same words.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Number, Real
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 _Truth = bool | np.bool_
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 class Rule(Protocol):
@@ -262,7 +267,47 @@ def check_parameter(name: str, value: Any, rules: Sequence[Rule]) -> None:
             # A comma before it, where a rule has an "or" of its own.
             comma = "," if any(" or " in text for text in others) else ""
             last = f"{', '.join(others)}{comma} or {last}"
-        raise InvalidParameterError(f"{name}={value!r}: expected {last}.")
+        raise InvalidParameterError(f"{name}={brief(value)}: expected {last}.")
+
+
+def check_arguments(
+    **rules: Sequence[Rule],
+) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
+    """Make a decorator that holds arguments of a function against rules.
+
+    Parameters
+    ----------
+    **rules : sequence of Rule
+        The values that each of the named arguments takes.
+
+    Returns
+    -------
+    callable
+        The decorator. The decorated function raises as `check_parameter` does.
+    """
+
+    def decorate(
+        function: Callable[_Arguments, _Result],
+    ) -> Callable[_Arguments, _Result]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+            given = signature.bind(*args, **kwargs).arguments
+            for name in rules.keys() & given.keys():
+                check_parameter(name, given[name], rules[name])
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def brief(value: Any) -> str:
+    """Return `value` as code, cut short: an array or a file may be long, or private."""
+    shortened = reprlib.Repr()
+    shortened.maxother = shortened.maxstring = 80
+    return " ".join(shortened.repr(value).split())
 
 
 def check_parameters(estimator: Any) -> None:

@@ -239,7 +239,7 @@ NEEDED = {classifiers.KerasImageClassifier: {"network": print}}
 # Parameters that take any object, with the reason, by class and name.
 TAKES_ANYTHING = {}
 
-IMAGES = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+IMAGES = np.full((4, 8, 8, 3), 99, dtype=np.uint8)
 LABELS = [0, 1, 0, 1]
 DATA = {
     evaluation.PatientClassifier: ([0.1, 0.9, 0.2, 0.8], LABELS, [1, 1, 2, 2]),

@@ -61,8 +61,8 @@ def test_lengths_must_agree():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([], "y is empty: expected the label of at least one cell"),
-        (None, "y is None: expected the label of each cell"),
+        ([], "y is empty: expected at least one sample"),
+        (None, "y is None: expected one value for each sample"),
         ([0, np.nan, 1], "y has 1 missing values"),
     ],
 )
