@@ -1,7 +1,7 @@
 """Every public function and class, called with one argument that is wrong.
 
-Calls are found in the packages themselves: a new name is fuzzed as soon as it is public,
-with valid values for its other arguments out of `VALID`.
+Calls are found in the packages themselves: a new name is fuzzed as soon as it is
+public, with valid values for its other arguments out of `VALID`.
 """
 
 import importlib
