@@ -1,18 +1,15 @@
 """The places that cell images are read from: a folder, an archive, a table."""
 
-import lzma
 import os
-import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Protocol
 
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError
 from malariafuse._files._read import read_file
 from malariafuse.datasets._layout import CLASS_FOLDERS, PREFIX_FOLDER, select_cells
+from malariafuse.datasets._zip import ZipSource
 
 Listing = tuple[list[str], list[int]]
 
@@ -53,7 +50,7 @@ def open_source(path: Any) -> Source:
             f"path={where!r} is neither a folder nor a zip file. To read single image "
             "files, use malariafuse.preprocessing.ImageLoader."
         )
-    return ZipSource(where)
+    return ZipSource(where, _fingerprint([where, _stamp(where)]))
 
 
 class FolderSource:
@@ -107,48 +104,6 @@ class TableSource:
         yield read_file
 
 
-class ZipSource:
-    """A zip file with the layout of the NIH cell images, read without extracting."""
-
-    patients: list[Any] | None = None
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self.fingerprint = _fingerprint([where, _stamp(where)])
-
-    def listing(self) -> Listing:
-        with zipfile.ZipFile(self._where) as archive:
-            members = archive.infolist()
-        for member in members:
-            _check_member(member, self._where)
-        files = {member.filename for member in members if not member.is_dir()}
-        return select_cells(files, self._where)
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        with zipfile.ZipFile(self._where) as archive:
-
-            def read(name: str) -> bytes:
-                try:
-                    return archive.read(name)
-                # What zipfile raises for damage, encryption and unknown compression.
-                except (
-                    zipfile.BadZipFile,
-                    zlib.error,
-                    lzma.LZMAError,
-                    EOFError,
-                    OSError,
-                    RuntimeError,
-                ) as error:
-                    # bz2 reports damage as OSError. With a number it is one of the
-                    # operating system, which concerns the archive and no single file.
-                    if isinstance(error, OSError) and error.errno is not None:
-                        raise
-                    raise RefusedImageError(f"damaged in the zip: {error}") from error
-
-            yield read
-
-
 def _walk(where: str, prefix: str) -> Iterator[tuple[str, str]]:
     """Yield relative name and stamp of the files below, where images may lie."""
     in_class = bool(prefix) and prefix.split("/")[-2].lower() in CLASS_FOLDERS
@@ -171,20 +126,6 @@ def _stamp(path: str) -> str:
 
 def _fingerprint(parts: Sequence[str]) -> str:
     return sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _check_member(member: zipfile.ZipInfo, where: str) -> None:
-    name = member.filename
-    parts = re.split(r"[/\\]", name)
-    if parts[0] == "" or ".." in parts or re.match("[A-Za-z]:", name):
-        raise ValueError(
-            f"{where}: refused, because its member {name!r} points out of the archive."
-        )
-    if member.file_size > MAX_BYTES:
-        raise ValueError(
-            f"{where}: refused, because its member {name!r} unpacks to "
-            f"{member.file_size:,} bytes; an image of a cell has at most {MAX_BYTES:,}."
-        )
 
 
 def _as_path(path: Any) -> str:
