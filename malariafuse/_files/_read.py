@@ -67,16 +67,22 @@ def describe_refused(refused: dict[str, str]) -> str:
 
 @dataclass
 class CellIndex:
-    """The name and target of each image of an array, and the files that are not in."""
+    """The name of each image of an array, the files that are not in, and duplicates.
+
+    Attributes
+    ----------
+    filenames : list of str
+        The files of the images, in their order.
+    refused : dict of str to str
+        The files that could not be read, with reasons.
+    same_file, same_pixels : list of list of int
+        The positions of images whose files, or whose pixels, are equal, in sets.
+    """
 
     filenames: list[str]
-    target: list[int]
     refused: dict[str, str]
-
-    def check(self, on_error: str) -> None:
-        """Raise if files were refused, unless skipping them leaves both classes."""
-        if self.refused and (on_error == "raise" or len(set(self.target)) < 2):
-            raise ImageReadError(self.refused)
+    same_file: list[list[int]]
+    same_pixels: list[list[int]]
 
 
 def read_file(path: str) -> bytes:

@@ -33,8 +33,8 @@ def read_entry(entry: Path) -> tuple[NDArray[np.uint8], CellIndex] | None:
             raise ValueError(f"{_IMAGES} was changed after it had been written")
         images = np.load(entry / _IMAGES, mmap_mode="r")
         cells = CellIndex(**index)
-        if not len(images) == len(cells.filenames) == len(cells.target):
-            raise ValueError("images, file names and targets differ in number")
+        if len(images) != len(cells.filenames):
+            raise ValueError("images and file names differ in number")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         warnings.warn(
             f"The cached images in {str(entry)!r} are damaged and are read again from "

@@ -6,28 +6,22 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from malariafuse._files._decode import MAX_BYTES, RefusedImageError
-from malariafuse.datasets._layout import select_cells
 
 
 class ZipSource:
-    """A zip file with the layout of the NIH cell images, read without extracting."""
+    """A zip file of images, read without extracting."""
 
-    patients: list[Any] | None = None
-
-    def __init__(self, where: str, fingerprint: str) -> None:
+    def __init__(self, where: str) -> None:
         self._where = where
-        self.fingerprint = fingerprint
 
-    def listing(self) -> tuple[list[str], list[int]]:
+    def names(self) -> set[str]:
         with zipfile.ZipFile(self._where) as archive:
             members = archive.infolist()
         for member in members:
             _check_member(member, self._where)
-        files = {member.filename for member in members if not member.is_dir()}
-        return select_cells(files, self._where)
+        return {member.filename for member in members if not member.is_dir()}
 
     @contextmanager
     def reader(self) -> Iterator[Callable[[str], bytes]]:
