@@ -1,9 +1,8 @@
 """How cell images lie in folders, and what that says of them."""
 
 import os
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from malariafuse.datasets._classes import Classes, class_key, is_number
@@ -128,8 +127,7 @@ def place_files(
     copies: dict[int, dict[str, tuple[str, Place]]] = defaultdict(dict)
     left_out: Counter[str] = Counter()
     places_of: dict[tuple[str, ...], Place | None] = {}
-    for name, (*parts, file) in _without_litter(names, separators):
-        folders = tuple(parts)
+    for name, folders, file in _without_litter(names, separators):
         if folders not in places_of:
             places_of[folders] = place(folders, classes)
         found = places_of[folders]
@@ -172,8 +170,8 @@ def place_unlabeled(
     found = sorted(_without_litter(names, separators))
     if not found:
         raise ValueError(f"{where}: found no image.")
-    return [name for name, _ in found], [
-        parts[0].strip() if len(parts) == 2 else None for _, parts in found
+    return [name for name, _, _ in found], [
+        folders[0].strip() if len(folders) == 1 else None for _, folders, _ in found
     ]
 
 
@@ -184,12 +182,18 @@ def path_parts(path: str) -> list[str]:
 
 def _without_litter(
     names: Iterable[str], separators: str
-) -> Iterable[tuple[str, list[str]]]:
-    cut = re.compile(f"[{re.escape(separators)}]")
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield each name whole, and cut into its folders and the file."""
+    other = separators.replace("/", "")
+    folders_of: dict[str, tuple[str, ...]] = {}
     for name in names:
-        parts = cut.split(name)
-        if not any(map(is_litter, parts)):
-            yield name, parts
+        path = name.replace(other, "/") if other else name
+        folder, _, file = path.rpartition("/")
+        if folder not in folders_of:
+            folders_of[folder] = tuple(folder.split("/")) if folder else ()
+        folders = folders_of[folder]
+        if not is_litter(file) and not any(map(is_litter, folders)):
+            yield name, folders, file
 
 
 def _check_places(names: Sequence[str], places: Sequence[Place], where: str) -> None:

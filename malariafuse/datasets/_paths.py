@@ -144,9 +144,13 @@ def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
 
 
 def _matches(pattern: str, root: str | None) -> list[str]:
+    try:
+        paths = sorted(glob.glob(_under(root, pattern), recursive=True))
+    except ValueError as error:  # a NUL
+        raise ValueError(f"path={pattern!r} is no pattern: {error}.") from error
     found = [
         path
-        for path in sorted(glob.glob(_under(root, pattern), recursive=True))
+        for path in paths
         if not os.path.isdir(path) and not is_litter(os.path.basename(path))
     ]
     if not found:

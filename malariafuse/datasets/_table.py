@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from malariafuse.datasets._classes import Classes, class_key
@@ -192,6 +193,9 @@ def _as_values(table: Any, name: Any) -> list[Any]:
     values = [
         value.strip() if isinstance(value, str) else value for value in table[name]
     ]
+    for value in values:
+        if isinstance(value, list | tuple | set | dict | np.ndarray):
+            raise TypeError(f"The column {name!r} holds {value!r}; expected names.")
     missing = sum(1 for value in values if value == "" or pd.isna(value))
     if missing:
         raise ValueError(

@@ -108,6 +108,13 @@ def test_a_column_that_parts_patients_of_the_file_names_is_warned_of(cell_folder
     assert load(table).groups.tolist() == [10, 20, 10, 300, 300]
 
 
+def test_a_column_of_lists_is_an_error(flat):
+    table = pd.DataFrame({"path": FILES, "label": LABELS, "patient": [["x"]] * 4})
+
+    with pytest.raises(TypeError, match=r"'patient' holds \['x'\]; expected names"):
+        load(table, root=flat)
+
+
 def test_patients_lose_blanks_around_them(flat):
     table = pd.DataFrame(
         {"path": FILES, "label": LABELS, "patient": ["x", "x ", "y", " y"]}
@@ -357,6 +364,11 @@ def test_a_pattern_finds_what_a_folder_holds(cell_folder, monkeypatch):
         cells = load(pattern, **options)
         np.testing.assert_array_equal(cells.images, expected.images)
         np.testing.assert_array_equal(cells.target, expected.target)
+
+
+def test_a_pattern_with_a_nul_is_an_error():
+    with pytest.raises(ValueError, match="is no pattern"):
+        load("cells\0/*.png")
 
 
 def test_a_pattern_without_files_is_an_error(tmp_path):
