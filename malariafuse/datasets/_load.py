@@ -112,7 +112,8 @@ def load_cell_images(
         If files cannot be read, and `on_error` is "raise" or a whole class is lost.
     ValueError
         If there are no images or only one class, names do not tell the patients, a zip
-        file has members that point out of it or are too large, or a parameter is wrong.
+        file is damaged as a whole or has members that point out of it, or a parameter
+        is wrong.
     FileNotFoundError
         If `path` does not exist.
 
@@ -135,7 +136,8 @@ def load_cell_images(
     Color profiles and gamma marks are ignored. Refused are: truncated and damaged
     files, animated and multi-page files, more than 8 bits a channel, CMYK and other
     color spaces, sides of fewer than 4 pixels, more than 4096 * 4096 pixels, files of
-    more than 64 MiB.
+    more than 64 MiB, packed or unpacked, and what is no regular file: folders, named
+    pipes, devices and sockets.
 
     The cache knows files by path, size and time of change. It is never emptied: delete
     the folders ``cells-*`` in it to free space, and ``tmp-*``, which a killed process

@@ -1,15 +1,15 @@
 """The places that cell images are read from: a folder, an archive, a table."""
 
 import os
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Protocol
 
 from malariafuse._files._read import read_file
+from malariafuse._files._shown import short_repr
 from malariafuse.datasets._layout import CLASS_FOLDERS, PREFIX_FOLDER, select_cells
-from malariafuse.datasets._zip import ZipSource
+from malariafuse.datasets._zip import ZipSource, is_zip
 
 Listing = tuple[list[str], list[int]]
 
@@ -45,7 +45,7 @@ def open_source(path: Any) -> Source:
         return FolderSource(where)
     if not os.path.exists(where):
         raise FileNotFoundError(f"path={where!r} does not exist.")
-    if not zipfile.is_zipfile(where):
+    if not is_zip(where):
         raise ValueError(
             f"path={where!r} is neither a folder nor a zip file. To read single image "
             "files, use malariafuse.preprocessing.ImageLoader."
@@ -104,33 +104,47 @@ class TableSource:
         yield read_file
 
 
-def _walk(where: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield relative name and stamp of the files below, where images may lie."""
+def _walk(
+    where: str, prefix: str, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, str]]:
+    """Yield relative name and stamp of the files below, where images may lie.
+
+    A link to a folder that it lies in counts as a file, so that the walk ends.
+    """
     in_class = bool(prefix) and prefix.split("/")[-2].lower() in CLASS_FOLDERS
+    above = (*above, os.path.realpath(where))
     with os.scandir(where) as entries:
         for entry in entries:
             name = prefix + entry.name
-            if not entry.is_dir():
+            if not _is_folder(entry) or os.path.realpath(entry.path) in above:
                 yield name, f"{name}\n{_stamp(entry.path)}"
             elif in_class or entry.name.lower() in {*CLASS_FOLDERS, PREFIX_FOLDER}:
-                yield from _walk(entry.path, name + "/")
+                yield from _walk(entry.path, name + "/", above)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; refused when it is read
+        return False
 
 
 def _stamp(path: str) -> str:
     try:
         stat = os.stat(path)
-    except OSError as error:  # reported with its reason when the file is read
+    # Reported with its reason when the file is read.
+    except (OSError, ValueError) as error:
         return str(error)
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _fingerprint(parts: Sequence[str]) -> str:
-    return sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _as_path(path: Any) -> str:
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"The column 'path' holds {path!r}; expected paths.")
+        raise TypeError(f"The column 'path' holds {short_repr(path)}; expected paths.")
     return os.fspath(path)
 
 

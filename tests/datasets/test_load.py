@@ -197,15 +197,6 @@ def test_a_zip_that_points_out_of_itself_is_refused(cell_folder, zip_folder, nam
         load(packed, on_error="skip")
 
 
-def test_a_zip_bomb_is_refused(cell_folder, zip_folder):
-    packed = zip_folder(cell_folder)
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("Parasitized/C9.png", bytes(2**26 + 1))
-
-    with pytest.raises(ValueError, match=r"C9.png' unpacks to 67,108,865 bytes"):
-        load(packed, on_error="skip")
-
-
 def test_a_damaged_member_is_refused(cell_folder, zip_folder):
     packed = zip_folder(cell_folder)
     data = bytearray(packed.read_bytes())
@@ -244,11 +235,11 @@ def test_a_damaged_member_is_refused_however_it_is_packed(
 def test_an_archive_that_cannot_be_read_blames_no_image(
     cell_folder, zip_folder, monkeypatch
 ):
-    def fail(archive, name):
+    def fail(archive, member):
         raise OSError(errno.EIO, "Input/output error")
 
     packed = zip_folder(cell_folder)
-    monkeypatch.setattr(zipfile.ZipFile, "read", fail)
+    monkeypatch.setattr(zipfile.ZipFile, "open", fail)
 
     with pytest.raises(OSError, match="Input/output error"):
         load(packed, on_error="skip")
