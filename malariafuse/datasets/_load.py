@@ -5,7 +5,6 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -17,8 +16,8 @@ from tqdm.auto import tqdm
 
 from malariafuse._files._read import CellIndex, describe_refused, read_images
 from malariafuse._files._resize import check_image_size
-from malariafuse.datasets._cache import read_entry, write_entry
-from malariafuse.datasets._home import data_home
+from malariafuse.datasets._cache import through_cache
+from malariafuse.datasets._home import cache_folder
 from malariafuse.datasets._patients import patient_ids
 from malariafuse.datasets._sources import Source, open_source
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 TARGET_NAMES = ("uninfected", "parasitized")
 # Part of every cache key: raise it when the same files would give other pixels.
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
 
 
 def load_cell_images(
@@ -110,6 +109,8 @@ def load_cell_images(
     ------
     ImageReadError
         If files cannot be read, and `on_error` is "raise" or a whole class is lost.
+    OSError
+        If the cache cannot be read or written. The message names its folder.
     ValueError
         If there are no images or only one class, names do not tell the patients, a zip
         file is damaged as a whole or has members that point out of it, or a parameter
@@ -139,9 +140,11 @@ def load_cell_images(
     more than 64 MiB, packed or unpacked, and what is no regular file: folders, named
     pipes, devices and sockets.
 
-    The cache knows files by path, size and time of change. It is never emptied: delete
-    the folders ``cells-*`` in it to free space, and ``tmp-*``, which a killed process
-    leaves behind.
+    The cache knows files by path, size and time of change. Each call compares what it
+    finds there with a stored SHA-256, which takes about a second for 500 MB, and reads
+    the files again, with a warning, if an image or a label has changed. The cache is
+    never emptied: delete ``cells-*`` in it to free space, and ``tmp-*``, which a killed
+    process leaves behind.
 
     Examples
     --------
@@ -162,6 +165,7 @@ def load_cell_images(
     size = check_image_size(image_size)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
+    folder = cache_folder(cache)
     source = open_source(path)
 
     def fill(take: Callable[[NDArray[np.uint8]], None]) -> CellIndex:
@@ -175,14 +179,13 @@ def load_cell_images(
             verbose=verbose,
         )
 
-    if cache is False:
+    if folder is None:
         blocks: list[NDArray[np.uint8]] = []
         index = fill(blocks.append)
         images = np.concatenate(blocks)
     else:
         key = _cache_key(source.fingerprint, size, keep_aspect)
-        entry = data_home(None if cache is True else cache) / f"cells-{key}"
-        images, index = _through_cache(entry, (*size, 3), fill)
+        images, index = through_cache(folder / f"cells-{key}", (*size, 3), fill)
         index.check(on_error)
     if index.refused:
         warnings.warn(
@@ -245,20 +248,6 @@ def _cache_key(fingerprint: str, size: tuple[int, int], keep_aspect: bool) -> st
     versions = [_CACHE_FORMAT, cv2.__version__, PIL.__version__]
     parts = json.dumps([fingerprint, size, bool(keep_aspect), versions])
     return sha256(parts.encode()).hexdigest()[:32]
-
-
-def _through_cache(
-    entry: Path,
-    shape: tuple[int, ...],
-    fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
-) -> tuple[NDArray[np.uint8], CellIndex]:
-    found = read_entry(entry)
-    if found is None:
-        write_entry(entry, shape, fill)
-        found = read_entry(entry)
-    if found is None:
-        raise OSError(f"The cache entry {str(entry)!r} vanished while it was read.")
-    return found
 
 
 def _find_groups(
