@@ -5,7 +5,6 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,10 +17,10 @@ from malariafuse._files._read import CellIndex, ImageReadError
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import Booleans, check_parameter
 from malariafuse.datasets._bunch import make_bunch
-from malariafuse.datasets._cache import read_entry, write_entry
+from malariafuse.datasets._cache import through_cache
 from malariafuse.datasets._classes import Classes, check_classes
 from malariafuse.datasets._groups import check_patient_of
-from malariafuse.datasets._home import data_home
+from malariafuse.datasets._home import cache_folder
 from malariafuse.datasets._listing import Listing
 from malariafuse.datasets._reading import read_listing
 from malariafuse.datasets._sources import list_source
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 # Part of every cache key: raise it when the same files would give other pixels, or
 # when the index of an entry has other fields.
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 
 
 def load_cell_images(
@@ -158,10 +157,12 @@ def load_cell_images(
     ------
     ImageReadError
         If files cannot be read, and `on_error` is "raise" or a whole class is lost.
+    OSError
+        If the cache cannot be read or written. The message names its folder.
     ValueError
         If there are no images or only one class, folders or labels name no known
-        class, labels are reversed, nothing tells the patients, a zip file has members
-        that point out of it or are too large, or a parameter is wrong.
+        class, labels are reversed, nothing tells the patients, a zip file is damaged
+        as a whole or has members that point out of it, or a parameter is wrong.
     TypeError
         If `path`, `classes`, `columns`, `root` or `patient_of` is of a wrong type.
     FileNotFoundError
@@ -187,7 +188,8 @@ def load_cell_images(
     Color profiles and gamma marks are ignored. Refused are: truncated and damaged
     files, animated and multi-page files, more than 8 bits a channel, CMYK and other
     color spaces, sides of fewer than 4 pixels, more than 4096 * 4096 pixels, files of
-    more than 64 MiB.
+    more than 64 MiB, packed or unpacked, and what is no regular file: folders, named
+    pipes, devices and sockets.
 
     **Folders and zip files.** All folders are searched. The outermost one that names a
     class is the class of a file. Class folders must lie side by side, at any depth.
@@ -209,9 +211,11 @@ def load_cell_images(
     `patient_of` has to say so. Without labels, `groups` is None where nothing tells
     the patients.
 
-    The cache knows files by path, size and time of change. It is never emptied: delete
-    the folders ``cells-*`` in it to free space, and ``tmp-*``, which a killed process
-    leaves behind.
+    The cache knows files by path, size and time of change. Each call compares what it
+    finds there with a stored SHA-256, which takes about a second for 500 MB, and reads
+    the files again, with a warning, if an image has changed. The cache is
+    never emptied: delete ``cells-*`` in it to free space, and ``tmp-*``, which a killed
+    process leaves behind.
 
     Examples
     --------
@@ -233,6 +237,7 @@ def load_cell_images(
     size = check_image_size(image_size)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
+    folder = cache_folder(cache)
     check_parameter("labels", labels, (Booleans(),))
     known = check_classes(classes)
     listing = list_source(
@@ -253,14 +258,13 @@ def load_cell_images(
         _check_refused(index, listing, on_error)
         return index
 
-    if cache is False:
+    if folder is None:
         blocks: list[NDArray[np.uint8]] = []
         index = fill(blocks.append)
         images = np.concatenate(blocks)
     else:
         key = _cache_key(listing.fingerprint, size, keep_aspect)
-        entry = data_home(None if cache is True else cache) / f"cells-{key}"
-        images, index = _through_cache(entry, (*size, 3), fill)
+        images, index = through_cache(folder / f"cells-{key}", (*size, 3), fill)
         _check_refused(index, listing, on_error)
     cells, remarks = make_bunch(images, index, listing, known, patient_of)
     for remark in remarks:
@@ -297,17 +301,3 @@ def _cache_key(fingerprint: str, size: tuple[int, int], keep_aspect: bool) -> st
     versions = [_CACHE_FORMAT, cv2.__version__, PIL.__version__]
     parts = json.dumps([fingerprint, size, bool(keep_aspect), versions])
     return sha256(parts.encode()).hexdigest()[:32]
-
-
-def _through_cache(
-    entry: Path,
-    shape: tuple[int, ...],
-    fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
-) -> tuple[NDArray[np.uint8], CellIndex]:
-    found = read_entry(entry)
-    if found is None:
-        write_entry(entry, shape, fill)
-        found = read_entry(entry)
-    if found is None:
-        raise OSError(f"The cache entry {str(entry)!r} vanished while it was read.")
-    return found

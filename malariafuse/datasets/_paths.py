@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from malariafuse._files._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._folder import listing_of, walk
 from malariafuse.datasets._layout import (
@@ -26,7 +27,7 @@ from malariafuse.datasets._listing import (
 def as_path(path: Any, what: str) -> str:
     """Return `path` as text, or raise TypeError."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise TypeError(f"{what} {path!r}; expected paths.")
+        raise TypeError(f"{what} {short_repr(path)}; expected paths.")
     return os.fsdecode(path)
 
 

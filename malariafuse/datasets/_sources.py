@@ -2,7 +2,6 @@
 
 import glob
 import os
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from malariafuse.datasets._listing import Listing, stamp
 from malariafuse.datasets._paths import list_classes, list_paths, list_pattern
 from malariafuse.datasets._reversal import check_folders_against_labels
 from malariafuse.datasets._table import list_table, read_csv
-from malariafuse.datasets._zip import ZipSource
+from malariafuse.datasets._zip import ZipSource, is_zip
 
 _TABLES = (".csv", ".tsv")
 _EXPECTED = (
@@ -80,10 +79,11 @@ def _list_place(
         return list_folder(where, classes, labels)
     if not os.path.exists(where):
         raise FileNotFoundError(f"path={where!r} does not exist.")
-    if where.casefold().endswith(_TABLES):
+    # A pipe would never end.
+    if where.casefold().endswith(_TABLES) and os.path.isfile(where):
         root = os.path.dirname(where) if root is None else root
         return list_table(read_csv(where), classes, labels, root, columns)
-    if not zipfile.is_zipfile(where):
+    if not is_zip(where):
         raise ValueError(
             f"path={where!r} is neither a folder nor a zip file nor a table (.csv, "
             ".tsv). To read single image files, use "

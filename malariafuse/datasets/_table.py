@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from malariafuse._files._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._layout import SPLITS
 from malariafuse.datasets._listing import Listing, name_some, stamp_all
@@ -195,7 +196,9 @@ def _as_values(table: Any, name: Any) -> list[Any]:
     ]
     for value in values:
         if isinstance(value, list | tuple | set | dict | np.ndarray):
-            raise TypeError(f"The column {name!r} holds {value!r}; expected names.")
+            raise TypeError(
+                f"The column {name!r} holds {short_repr(value)}; expected names."
+            )
     missing = sum(1 for value in values if value == "" or pd.isna(value))
     if missing:
         raise ValueError(

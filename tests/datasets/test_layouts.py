@@ -6,10 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from malariafuse.datasets import ImageReadError, load_cell_images, patient_ids
+from malariafuse.datasets._classes import check_classes
+from malariafuse.datasets._layout import place_files
 
 from .conftest import save_cell
+
+# What operating systems leave behind, as the notes of load_cell_images say.
+LITTER = {
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "@eadir",
+    "lost+found",
+    "$recycle.bin",
+    "system volume information",
+}
 
 
 def load(path, **options):
@@ -363,6 +378,25 @@ def test_no_file_is_left_out_for_its_name(draw, name):
 
         assert cells.groups.tolist() == [1, 3, 2]
         assert cells.filenames[1] == str(root / "Parasitized" / name)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="/"), min_size=1).filter(
+            lambda name: not name.startswith(".") and name.casefold() not in LITTER
+        ),
+        min_size=1,
+        unique=True,
+    )
+)
+def test_every_file_in_a_class_folder_is_taken(names):
+    names = [f"cell_images/Parasitized/{name}" for name in names]
+
+    placed = place_files(names, check_classes(None), "somewhere")
+
+    assert sorted(placed.names) == sorted(names)
+    assert {place.target for place in placed.places} == {1}
+    assert not placed.left_out
 
 
 def test_a_name_with_a_newline_in_a_zip_is_read(draw, zip_folder):

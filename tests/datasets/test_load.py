@@ -1,8 +1,6 @@
 import errno
-import json
 import pickle
 import shutil
-import time
 import zipfile
 from pathlib import Path
 
@@ -191,15 +189,6 @@ def test_a_zip_that_points_out_of_itself_is_refused(cell_folder, zip_folder, nam
         load(packed, on_error="skip")
 
 
-def test_a_zip_bomb_is_refused(cell_folder, zip_folder):
-    packed = zip_folder(cell_folder)
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("Parasitized/C9.png", bytes(2**26 + 1))
-
-    with pytest.raises(ValueError, match=r"C9.png' unpacks to 67,108,865 bytes"):
-        load(packed, on_error="skip")
-
-
 def test_a_damaged_member_is_refused(cell_folder, zip_folder):
     packed = zip_folder(cell_folder)
     data = bytearray(packed.read_bytes())
@@ -238,11 +227,11 @@ def test_a_damaged_member_is_refused_however_it_is_packed(
 def test_an_archive_that_cannot_be_read_blames_no_image(
     cell_folder, zip_folder, monkeypatch
 ):
-    def fail(archive, name):
+    def fail(archive, member):
         raise OSError(errno.EIO, "Input/output error")
 
     packed = zip_folder(cell_folder)
-    monkeypatch.setattr(zipfile.ZipFile, "read", fail)
+    monkeypatch.setattr(zipfile.ZipFile, "open", fail)
 
     with pytest.raises(OSError, match="Input/output error"):
         load(packed, on_error="skip")
@@ -435,190 +424,6 @@ def test_the_error_pickles_and_cuts_long_lists():
 def test_wrong_parameters_are_named(cell_folder, option, value):
     with pytest.raises(ValueError, match=f"{option}="):
         load(cell_folder, **{option: value})
-
-
-# --- the cache ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def cached(tmp_path):
-    """Load through a cache; the entries of the cache."""
-    cache = tmp_path / "cache"
-
-    def load_cached(path, **options):
-        return load(path, cache=cache, **options)
-
-    def entries():
-        return sorted(cache.iterdir())
-
-    return load_cached, entries
-
-
-@pytest.mark.parametrize("kind", ["folder", "zip", "table"])
-def test_the_second_call_maps_the_images_without_reading_files(
-    cell_folder, zip_folder, cached, monkeypatch, kind
-):
-    load_cached, _ = cached
-    plain = load(cell_folder)
-    source = {
-        "folder": cell_folder,
-        "zip": zip_folder(cell_folder),
-        "table": pd.DataFrame({"path": plain.filenames, "label": plain.target}),
-    }[kind]
-    first = load_cached(source)
-    monkeypatch.setattr("malariafuse._files._read.decode_image", None)
-
-    second = load_cached(source)
-
-    for cells in (first, second):
-        assert isinstance(cells.images, np.memmap)
-        assert not cells.images.flags.writeable
-        np.testing.assert_array_equal(cells.images, plain.images)
-    assert first.keys() == second.keys()
-    np.testing.assert_array_equal(first.filenames, second.filenames)
-    np.testing.assert_array_equal(first.groups, second.groups)
-
-
-def test_other_parameters_are_other_entries(cell_folder, cached):
-    load_cached, entries = cached
-    for options in ({}, {"keep_aspect": True}, {"image_size": (12, 16)}):
-        load_cached(cell_folder, **options)
-
-    assert len(entries()) == 3
-
-
-def test_a_changed_file_is_read_again(cell_folder, cached):
-    load_cached, _ = cached
-    before = load_cached(cell_folder).images.copy()
-    save_cell(cell_folder / "cell_images" / CELLS[0], seed=99)
-
-    after = load_cached(cell_folder).images
-
-    assert (before[0] != after[0]).any()
-    np.testing.assert_array_equal(before[1:], after[1:])
-
-
-def test_a_new_file_is_read(cell_folder, cached):
-    load_cached, _ = cached
-    load_cached(cell_folder)
-    save_cell(cell_folder / "cell_images" / "Parasitized" / "C3_new.png", seed=9)
-
-    assert load_cached(cell_folder).groups.tolist() == [1, 2, 3, 1, 30, 30]
-
-
-def cut(entry):
-    with open(entry / "images.npy", "r+b") as file:
-        file.truncate(1000)
-
-
-def overwrite(entry):
-    time.sleep(0.02)  # the clock of a file system ticks coarsely
-    with open(entry / "images.npy", "r+b") as file:
-        file.seek(500)
-        file.write(b"garbage")
-
-
-def remove_images(entry):
-    (entry / "images.npy").unlink()
-
-
-def remove_index(entry):
-    (entry / "index.json").unlink()
-
-
-def garble_index(entry):
-    (entry / "index.json").write_bytes(b"\xff{")
-
-
-def shorten_index(entry):
-    index = json.loads((entry / "index.json").read_text())
-    index["filenames"].pop()
-    (entry / "index.json").write_text(json.dumps(index))
-
-
-def replace_index(entry):
-    (entry / "index.json").write_text("[]")
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        cut,
-        overwrite,
-        remove_images,
-        remove_index,
-        garble_index,
-        shorten_index,
-        replace_index,
-    ],
-)
-def test_a_damaged_entry_is_rebuilt_with_a_warning(cell_folder, cached, damage):
-    load_cached, entries = cached
-    expected = load_cached(cell_folder).images.copy()
-    damage(entries()[0])
-
-    with pytest.warns(UserWarning, match="are damaged and are read again") as seen:
-        cells = load_cached(cell_folder)
-
-    assert seen[0].filename == __file__
-    np.testing.assert_array_equal(cells.images, expected)
-    np.testing.assert_array_equal(load_cached(cell_folder).images, expected)
-
-
-def test_a_failed_call_leaves_nothing_in_the_cache(damaged_folder, cached):
-    load_cached, entries = cached
-    with pytest.raises(ImageReadError):
-        load_cached(damaged_folder)
-
-    assert entries() == []
-
-
-def test_an_entry_that_another_process_wrote_meanwhile_is_used(
-    cell_folder, cached, monkeypatch
-):
-    load_cached, entries = cached
-    rename = Path.rename
-
-    def lose_the_race(new, entry):
-        shutil.copytree(new, entry)
-        return rename(new, entry)
-
-    monkeypatch.setattr(Path, "rename", lose_the_race)
-
-    cells = load_cached(cell_folder)
-
-    np.testing.assert_array_equal(cells.images, load(cell_folder).images)
-    assert len(entries()) == 1
-
-
-def test_the_default_cache_is_named_by_the_environment(
-    cell_folder, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("MALARIAFUSE_DATA", str(tmp_path / "data"))
-
-    load(cell_folder, cache=True)
-
-    assert len(list((tmp_path / "data").glob("cells-*"))) == 1
-
-
-def test_the_default_cache_is_that_of_the_user(cell_folder, tmp_path, monkeypatch):
-    monkeypatch.delenv("MALARIAFUSE_DATA", raising=False)
-    monkeypatch.setattr(
-        "malariafuse.datasets._home.user_cache_path", lambda name: tmp_path / name
-    )
-
-    load(cell_folder, cache=True)
-
-    assert len(list((tmp_path / "malariafuse").glob("cells-*"))) == 1
-
-
-def test_a_cache_that_cannot_be_written_is_an_error_that_says_what_to_do(
-    cell_folder, tmp_path
-):
-    (tmp_path / "file").write_text("not a folder")
-
-    with pytest.raises(OSError, match=r"Cannot write to the cache folder.*cache=False"):
-        load(cell_folder, cache=tmp_path / "file" / "cache")
 
 
 # --- real cells --------------------------------------------------------------------
