@@ -195,8 +195,10 @@ def load_cell_images(
     class is the class of a file. Class folders must lie side by side, at any depth.
     Above or right inside them there may be ``train/``, ``val/`` (``valid/``,
     ``validation/``) and ``test/``. One more folder inside a class folder is a patient.
-    ``Thumbs.db``, ``desktop.ini``, hidden files and the like are no images; any other
-    file in a class folder is read, or is an error. Images elsewhere are left out with a
+    Files and folders that operating systems leave behind are no images: those whose
+    names begin with a dot, ``Thumbs.db``, ``desktop.ini``, ``__MACOSX``, ``@eaDir``,
+    ``lost+found``, ``$RECYCLE.BIN`` and ``System Volume Information``. Any other file
+    in a class folder is read, or is an error. Images elsewhere are left out with a
     warning. A nested second copy, ``cell_images/cell_images/``, is left out, and is an
     error if it holds other files.
 

@@ -18,9 +18,10 @@ def check_folders_against_labels(
     Raises
     ------
     ValueError
-        If nearly all images of both classes lie in the folder of the other.
+        If nearly all images of all classes lie in the folder of another.
     """
-    words = classes.words()
+    # One letter, as the name of a user or a disk, says nothing.
+    words = {word: i for word, i in classes.words().items() if len(word) > 1}
     said = [_folder_target(name, words) for name in names]
     against = [
         f"{name} ({classes.names[label]})"
@@ -29,18 +30,27 @@ def check_folders_against_labels(
     ]
     if not against:
         return []
+    # Folders of one class alone prove nothing: those of infected patients may hold
+    # uninfected cells.
     shares = [
         sum(label != folder for label in labels) / len(labels)
-        for folder in (0, 1)
+        for folder in range(len(classes.names))
         if (labels := [t for t, s in zip(target, said, strict=True) if s == folder])
     ]
-    if classes.is_binary and len(shares) == 2 and min(shares) >= _NEARLY_ALL:
+    if len(shares) > 1 and min(shares) >= _NEARLY_ALL:
+        count = f"{len(against)} of {len(names)} images lie in a folder"
+        if classes.is_binary:
+            raise ValueError(
+                f"The labels seem to be reversed: {count} that says the opposite, for "
+                f"example {against[0]}. 1 is {TARGET_NAMES[1]} and 0 is "
+                f"{TARGET_NAMES[0]} here; Keras and TensorFlow Datasets number the "
+                "folders by the alphabet, which makes Parasitized 0. Pass "
+                "classes={0: 1, 1: 0} to turn them round."
+            )
         raise ValueError(
-            f"The labels seem to be reversed: {len(against)} of {len(names)} images "
-            f"lie in a folder that says the opposite, for example {against[0]}. 1 is "
-            f"{TARGET_NAMES[1]} and 0 is {TARGET_NAMES[0]} here; Keras and TensorFlow "
-            "Datasets number the folders by the alphabet, which makes Parasitized 0. "
-            "Pass classes={0: 1, 1: 0} to turn them round."
+            f"The labels seem to be in another order: {count} of another class, for "
+            f"example {against[0]}. Name the classes in the order of the labels, here "
+            f"{list(classes.names)}."
         )
     return [
         f"{len(against)} of {len(names)} images lie in a class folder that contradicts "

@@ -39,7 +39,6 @@ _SYNONYMS = {
         "donor",
         "donorid",
         "pid",
-        "group",
         "groups",
     ),
     "split": ("split", "subset", "partition"),

@@ -266,6 +266,33 @@ def test_folders_of_infected_patients_may_hold_uninfected_cells(tmp_path):
         assert load(table, root=tmp_path).target.sum() == 1
 
 
+def test_folders_of_one_letter_contradict_nothing(tmp_path):
+    for seed, name in enumerate(["n/a.png", "n/b.png"]):
+        save_cell(tmp_path / name, seed)
+    table = pd.DataFrame({"path": ["n/a.png", "n/b.png"], "label": [1, 0]})
+
+    assert load(table, root=tmp_path, patient_of=None).target.tolist() == [1, 0]
+
+
+def test_life_stages_in_another_order_are_an_error(tmp_path):
+    stages = ["ring", "schizont", "trophozoite"]
+    names = [f"{stage}/{i}.png" for stage in stages for i in range(2)]
+    for seed, name in enumerate(names):
+        save_cell(tmp_path / name, seed)
+    table = pd.DataFrame({"path": names, "label": [0, 0, 1, 1, 2, 2]})
+    options = {"root": tmp_path, "patient_of": None}
+
+    assert load(table, classes=stages, **options).target.tolist() == [0, 0, 1, 1, 2, 2]
+    with pytest.raises(
+        ValueError, match="another order: 6 of 6 images lie in a folder"
+    ):
+        load(table, classes=["schizont", "trophozoite", "ring"], **options)
+    with pytest.warns(
+        UserWarning, match=r"4 of 6 images .*trophozoite/0.png \(schizont"
+    ):
+        load(table, classes=["ring", "trophozoite", "schizont"], **options)
+
+
 def test_a_dict_that_swaps_the_classes_is_an_error(by_class):
     folder = by_class[0].parent.parent
 
