@@ -39,7 +39,7 @@ def make_bunch(
         index.same_pixels,
         filename=filenames,
         target=target,
-        group=groups,
+        patient=groups,
         split=split,
     )
     twice = [position for found in index.same_file for position in found]

@@ -51,9 +51,9 @@ def find_duplicates(
             The number of the set of equal images, from 0 on.
         position : int
             The position of the image in `images`.
-        filename, target, group, split
+        filename, target, patient, split
             What was given for the image; only the columns of what was given.
-        target_differs, group_differs, split_differs : bool
+        target_differs, patient_differs, split_differs : bool
             Whether images of the set have several classes, patients or sides; only the
             columns of what was given.
 
@@ -94,7 +94,7 @@ def find_duplicates(
         sets,
         filename=_column(filenames, "filenames", len(X)),
         target=_column(target, "target", len(X)),
-        group=_column(groups, "groups", len(X)),
+        patient=_column(groups, "groups", len(X)),
         split=_column(split, "split", len(X)),
     )
 
@@ -117,7 +117,7 @@ def duplicate_table(
 ) -> pd.DataFrame:
     """Return the table of `find_duplicates` for sets of positions.
 
-    `columns` has the values of all images under filename, target, group and split.
+    `columns` has the values of all images under filename, target, patient and split.
     """
     rows = np.array([position for found in sets for position in found], dtype=np.int64)
     numbers = np.repeat(np.arange(len(sets)), [len(found) for found in sets])
@@ -125,7 +125,7 @@ def duplicate_table(
     for name, values in columns.items():
         if values is not None:
             table[name] = values[rows]
-    for name in ("target", "group", "split"):
+    for name in ("target", "patient", "split"):
         if name in table:
             several = table.groupby("duplicate_set")[name].transform("nunique") > 1
             table[f"{name}_differs"] = several.astype(bool)
@@ -147,7 +147,7 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
             "A score on them says nothing about new cells.",
         ),
         (
-            "group_differs",
+            "patient_differs",
             "under several patients",
             "A split by patient may put them on both sides.",
         ),

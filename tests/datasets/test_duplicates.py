@@ -53,9 +53,9 @@ def test_the_same_file_twice_is_reported(copies):
     assert table["filename"].tolist() == cells.filenames[:2].tolist()
     assert table["same_file"].tolist() == [True, True]
     assert table["target"].tolist() == [1, 1]
-    assert table["group"].tolist() == [1, 1]
+    assert table["patient"].tolist() == [1, 1]
     assert not table["target_differs"].any()
-    assert not table["group_differs"].any()
+    assert not table["patient_differs"].any()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_same_file_twice_is_reported(copies):
             "Uninfected/C2_a.png",
             "Parasitized/C3_b.png",
             "under several patients",
-            "group_differs",
+            "patient_differs",
         ),
         (
             "train/Parasitized/C1_a.png",
@@ -154,9 +154,9 @@ def test_without_duplicates_the_table_is_empty(cell_folder):
         "filename",
         "same_file",
         "target",
-        "group",
+        "patient",
         "target_differs",
-        "group_differs",
+        "patient_differs",
     ]
 
 
@@ -193,7 +193,7 @@ def test_one_bit_makes_a_difference_and_the_layout_in_memory_none():
         table = find_duplicates(same, target=[1, 0, 1, 1], groups=["x", "x", "y", "y"])
         assert table["position"].tolist() == [0, 1]
         assert table["target_differs"].tolist() == [True, True]
-        assert table["group_differs"].tolist() == [False, False]
+        assert table["patient_differs"].tolist() == [False, False]
 
 
 @given(
