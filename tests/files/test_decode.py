@@ -193,7 +193,7 @@ def test_a_truncated_jpeg_is_refused():
         np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), "JPEG"
     )
 
-    with pytest.raises(RefusedImageError, match=r"cannot be decoded: .*truncated"):
+    with pytest.raises(RefusedImageError, match="truncated JPEG: its end is missing"):
         decode_image(data[: len(data) // 2])
 
 
