@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from malariafuse._files import _damage
-from malariafuse._files._decode import RefusedImageError, decode_image
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import decode_image
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, size=(40, 30, 3), dtype=np.uint8)

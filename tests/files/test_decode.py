@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from malariafuse._files._decode import RefusedImageError, decode_image
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import decode_image
 from malariafuse._files._resize import check_image_size, resize_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(9, 7, 4), dtype=np.uint8)
