@@ -10,7 +10,8 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError, decode_image
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import MAX_BYTES, decode_image
 from malariafuse._files._resize import resize_image
 from malariafuse._files._shown import short_text
 
@@ -49,7 +50,8 @@ class ImageReadError(ValueError):
     Attributes
     ----------
     refused : dict of str to str
-        As given; the message counts all files and shows the first 20.
+        As given. The message counts all files and shows the first 20. It cuts long
+        names and quotes names that cannot be printed.
 
     See Also
     --------

@@ -107,7 +107,14 @@ def _read_entry(entry: Path) -> Cells | None:
     except OSError as error:
         trouble = f"Cannot read the cached images in {str(entry)!r}"
         raise _trouble(trouble, error) from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    # RecursionError: JSON that is nested too deeply.
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise _DamagedEntryError(f"{_INDEX} cannot be read: {error}") from error
 
 
@@ -188,7 +195,7 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 def _write_all(file: Any, images: NDArray[np.uint8]) -> None:
-    left = memoryview(np.ascontiguousarray(images).reshape(-1))
+    left = np.ascontiguousarray(images).reshape(-1).data
     while left:
         left = left[file.write(left) :]
 

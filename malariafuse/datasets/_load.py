@@ -185,11 +185,20 @@ def load_cell_images(
       the background of the NIH images;
     - images with an orientation mark (EXIF) are turned upright.
 
-    Color profiles and gamma marks are ignored. Refused are: truncated and damaged
-    files, animated and multi-page files, more than 8 bits a channel, CMYK and other
-    color spaces, sides of fewer than 4 pixels, more than 4096 * 4096 pixels, files of
-    more than 64 MiB, packed or unpacked, and what is no regular file: folders, named
-    pipes, devices and sockets.
+    Color profiles and gamma marks are ignored. Refused are: truncated files, files
+    whose damage can be known, animated and multi-page files, more than 8 bits a
+    channel, CMYK and other color spaces, sides of fewer than 4 pixels, more than
+    4096 * 4096 pixels, files of more than 64 MiB, packed or unpacked, and what is no
+    regular file: folders, named pipes, devices and sockets.
+
+    Damage can be known for certain in PNG files and in TIFF files packed by deflate,
+    which hold checksums. The other formats hold none. A JPEG file is refused if its
+    marks are wrong or its data end before its pixels, which about one changed bit in
+    ten brings about. A BMP file is refused if its length is not that of its header, and
+    any other TIFF file if its strips do not fit its length or its decoder finds a
+    fault. Other damage to their pixels looks like an image and is taken: keep images as
+    PNG, or compare the files with checksums of your own. A zip file holds a checksum of
+    each member.
 
     **Folders and zip files.** All folders are searched. The outermost one that names a
     class is the class of a file. Class folders must lie side by side, at any depth.

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import MAX_BYTES
 from malariafuse._files._read import read_bounded, too_large
 from malariafuse._files._shown import short_repr, short_text
 

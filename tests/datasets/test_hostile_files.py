@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from malariafuse._files import _read
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import MAX_BYTES
 from malariafuse._files._read import read_bounded, read_file
 from malariafuse.datasets import ImageReadError, _zip, load_cell_images
 from malariafuse.preprocessing import ImageLoader
