@@ -10,6 +10,7 @@ from sklearn.utils import Tags
 
 from malariafuse._files._read import ImageReadError, read_file, read_images
 from malariafuse._files._resize import check_image_size
+from malariafuse._files._shown import short_repr
 from malariafuse._parameters import (
     N_JOBS,
     Booleans,
@@ -44,8 +45,10 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     Notes
     -----
     The transformer is stateless: `fit` checks parameters and the kind of `X`, and
-    `transform` works without it. Which files are read, converted or refused is told in
-    the notes of :func:`malariafuse.datasets.load_cell_images`.
+    `transform` works without it. The notes of
+    :func:`malariafuse.datasets.load_cell_images` list the files that are read,
+    converted and refused. They also say which damage cannot be known: JPEG, BMP and
+    most TIFF files hold no checksum of their pixels.
 
     Examples
     --------
@@ -153,9 +156,18 @@ class ImageLoader(TransformerMixin, BaseEstimator):
 
 
 def _check_paths(X: Any) -> list[str]:
-    if isinstance(X, str | bytes | os.PathLike):
-        raise TypeError(f"X is one path, {X!r}; expected a list of paths. Pass [X].")
-    paths = np.asarray(X, dtype=object)
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(
+            f"X is one path, {short_repr(X)}; expected a list of paths. Pass [X]."
+        )
+    if isinstance(X, bytes | bytearray | memoryview):
+        raise TypeError(f"X is {short_repr(X)}; expected a list of paths.")
+    try:
+        paths = np.asarray(X, dtype=object)
+    except ValueError as error:
+        raise ValueError(
+            f"X holds arrays of several shapes; expected a list of paths: {error}"
+        ) from error
     if paths.ndim == 2 and paths.shape[1] == 1:
         paths = paths[:, 0]
     if paths.ndim != 1:
@@ -170,7 +182,7 @@ def _check_paths(X: Any) -> list[str]:
     for position, path in enumerate(paths):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(
-                f"X[{position}] is {path!r}, of type {type(path).__name__}; expected "
-                "the path of an image file."
+                f"X[{position}] is {short_repr(path)}, of type {type(path).__name__}; "
+                "expected the path of an image file."
             )
-    return [os.fspath(path) for path in paths]
+    return [os.fsdecode(path) for path in paths]
