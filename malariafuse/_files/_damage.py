@@ -126,11 +126,11 @@ _WITH_PROFILE = 124
 
 
 def check_bmp(data: bytes) -> None:
-    """Refuse a BMP file whose length is not the one that its header tells."""
+    """Refuse a BMP file whose length is not the one that its header says."""
     file_size, start, header = struct.unpack_from("<I4xII", data, 2)
     if file_size not in (0, len(data)):
         raise RefusedImageError(
-            f"damaged BMP: its header tells of {file_size:,} bytes, and it has "
+            f"damaged BMP: its header says {file_size:,} bytes, and it has "
             f"{len(data):,}"
         )
     if header == 12:
@@ -145,7 +145,7 @@ def check_bmp(data: bytes) -> None:
     # Some programs fill the last four bytes.
     if not 0 <= left < 4:
         raise RefusedImageError(
-            f"damaged BMP: its header tells of {row * abs(height):,} bytes of pixels, "
+            f"damaged BMP: its header says {row * abs(height):,} bytes of pixels, "
             f"and it has {len(data) - start:,}"
         )
 

@@ -101,10 +101,16 @@ def test_the_source_itself_must_be_a_regular_file_or_a_folder(tmp_path, kind, na
 def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
     save_cell(tmp_path / "C1.png", 0)
     make_pipe(tmp_path / "pipe")
-    monkeypatch.setattr(os, "stat", lambda path: os.lstat(tmp_path / "C1.png"))
+    pipe, file = str(tmp_path / "pipe"), tmp_path / "C1.png"
+    look = os.stat
+
+    def look_too_early(path, **options):
+        return look(file if path == pipe else path, **options)
+
+    monkeypatch.setattr(os, "stat", look_too_early)
 
     with pytest.raises(RefusedImageError, match="is a named pipe"):
-        read_file(str(tmp_path / "pipe"))
+        read_file(pipe)
 
 
 def test_a_file_that_grows_while_it_is_read_is_bounded():

@@ -177,9 +177,9 @@ def test_a_bmp_whose_length_is_wrong_is_refused(data):
 
 
 def test_the_message_about_a_bmp_counts_its_bytes():
-    with pytest.raises(RefusedImageError, match=r"tells of 3,734 bytes.* has 3,733"):
+    with pytest.raises(RefusedImageError, match=r"says 3,734 bytes.* has 3,733"):
         decode_image(BMP[:-1])  # 14 + 40 + 40 * (30 * 3 + 2)
-    with pytest.raises(RefusedImageError, match=r"tells of 3,588 bytes.* has 3,680"):
+    with pytest.raises(RefusedImageError, match=r"says 3,588 bytes.* has 3,680"):
         decode_image(changed(BMP, 22, "<i", 39))  # 39 * 92, 40 * 92
 
 
@@ -194,7 +194,7 @@ def top_down():
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(changed(BMP, 2, "<I", 0), id="a size that is not told"),
+        pytest.param(changed(BMP, 2, "<I", 0), id="no size of the file"),
         pytest.param(changed(BMP + b"\0\0", 2, "<I", len(BMP) + 2), id="filled up"),
         pytest.param(top_down(), id="rows from the top"),
         pytest.param(
