@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from malariafuse import (
         classifiers,
         datasets,
+        deploy,
         evaluation,
         features,
         metrics,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _SUBPACKAGES = (
     "classifiers",
     "datasets",
+    "deploy",
     "evaluation",
     "features",
     "metrics",
@@ -77,6 +79,7 @@ __all__ = [
     "SpotFeatureExtractor",
     "classifiers",
     "datasets",
+    "deploy",
     "evaluation",
     "features",
     "metrics",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from malariafuse._parameters import brief
+from malariafuse._shown import short_repr
 
 
 def as_column(values: Any, name: str) -> NDArray[Any]:
@@ -39,7 +39,7 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
         hasattr(values, "__len__") or hasattr(values, "__array__")
     ):
         raise TypeError(
-            f"{name}={brief(values)}: expected an array-like, one value for each "
+            f"{name}={short_repr(values)}: expected an array-like, one value for each "
             "sample."
         )
     refuse_masked(values, name)
@@ -74,8 +74,8 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
     kinds = {_kind(value) for value in column} if column.dtype == object else set()
     if len(kinds) > 1 or "other" in kinds:
         raise ValueError(
-            f"{name} has values such as {brief(column[0])} and {brief(column[-1])}: "
-            "expected all numbers or all texts."
+            f"{name} has values such as {short_repr(column[0])} and "
+            f"{short_repr(column[-1])}: expected all numbers or all texts."
         )
     return column
 

@@ -1,9 +1,10 @@
-"""Which of two classes is the positive one."""
+"""Which of two classes is the positive one, and what a classifier decides."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 
 def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
@@ -32,3 +33,17 @@ def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
             )
         return int(np.flatnonzero(classes == pos_label)[0])
     return None if classes.dtype.kind in "OSTU" else 1
+
+
+def decisions_and_probabilities(
+    estimator: Any, X: Any
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what ``predict`` and ``predict_proba`` of a classifier return.
+
+    A classifier of this package computes its network once for both.
+    """
+    probabilities = np.asarray(estimator.predict_proba(X))
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    decide = getattr(last, "_decide", None)
+    decided = estimator.predict(X) if decide is None else decide(probabilities)
+    return np.asarray(decided), probabilities

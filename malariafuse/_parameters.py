@@ -6,7 +6,6 @@ its table, so that all of them refuse a value in the same words.
 """
 
 import inspect
-import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -15,6 +14,8 @@ from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+from malariafuse._shown import short_repr
 
 _Truth = bool | np.bool_
 _Arguments = ParamSpec("_Arguments")
@@ -267,7 +268,7 @@ def check_parameter(name: str, value: Any, rules: Sequence[Rule]) -> None:
             # A comma before it, where a rule has an "or" of its own.
             comma = "," if any(" or " in text for text in others) else ""
             last = f"{', '.join(others)}{comma} or {last}"
-        raise InvalidParameterError(f"{name}={brief(value)}: expected {last}.")
+        raise InvalidParameterError(f"{name}={short_repr(value)}: expected {last}.")
 
 
 def check_arguments(
@@ -301,13 +302,6 @@ def check_arguments(
         return checked
 
     return decorate
-
-
-def brief(value: Any) -> str:
-    """Return `value` as code, cut short: an array or a file may be long, or private."""
-    shortened = reprlib.Repr()
-    shortened.maxother = shortened.maxstring = 80
-    return " ".join(shortened.repr(value).split())
 
 
 def check_parameters(estimator: Any) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from malariafuse._files._damage import RefusedImageError
 from malariafuse._files._decode import MAX_BYTES, decode_image
 from malariafuse._files._resize import resize_image
-from malariafuse._files._shown import short_text
+from malariafuse._shown import short_text
 
 # Small enough for a smooth progress bar and little memory in flight, large enough for
 # the overhead of a task (about 0.2 ms) to vanish.

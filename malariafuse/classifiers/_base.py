@@ -471,10 +471,16 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
             Labels out of `classes_`.
         """
         check_is_fitted(self)
+        # Before the work, not after it.
+        check_threshold(self.threshold, self.pos_label, self.classes_)
+        return self._decide(self.predict_proba(X))
+
+    def _decide(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the decided classes for what `predict_proba` gave."""
         check_threshold(self.threshold, self.pos_label, self.classes_)
         # In float64, as thresholds are chosen: rounded to float32, a threshold may
         # fall on the other side of a probability.
-        probabilities = self.predict_proba(X).astype(np.float64)
+        probabilities = probabilities.astype(np.float64)
         if len(self.classes_) > 2:
             return self.classes_[probabilities.argmax(axis=1)]
         # At 0.5, the only threshold possible without a known positive class, either

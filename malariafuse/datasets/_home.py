@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from platformdirs import user_cache_path
 
-from malariafuse._files._shown import short_repr
+from malariafuse._shown import short_repr
 
 
 def data_home(path: Any = None, *, name: str = "data_home") -> Path:

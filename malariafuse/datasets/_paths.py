@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from malariafuse._files._shown import short_repr
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._folder import listing_of, walk
 from malariafuse.datasets._layout import (

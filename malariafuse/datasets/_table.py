@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from malariafuse._files._shown import short_repr
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._layout import SPLITS
 from malariafuse.datasets._listing import Listing, name_some, stamp_all

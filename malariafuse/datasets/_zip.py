@@ -15,7 +15,7 @@ from typing import Any
 from malariafuse._files._damage import RefusedImageError
 from malariafuse._files._decode import MAX_BYTES
 from malariafuse._files._read import read_bounded, too_large
-from malariafuse._files._shown import short_repr, short_text
+from malariafuse._shown import short_repr, short_text
 
 # Several times the memory that the strongest level of compression needs to unpack.
 _LZMA_MEMORY = 2**29

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse._parameters import brief
+from malariafuse._shown import short_repr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,8 +78,8 @@ def _check_axes(ax: Any) -> None:
 
     if not isinstance(ax, Axes):
         raise TypeError(
-            f"ax={brief(ax)}: expected the axes of a matplotlib figure, or None for a "
-            "new figure."
+            f"ax={short_repr(ax)}: expected the axes of a matplotlib figure, or None "
+            "for a new figure."
         )
 
 

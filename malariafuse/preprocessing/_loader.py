@@ -10,7 +10,6 @@ from sklearn.utils import Tags
 
 from malariafuse._files._read import ImageReadError, read_file, read_images
 from malariafuse._files._resize import check_image_size
-from malariafuse._files._shown import short_repr
 from malariafuse._parameters import (
     N_JOBS,
     Booleans,
@@ -18,6 +17,7 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._shown import short_repr
 
 
 class ImageLoader(TransformerMixin, BaseEstimator):

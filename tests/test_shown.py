@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from malariafuse._files._shown import short_repr, short_text
+from malariafuse._shown import short_repr, short_text
 
 CONTENT = b"\x89PNG" + bytes(range(256)) * 100
 
