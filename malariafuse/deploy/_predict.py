@@ -177,8 +177,8 @@ def _check_estimator(estimator: Any) -> NDArray[Any]:
     """Return the two classes of a fitted classifier, or raise."""
     if not hasattr(estimator, "predict_proba"):
         raise TypeError(
-            f"estimator={estimator!r}: expected a fitted classifier with predict_proba, "
-            "or a pipeline that ends in one."
+            f"estimator={estimator!r}: expected a fitted classifier with "
+            "predict_proba, or a pipeline that ends in one."
         )
     check_is_fitted(estimator)
     classes = np.asarray(estimator.classes_)
