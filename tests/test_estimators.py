@@ -174,7 +174,7 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         FineTuned(head_epochs=0, **SETTINGS),
         KerasImage(linear_network, **SETTINGS),
         ResNet18(**SETTINGS),
-        Background(no_cell="keep"),
+        Background(on_error="keep"),
         Concavity(),
         Gaussian(),
         HSV(),

@@ -28,9 +28,9 @@ class BackgroundMasker(ImageTransformer):
 
     Parameters
     ----------
-    no_cell : {"raise", "keep"}, default="raise"
-        What to do with a crop in which no cell is found: raise an error that names the
-        crops, or leave them as they are.
+    on_error : {"raise", "keep"}, default="raise"
+        Reaction to crops in which no cell is found: "raise" raises an error that names
+        the crops, "keep" leaves them as they are.
 
     Attributes
     ----------
@@ -83,10 +83,10 @@ class BackgroundMasker(ImageTransformer):
     array([0, 0, 0], dtype=uint8)
     """
 
-    _parameter_rules: ClassVar[Rules] = {"no_cell": (OneOf("raise", "keep"),)}
+    _parameter_rules: ClassVar[Rules] = {"on_error": (OneOf("raise", "keep"),)}
 
-    def __init__(self, *, no_cell: str = "raise") -> None:
-        self.no_cell = no_cell
+    def __init__(self, *, on_error: str = "raise") -> None:
+        self.on_error = on_error
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Set the background of every image to 0.
@@ -104,7 +104,7 @@ class BackgroundMasker(ImageTransformer):
         Raises
         ------
         ValueError
-            If no cell is found in an image and ``no_cell="raise"``; if `X` is not an
+            If no cell is found in an image and ``on_error="raise"``; if `X` is not an
             array of RGB images of the shape seen in `fit`.
         TypeError
             If the dtype of `X` is neither uint8 nor floating.
@@ -122,13 +122,13 @@ class BackgroundMasker(ImageTransformer):
                 without_cell.append(i)
             else:
                 masked[i][inner][~cell] = 0
-        if without_cell and self.no_cell == "raise":
+        if without_cell and self.on_error == "raise":
             shown = ", ".join(map(str, without_cell[:10]))
             more = ", ..." if len(without_cell) > 10 else ""
             raise ValueError(
                 f"No cell found in {len(without_cell)} of {len(images)} image(s), at "
                 f"index {shown}{more}. Look at them and leave them out, or pass "
-                "no_cell='keep' to leave them as they are."
+                "on_error='keep' to leave them as they are."
             )
         return masked
 

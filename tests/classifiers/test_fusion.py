@@ -28,7 +28,7 @@ from malariafuse.networks import RandomStainJitter, build_fusion
 X, Y, PATIENTS = dark_spots()
 
 
-def tiny_trunk(input_shape, filters):
+def tiny_backbone(input_shape, filters):
     inputs = keras.Input(input_shape)
     x = keras.layers.Conv2D(filters, 3, activation="relu")(inputs)
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
@@ -53,7 +53,7 @@ class MeanColor(TransformerMixin, BaseEstimator):
 
 
 def fusion(branches=None, **parameters):
-    settings = {"trunk": tiny_trunk, "filters": 2, "embedding_size": 8}
+    settings = {"backbone": tiny_backbone, "filters": 2, "embedding_size": 8}
     return FeatureFusionClassifier(branches, **settings, **fast(**parameters))
 
 
@@ -100,7 +100,9 @@ def test_each_branch_learns_to_decide_by_itself(n_classes):
 
 def test_weights_of_dropped_branches_do_not_matter():
     branches = [("rgb", "passthrough"), ("color", "drop")]
-    classifier = fusion(branches, epochs=1).set_params(weights={"rgb": 0, "color": 1})
+    classifier = fusion(branches, epochs=1).set_params(
+        branch_weights={"rgb": 0, "color": 1}
+    )
     assert classifier.fit(X, Y).predict_proba(X).shape == (len(X), 2)
 
 
@@ -139,8 +141,8 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
 def test_the_weights_of_branches_are_told():
     classifier = fusion([("rgb", "passthrough"), ("color", MeanColor())], epochs=2)
     with pytest.raises(ValueError, match="needs a fit with fusion='gated'"):
-        clone(classifier).fit(X, Y).branch_weights(X)
-    weights = classifier.set_params(fusion="gated").fit(X, Y).branch_weights(X)
+        clone(classifier).fit(X, Y).gate_weights(X)
+    weights = classifier.set_params(fusion="gated").fit(X, Y).gate_weights(X)
     assert weights.shape == (len(X), 2)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-3)
 
@@ -324,11 +326,11 @@ def test_augmented_images_stay_within_their_range():
     fusion([("dark", Dark())], epochs=1, augmentation=(noise,)).fit(X // 100, Y)
 
 
-def test_a_trunk_that_is_used_elsewhere_is_left_as_it_is():
-    shared = tiny_trunk((16, 16, 3), 2)
+def test_a_backbone_that_is_used_elsewhere_is_left_as_it_is():
+    shared = tiny_backbone((16, 16, 3), 2)
     before = shared.get_weights()
     classifier = fusion([("rgb", "passthrough")], epochs=2)
-    classifier.set_params(trunk=lambda input_shape, filters: shared).fit(X, Y)
+    classifier.set_params(backbone=lambda input_shape, filters: shared).fit(X, Y)
     for was, now in zip(before, shared.get_weights(), strict=True):
         np.testing.assert_array_equal(was, now)
 
@@ -456,7 +458,11 @@ def sparse(values):
         ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
         ([("a", MeanColor()), ("a", MeanColor())], ValueError, "not unique"),
         ([("a__b", MeanColor())], ValueError, "must not contain __"),
-        ([("trunk", MeanColor())], ValueError, "conflict with constructor arguments"),
+        (
+            [("backbone", MeanColor())],
+            ValueError,
+            "conflict with constructor arguments",
+        ),
         ([("a/b", MeanColor())], ValueError, "expected a letter or digit of ASCII"),
         ([("a", "pass")], TypeError, "expected a transformer with fit and transform"),
         ([("a", MeanColor)], TypeError, "expected a transformer with fit and transf"),
