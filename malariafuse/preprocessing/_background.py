@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._parameters import OneOf, Rules
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
 _BLACK = 5  # of 255: black, also after a lossy format
 _MASKED_FRAME = 0.1  # share of black on its frame from which a crop counts as masked
@@ -18,7 +18,7 @@ _FAINTEST_CELL = 0.1  # optical density, summed over R, G and B
 Bytes = NDArray[np.uint8]
 
 
-class BackgroundMasker(ImageTransformer):
+class BackgroundMasker(GivesImages, ImageTransformer):
     """Turn the background of crops black, as in the NIH cell images.
 
     The NIH crops show one cell on black, and a classifier trained on them expects that.
@@ -110,7 +110,7 @@ class BackgroundMasker(ImageTransformer):
             If the dtype of `X` is neither uint8 nor floating.
         """
         images = self._check(X)
-        masked = np.array(images)
+        masked = np.array(images, order="C")
         without_cell = []
         for i, image in enumerate(images):
             image = image if image.dtype == np.uint8 else _to_bytes(image)

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._cell import Cell, find_cell
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
 # Of 255. Stained cells absorb green most, so none is of this color.
 _TEAL = (0, 128, 128)
 
 
-class ConcavityMarker(ImageTransformer):
+class ConcavityMarker(GivesImages, ImageTransformer):
     """Paint teal what a cell on black lacks of its convex hull.
 
     Most cells are convex or nearly so. Where a segmentation cut a parasite at the rim
@@ -81,7 +81,7 @@ class ConcavityMarker(ImageTransformer):
         ValueError, TypeError
             If `X` is not an array of RGB images of the shape seen in `fit`.
         """
-        marked = np.array(self._check(X))
+        marked = np.array(self._check(X), order="C")
         scale = 1 if marked.dtype == np.uint8 else 255
         teal = np.divide(_TEAL, scale).astype(marked.dtype)
         for image in marked:

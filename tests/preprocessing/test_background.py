@@ -147,7 +147,6 @@ def test_bad_input_is_refused(masked):
 def test_is_a_scikit_learn_transformer(masked):
     masker = clone(BackgroundMasker(on_error="keep")).fit(masked)
     assert masker.get_params() == {"on_error": "keep"}
-    assert not hasattr(masker, "set_output")
     assert "BackgroundMasker" in masker._repr_html_()
     again = pickle.loads(pickle.dumps(masker))
     np.testing.assert_array_equal(again.transform(masked), masked)
