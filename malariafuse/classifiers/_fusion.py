@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
@@ -221,7 +222,15 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         dict
             Values by names.
         """
-        return self._get_params("branches", deep=deep)
+        params = self._get_params("branches", deep=deep)
+        if deep and self.branches is None:
+            # Only to name them; what is changed goes through `set_params`.
+            for name, branch in _default_branches():
+                params[name] = branch
+                if not isinstance(branch, str):
+                    for key, value in branch.get_params().items():
+                        params[f"{name}__{key}"] = value
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the classifier or of its branches.
@@ -238,13 +247,25 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             The same classifier.
         """
         names = {name.split("__")[0] for name in params}
-        if self.branches is None and names & dict(_default_branches()).keys():
-            self.branches = _default_branches()
+        if params.get("branches", self.branches) is None and (
+            names & dict(_default_branches()).keys()
+        ):
+            params["branches"] = _default_branches()
         elif isinstance(self.branches, tuple):
             # scikit-learn replaces parts of lists alone.
             self.branches = list(self.branches)
         self._set_params("branches", **params)
         return self
+
+    def _sk_visual_block_(self) -> Any:
+        """Return the branches side by side, for the diagram in a notebook."""
+        if hasattr(self, "classes_"):
+            branches = self.branches_
+        else:
+            branches = list(
+                _default_branches() if self.branches is None else self.branches
+            )
+        return FeatureUnion(branches)._sk_visual_block_()
 
     @property
     def branches_(self) -> list[tuple[str, Any]]:

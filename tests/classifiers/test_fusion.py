@@ -1,3 +1,5 @@
+import re
+
 import joblib
 import keras
 import numpy as np
@@ -297,6 +299,41 @@ def test_the_default_branches_and_those_of_a_tuple_are_set_by_name():
     assert default.branches == [("rgb", "passthrough"), ("spots", "drop")]
     given = FeatureFusionClassifier((("rgb", "passthrough"), ("color", MeanColor())))
     assert dict(given.set_params(rgb="drop").branches)["rgb"] == "drop"
+
+
+def test_the_default_branches_are_among_the_parameters():
+    classifier = FeatureFusionClassifier()
+    params = classifier.get_params()
+    assert params["branches"] is None
+    assert params["rgb"] == "passthrough"
+    assert isinstance(params["spots"], SpotFeatureExtractor)
+    assert params["spots__n_jobs"] == -1
+    assert "spots" not in classifier.get_params(deep=False)
+    assert clone(classifier).branches is None
+    again = FeatureFusionClassifier().set_params(**params | {"spots__n_jobs": 2})
+    assert [name for name, _ in again.branches] == ["rgb", "spots"]
+    assert again.get_params()["spots__n_jobs"] == 2
+    assert not hasattr(again, "rgb")
+
+
+def branches_in(diagram):
+    """Return the titles of the boxes in a diagram."""
+    return re.findall(r"<label>([^<]*)</label>", diagram)
+
+
+def test_the_diagram_shows_the_branches():
+    assert branches_in(FeatureFusionClassifier()._repr_html_()) == ["rgb", "spots"]
+    pipeline = make_pipeline(GaussianSmoother(), HSVConverter())
+    classifier = fusion(
+        [("color", MeanColor()), ("smooth", pipeline), ("left_out", "drop")], epochs=1
+    )
+    diagram = classifier._repr_html_()
+    assert branches_in(diagram) == ["color", "smooth", "left_out"]
+    assert "MeanColor" in diagram
+    assert "HSVConverter" in diagram
+    fitted = classifier.fit(X, Y)._repr_html_()
+    assert branches_in(fitted) == ["color", "smooth"]
+    assert "Not fitted" not in fitted
 
 
 def test_settings_of_a_dropped_branch_are_left_out():
