@@ -1,4 +1,4 @@
-"""What the transformers of images share."""
+"""Base classes of the transformers of images."""
 
 from typing import Any, ClassVar, Self
 

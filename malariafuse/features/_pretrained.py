@@ -79,35 +79,36 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Parameters
     ----------
     backbone : str or callable, default="VGG16"
-        The name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
+        Name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
         "MobileNetV2", "InceptionV3", "DenseNet121" or "EfficientNetB0"; or a function
         ``(input_shape) -> keras.Model`` of one input. Networks of `keras.applications`
         get images prepared by the `preprocess_input` that belongs to them; a network
         from a function gets floating values in 0..1.
     layer : str or list of str, default=None
-        The layer whose output is wanted, or several, whose features stand side by side
-        in this order. :meth:`available_layers` lists them. None is the last layer below
-        the top.
+        Name of the layer whose output is taken, or of several, whose features stand
+        side by side in this order. :meth:`available_layers` lists them. None is the
+        last layer below the top.
     pooling : {"avg", "max", "flatten"}, default="avg"
-        What becomes of maps, outputs of shape `(height, width, channels)`: the mean or
-        the maximum of each channel, or all values. Vectors stay as they are.
+        Vector made of maps, which are outputs of shape `(height, width, channels)`: the
+        mean or the maximum of each channel, or all values. Vectors stay as they are.
     weights : "imagenet", path-like or None, default="imagenet"
-        "imagenet" takes the weights from Keras' cache, into which Keras downloads them
-        the first time. A path names a file with weights of the network without its top.
-        None draws random weights, always the same; with a function as `backbone`, it
-        keeps the weights of the network that the function returns.
+        Weights of the network. "imagenet" takes them from Keras' cache, into which
+        Keras downloads them the first time. A path names a file with weights of the
+        network without its top. None draws random weights, always the same; with a
+        function as `backbone`, it keeps the weights of the network that the function
+        returns.
     image_size : tuple of (int, int), default=None
         Height and width to which images are resized (bilinear interpolation, not
         rounded), one batch at a time. None takes them as they are.
     batch_size : int, default=32
-        Images in one pass through the network.
+        Number of images in one pass through the network.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        In which type layers compute; features are float32 always. "auto" takes bfloat16
-        on a CPU with instructions for it (AMX or AVX-512, known on Linux), unless the
-        network has depthwise convolutions, as MobileNetV2 and EfficientNetB0 have, for
-        which it is slower; else float32.
+        Floating type in which layers compute; features are float32 always. "auto" takes
+        bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on Linux),
+        unless the network has depthwise convolutions, as MobileNetV2 and EfficientNetB0
+        have, for which it is slower; else float32.
     engine : {"auto", "keras", "openvino"}, default="auto"
-        What computes the features. "auto" takes OpenVINO where the extra
+        Engine that computes the features. "auto" takes OpenVINO where the extra
         ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
         `engine_` says which. Their features differ by rounding.
     verbose : int or bool, default=0
@@ -116,12 +117,12 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Attributes
     ----------
     engine_ : {"keras", "openvino"}
-        What computes the features on this machine.
+        Engine that computes the features on this machine.
     image_shape_ : tuple of (int, int, int)
         Height, width and channels of the images seen in `fit`. Later images must have
         the same shape.
     precision_ : {"float32", "bfloat16"}
-        In which type the layers compute.
+        Floating type in which the layers compute.
 
     See Also
     --------
@@ -293,12 +294,12 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     @property
     def engine_(self) -> str:
-        """What computes the features here, "keras" or "openvino"."""
+        """Engine that computes the features here, "keras" or "openvino"."""
         return engine_attribute(self._have_built().network, self.engine)
 
     @property
     def precision_(self) -> str:
-        """In which type the layers compute."""
+        """Floating type in which the layers compute."""
         return self._have_built().precision
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
@@ -352,7 +353,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         if built is None:
             raise NotFittedError(
                 f"This {type(self).__name__} has no network yet, which its features "
-                "and attributes tell of. Call fit or transform first."
+                "and attributes are of. Call fit or transform first."
             )
         return built
 

@@ -32,7 +32,7 @@ class SpotFeatureExtractor(ImageTransformer):
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
     ones, the distribution of the stain inside the cell and at its rim, the outline of
     the cell, and the stain along it, above all around its most concave place. All
-    densities are beside the median of the cell itself, so that the lamp and the
+    densities are relative to the median of the cell itself, so that the lamp and the
     paleness of the cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
@@ -64,7 +64,7 @@ class SpotFeatureExtractor(ImageTransformer):
     :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
     cell, so the size of the image hardly matters. Optical density is the negative
-    logarithm of light beside the cell's median, after Beer and Lambert; spots are
+    logarithm of light relative to the cell's median, after Beer and Lambert; spots are
     maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
     outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
     what closings and openings by disks add and take [3]_. Purple is the density in

@@ -8,6 +8,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from malariafuse._parameters import Integers, OneOf, Reals, check_parameter
 from malariafuse.networks._convnet import build_convnet
 from malariafuse.networks._layers import probabilities
 from malariafuse.networks._resnet18 import build_resnet18
@@ -105,12 +106,10 @@ def build_fusion(
     """
     if not input_shapes:
         raise ValueError("input_shapes is empty: expected at least one branch.")
-    if fusion not in FUSIONS:
-        raise ValueError(f"fusion={fusion!r}: expected one of {', '.join(FUSIONS)}.")
-    if embedding_size < 1:
-        raise ValueError(f"embedding_size={embedding_size!r}: expected at least 1.")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
+    check_parameter("n_outputs", n_outputs, [Integers(1)])
+    check_parameter("fusion", fusion, [OneOf(*FUSIONS)])
+    check_parameter("embedding_size", embedding_size, [Integers(1)])
+    check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
     for argument, value in (
         ("backbone", backbone),
         ("filters", filters),
@@ -202,7 +201,7 @@ def _build_backbone(
         return keras.Model(
             network.inputs[0], network.outputs[0], name=f"{name}_backbone"
         )
-    if backbone not in _BACKBONES:
+    if not isinstance(backbone, str) or backbone not in _BACKBONES:
         raise ValueError(
             f"backbone={backbone!r}: expected a callable or one of "
             f"{', '.join(_BACKBONES)}."

@@ -57,7 +57,7 @@ class BackgroundMasker(GivesImages, ImageTransformer):
     4. Bridges narrower than 6 % of the crop are cut. Of the connected regions that are
        left, the one that covers most of the middle of the crop is the cell. Its holes
        (a pale center) belong to it; the other regions are neighbors. A neighbor that
-       touches the cell along a wide line cannot be told apart from it.
+       touches the cell along a wide line cannot be separated from it.
 
     No cell is found if that region covers less than 5 % of the crop, or its density is
     less than 0.1 above that of the rest. Use the transformer before images are smoothed

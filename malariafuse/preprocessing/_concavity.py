@@ -17,9 +17,9 @@ class ConcavityMarker(GivesImages, ImageTransformer):
     """Paint teal what a cell on black lacks of its convex hull.
 
     Most cells are convex or nearly so. Where a segmentation cut a parasite at the rim
-    away with the background, as in some of the NIH crops, a bite is left: black beside
-    black, of which a network makes little. Painted, it is a shape like any other. What
-    that gains is told in :ref:`results`.
+    away with the background, as in some of the NIH crops, a bite is left: black next to
+    black, of which a network makes little. Painted, it is a shape like any other.
+    :ref:`results` has the gain.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class ConcavityMarker(GivesImages, ImageTransformer):
 
     Notes
     -----
-    What lies in the convex hull of a shape and not in the shape is its convex
-    deficiency [1]_. The cell is the largest region brighter than 10 of 255, its holes
+    The convex deficiency of a shape is the part of its convex hull that does not
+    belong to it [1]_. The cell is the largest region brighter than 10 of 255, its holes
     filled. Black pixels of its convex deficiency get the color (0, 128, 128) of 255,
     in which no stained cell is: chromatin and hemoglobin absorb green more than red.
     Nothing else changes, so debris in the bite stays as it is. An image whose largest

@@ -47,8 +47,9 @@ class ImageLoader(GivesImages, BaseEstimator):
     Notes
     -----
     The transformer is stateless: `fit` checks parameters and the kind of `X`, and
-    `transform` works without it. Which files are read, converted or refused is told in
-    the notes of :func:`malariafuse.datasets.load_cell_images`.
+    `transform` works without it. The notes of
+    :func:`malariafuse.datasets.load_cell_images` say which files are read, converted or
+    refused.
 
     Examples
     --------

@@ -84,8 +84,9 @@ def test_a_backbone_of_ones_own():
     [
         ({"input_shapes": {}}, "expected at least one branch"),
         ({"input_shapes": {"map": (4, 4)}}, r"samples of shape \(4, 4\)"),
-        ({"fusion": "sum"}, "fusion='sum': expected one of average,"),
+        ({"fusion": "sum"}, "fusion='sum': expected one of 'average',"),
         ({"backbone": "vgg"}, "backbone='vgg': expected a callable or one of"),
+        ({"backbone": ["convnet"]}, r"backbone=\['convnet'\]: expected a callable"),
         ({"backbone": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
         ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
         (
@@ -114,6 +115,9 @@ def test_a_backbone_of_ones_own():
             "branch_weights=.*expected one above 0",
         ),
         ({"embedding_size": 0}, "embedding_size=0"),
+        ({"embedding_size": "8"}, "embedding_size='8': expected a positive integer"),
+        ({"n_outputs": 0}, "n_outputs=0: expected a positive integer"),
+        ({"fusion": ["gated"]}, r"fusion=\['gated'\]: expected one of 'average',"),
         ({"dropout": 1.0}, r"dropout=1.0"),
     ],
 )
