@@ -47,7 +47,7 @@ class GivesImages(TransformerMixin):
         return np.asarray(input_features, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Do nothing: images are arrays, whatever a pipeline has its steps give.
+        """Keep giving arrays, whatever a pipeline has its steps give.
 
         Parameters
         ----------
