@@ -30,9 +30,9 @@ def check_images(
     -------
     ndarray of shape (n_samples, height, width, channels)
         The same data, uint8 or floating. It is copied only if `X` is not an array yet,
-        or has values out of 0..1 by rounding, which are clipped: by at most 1e-4, or
-        the resolution of the dtype where that is coarser. A memory-mapped array within
-        0..1 stays on disk.
+        or has another byte order than the machine's, or has values out of 0..1 by
+        rounding, which are clipped: by at most 1e-4, or the resolution of the dtype
+        where that is coarser. A memory-mapped array within 0..1 stays on disk.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def check_images(
             f"{name} has dtype {images.dtype}: expected uint8 in 0..255 or floating in "
             f"0..1. If its values are in 0..255, pass {name}.astype('uint8')."
         )
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
     low, high = images.min(), images.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(

@@ -59,8 +59,12 @@ class Integers:
         return f"an integer of at least {self.low}"
 
 
-class NonzeroIntegers:
-    """Integers except 0, such as numbers of jobs; booleans are none."""
+_MOST_JOBS = 1024  # threads or processes of one machine
+_LONGEST_SIDE = 4096  # of an image of one cell, in pixels
+
+
+class NumbersOfJobs:
+    """Integers except 0, up to what a machine starts; booleans are none."""
 
     def allows(self, value: Any) -> bool:
         """Return whether `value` is such an integer."""
@@ -68,10 +72,11 @@ class NonzeroIntegers:
             isinstance(value, Integral)
             and not isinstance(value, _Truth)
             and int(value) != 0
+            and int(value) <= _MOST_JOBS
         )
 
     def __str__(self) -> str:
-        return "an integer other than 0"
+        return f"an integer other than 0, at most {_MOST_JOBS}"
 
 
 @dataclass(frozen=True)
@@ -197,18 +202,21 @@ class Functions:
 
 
 class ImageSizes:
-    """Heights and widths of images, in a tuple or a list."""
+    """Heights and widths of images of a cell, in a tuple or a list."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is two positive integers."""
+        """Return whether `value` is two integers that memory has room for."""
         return (
             isinstance(value, tuple | list)
             and len(value) == 2
-            and all(Integers(1).allows(side) for side in value)
+            and all(Integers(1, _LONGEST_SIDE).allows(side) for side in value)
         )
 
     def __str__(self) -> str:
-        return "two positive integers (height, width), for example (64, 64)"
+        return (
+            f"two integers (height, width) from 1 to {_LONGEST_SIDE}, for example "
+            "(64, 64)"
+        )
 
 
 @dataclass(frozen=True)
@@ -242,7 +250,7 @@ RANDOM_STATE: Sequence[Rule] = (
     Instances(np.random.RandomState, "a numpy.random.RandomState"),
 )
 VERBOSE: Sequence[Rule] = (Booleans(), Integers(0))
-N_JOBS: Sequence[Rule] = (Nothing(), NonzeroIntegers())
+N_JOBS: Sequence[Rule] = (Nothing(), NumbersOfJobs())
 PRECISION: Sequence[Rule] = (OneOf("auto", "bfloat16", "float32"),)
 ENGINE: Sequence[Rule] = (OneOf("auto", "keras", "openvino"),)
 

@@ -4,8 +4,10 @@ import os
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn import get_config
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from malariafuse._files._read import ImageReadError, read_file, read_images
@@ -18,9 +20,10 @@ from malariafuse._parameters import (
     check_parameters,
 )
 from malariafuse._shown import short_repr
+from malariafuse._transformer import GivesImages
 
 
-class ImageLoader(TransformerMixin, BaseEstimator):
+class ImageLoader(GivesImages, BaseEstimator):
     """Read and resize image files.
 
     The first step of a pipeline that starts from file names, so that one file is
@@ -124,11 +127,13 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         ImageReadError
             If files are missing or cannot be read; it counts and names all of them.
         ValueError, TypeError
-            As in `fit`.
+            As in `fit`, or if the output of the pipeline is set to pandas and `X` has
+            row labels other than 0, 1, ..., which images would lose.
         """
         check_parameters(self)
         size = check_image_size(self.image_size)
         paths = _check_paths(X)
+        self._check_row_labels(X)
         images = np.empty((len(paths), *size, 3), dtype=np.uint8)
         refused: dict[str, str] = {}
         filled = 0
@@ -145,6 +150,23 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         if refused:
             raise ImageReadError(refused)
         return images
+
+    def _check_row_labels(self, X: Any) -> None:
+        """Raise if a table made from the images would have other row labels than X.
+
+        pandas aligns tables by their row labels: put side by side, the rows of another
+        one would be those of other cells.
+        """
+        configured = getattr(self, "_sklearn_output_config", {})
+        container = configured.get("transform", get_config()["transform_output"])
+        if container != "pandas" or not isinstance(X, pd.Series | pd.DataFrame):
+            return
+        if not X.index.equals(pd.RangeIndex(len(X))):
+            raise ValueError(
+                "X has row labels other than 0, 1, ..., which images lose, so the rows "
+                "of a pandas output would be those of other cells. Pass "
+                "X.reset_index(drop=True), or leave the output at 'default'."
+            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

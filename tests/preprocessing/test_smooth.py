@@ -121,7 +121,9 @@ def test_images_that_are_not_contiguous_and_input_that_stays_as_it_was(images):
 
 @pytest.mark.parametrize("kernel_size", [0, -3, 4, 2.5, "5", (5, 5), True])
 def test_a_kernel_without_a_center_is_refused(images, kernel_size):
-    with pytest.raises(ValueError, match=r"kernel_size=.*odd positive integer, so"):
+    with pytest.raises(
+        ValueError, match=r"kernel_size=.*odd integer from 1 to 999, so"
+    ):
         GaussianSmoother(kernel_size).fit(images)
 
 
@@ -146,7 +148,6 @@ def test_bad_input_is_refused(images):
 def test_is_a_scikit_learn_transformer(images):
     smoother = clone(GaussianSmoother(3, sigma=1.0)).fit(images)
     assert smoother.get_params() == {"kernel_size": 3, "sigma": 1.0}
-    assert not hasattr(smoother, "set_output")
     assert "GaussianSmoother" in smoother._repr_html_()
     again = pickle.loads(pickle.dumps(smoother))
     np.testing.assert_array_equal(again.transform(images), smoother.transform(images))
