@@ -78,7 +78,7 @@ def _parts(value: Any) -> Iterator[bytes | memoryview]:
         if value.dtype.hasobject or value.dtype.kind == "T":
             yield from _parts(np.asarray(value).tolist())
         else:
-            yield memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8))
+            yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
         return
     yield f"<{kind.__module__}.{kind.__qualname__}>".encode()
     if isinstance(value, bytes):
