@@ -82,7 +82,7 @@ results = {
 }
 probabilities = {name: result.probabilities for name, result in results.items()}
 results["logistic"].table[
-    ["patients", "cells", "recall", "specificity", "accuracy", "AUC"]
+    ["patients", "cells", "recall", "specificity", "accuracy", "roc_auc"]
 ].round(3)
 
 # %%
@@ -137,7 +137,7 @@ comparison_table(
     cells.target,
     probabilities,
     cells.groups,
-    metrics=("precision", "recall", "AUC"),
+    metrics=("precision", "recall", "roc_auc"),
     random_state=0,
 ).round(3)
 

@@ -17,10 +17,10 @@ def label_issues(
     y_true : array-like of shape (n_cells,)
         Labels: 1 for a parasitized cell, 0 for an uninfected one.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold. Probabilities of cells
+        Probabilities of the positive class, 0 to 1, out of fold. Probabilities of cells
         that the classifier was fitted on repeat the labels, right or wrong.
     groups : array-like of shape (n_cells,), default=None
-        The patient of each cell, for the column "patient".
+        Patient of each cell, for the column "patient".
 
     Returns
     -------
@@ -46,8 +46,8 @@ def label_issues(
     An issue is a reason to look at the image again, no more: a classifier that is wrong
     in a systematic way lists sound labels. **Never remove cells from a test set because
     of it.** Whatever the classifier gets wrong would be removed with the wrong labels,
-    and every figure would rise. Figures with and without the issues may be shown side
-    by side, to tell how much they depend on the labels; a second expert, who sees
+    and every metric would improve. Metrics with and without the issues may be shown
+    side by side, to tell how much they depend on the labels; a second expert, who sees
     neither label nor probability, can correct them.
 
     References

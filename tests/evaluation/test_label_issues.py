@@ -51,6 +51,22 @@ def test_exchanging_the_classes_lists_the_same_cells(mislabeled):
     assert sorted(label_issues(y, y_prob).index) == sorted(exchanged.index)
 
 
+def test_issues_are_those_of_cleanlab(mislabeled):
+    """Stored from cleanlab 2.9: find_label_issues(y, columns,
+    filter_by="confident_learning", return_indices_ranked_by="self_confidence").
+    """
+    y = np.tile([0, 1], 12)
+    y_prob = [0.99, 0.01, 0.42, 0.52, 0.07, 0.66, 0.01, 0.66, 0.01, 0.99, 0.34, 0.61]
+    y_prob += [0.14, 0.48, 0.01, 0.59, 0.44, 0.65, 0.63, 0.67, 0.26, 0.99, 0.47, 0.55]
+    assert label_issues(y, y_prob).index.tolist() == [1, 0, 18]
+
+    y, y_prob, _, _ = mislabeled
+    issues = label_issues(y, y_prob).index
+    first = [136, 1238, 1088, 67, 297, 1296, 438, 717, 1364, 685, 1452, 840]
+    assert issues[:12].tolist() == first
+    assert (len(issues), issues.to_numpy().sum()) == (47, 39599)
+
+
 def test_bad_input(mislabeled):
     y, y_prob, patient, _ = mislabeled
     with pytest.raises(ValueError, match="y_true has no uninfected cell"):
