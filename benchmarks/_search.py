@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from malariafuse import ConvNetClassifier
 from malariafuse.datasets import make_cell_images
-from malariafuse.metrics import make_recall_at_specificity_scorer
+from malariafuse.metrics import make_constrained_recall_scorer
 from malariafuse.networks import build_convnet
 
 DENSE = (32,)
@@ -45,7 +45,7 @@ def rows(settings):
         GridSearchCV(
             classifier,
             grid,
-            scoring=make_recall_at_specificity_scorer(floor=0.6),
+            scoring=make_constrained_recall_scorer(min_specificity=0.6),
             cv=StratifiedKFold(folds),
             error_score="raise",
         ).fit(X, cells.target)

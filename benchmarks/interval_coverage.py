@@ -10,7 +10,7 @@ parasitized cells, as in real data. Prints
    between two classifiers;
 2. the same where errors are so rare that many studies have none: of all intervals, of
    those of studies without an error, and of differences;
-3. the share of healthy patients that a PatientClassifier does not call infected;
+3. the share of healthy patients that a PatientTest does not call infected;
 4. the mean of the corrected parasitized fraction beside the truth, and how often its
    95 % interval holds it.
 """
@@ -23,7 +23,7 @@ from joblib import Parallel, delayed
 from scipy import special
 
 from malariafuse._cells import check_cells
-from malariafuse.evaluation import PatientClassifier, compare, summarize
+from malariafuse.evaluation import PatientTest, compare, summarize
 from malariafuse.evaluation._bootstrap import replicate
 from malariafuse.evaluation._measures import METRICS, Measures
 
@@ -196,14 +196,14 @@ def one_laboratory(population: Population, n_patients: int, seed: int) -> pd.Dat
     """Fit verdicts on some patients and judge them on others."""
     random = np.random.default_rng(seed)
     y, y_prob, patient = population.draw(random, n_patients, n_uninfected=68)
-    fitted = PatientClassifier().fit(y_prob, y, patient)
+    fitted = PatientTest().fit(y, y_prob, patient)
     rows = []
     for n_cells in (68, 300):
         for fraction in (0, 0.02, 0.1, 0.5):
             n_parasitized = round(fraction * n_cells)
             kinds = np.repeat([[n_cells - n_parasitized], [n_parasitized]], 60, axis=1)
             _, new_prob, new_patient = population.cells(random, kinds)
-            new = fitted.predict(new_prob, new_patient)
+            new = fitted.test(new_prob, new_patient)
             truth = n_parasitized / n_cells
             rows.append(
                 {

@@ -46,8 +46,8 @@ from malariafuse import (
     SpotFeatureExtractor,
 )
 from malariafuse.datasets import load_cell_images
-from malariafuse.evaluation import thresholds_out_of_fold
 from malariafuse.metrics import specificity_score
+from malariafuse.model_selection import thresholds_out_of_fold
 
 LATE_FUSION = ("resnet18", "spots")
 
@@ -249,7 +249,11 @@ def compare(probabilities, folds, cells):
                         probability,
                         probability
                         >= thresholds_out_of_fold(
-                            target, probability, folds, cells.groups, specificity=0.97
+                            target,
+                            probability,
+                            folds,
+                            cells.groups,
+                            min_specificity=0.97,
                         ),
                     ),
                 }

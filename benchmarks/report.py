@@ -28,14 +28,14 @@ from sklearn.metrics import (
 
 from malariafuse.datasets import load_cell_images
 from malariafuse.evaluation import (
-    PatientClassifier,
+    PatientTest,
     compare,
     comparison_table,
     label_issues,
     patient_table,
     summarize,
-    thresholds_out_of_fold,
 )
+from malariafuse.model_selection import thresholds_out_of_fold
 from malariafuse.plotting import (
     ComparisonDisplay,
     ImageGridDisplay,
@@ -71,10 +71,10 @@ def logits(cells):
 
 
 def verdicts(others, fold):
-    classifier = PatientClassifier().fit(
-        others["probability"], others["target"], others["patient"]
+    fitted = PatientTest().fit(
+        others["target"], others["probability"], others["patient"]
     )
-    table = classifier.predict(fold["probability"], fold["patient"])
+    table = fitted.test(fold["probability"], fold["patient"])
     infected = fold.groupby("patient")["target"].max()
     return table.assign(infected=infected.loc[table.index] == 1)
 
@@ -120,7 +120,7 @@ def main():
     print(summarize(target, probability, patients, random_state=0))
 
     thresholds = thresholds_out_of_fold(
-        target, probability, cells["fold"], patients, specificity=0.97
+        target, probability, cells["fold"], patients, min_specificity=0.97
     )
     decided = probability >= thresholds
     print(

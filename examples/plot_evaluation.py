@@ -31,7 +31,6 @@ from sklearn.preprocessing import StandardScaler
 
 from malariafuse.datasets import make_cell_images
 from malariafuse.evaluation import (
-    choose_threshold,
     compare,
     comparison_table,
     cross_validate_patients,
@@ -40,6 +39,7 @@ from malariafuse.evaluation import (
     summarize,
     threshold_table,
 )
+from malariafuse.model_selection import choose_threshold
 from malariafuse.plotting import ImageGridDisplay
 
 cells = make_cell_images(1200, n_patients=40, image_size=(32, 32), random_state=0)
@@ -156,7 +156,7 @@ compare(cells.target, probabilities, cells.groups, random_state=0).round(3)
 result = results["logistic"]
 chosen_on = result.fold <= 3
 threshold = choose_threshold(
-    cells.target[chosen_on], result.probabilities[chosen_on], recall=0.9
+    cells.target[chosen_on], result.probabilities[chosen_on], min_recall=0.9
 )
 reported = summarize(
     cells.target[~chosen_on],

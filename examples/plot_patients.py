@@ -3,7 +3,7 @@ From cells to patients
 ======================
 
 A classifier of cells raises false alarms. Among the cells of a healthy patient some are
-called parasitized, so that the first of them cannot decide. `PatientClassifier` asks
+called parasitized, so that the first of them cannot decide. `PatientTest` asks
 whether there are more than a patient without parasites would show.
 
 .. note::
@@ -24,7 +24,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from malariafuse.evaluation import PatientClassifier, PatientKFold
+from malariafuse.evaluation import PatientTest
+from malariafuse.model_selection import PatientKFold
 
 random = np.random.default_rng(0)
 n_patients = 100
@@ -66,9 +67,9 @@ print(f"healthy patients with a positive cell: {share:.0%}")
 
 verdicts = pd.concat(
     [
-        PatientClassifier()
-        .fit(y_prob[train], y[train], patient[train])
-        .predict(y_prob[test], patient[test])
+        PatientTest()
+        .fit(y[train], y_prob[train], patient[train])
+        .test(y_prob[test], patient[test])
         for train, test in PatientKFold(5).split(y, y, patient)
     ]
 ).sort_index()

@@ -44,10 +44,10 @@ from malariafuse.datasets import (
     load_cell_images,
     make_cell_images,
 )
-from malariafuse.metrics import recall_at_specificity_score, specificity_score
+from malariafuse.metrics import constrained_recall_score, specificity_score
 
 IMAGE_SIZE = (48, 48)
-SPECIFICITY_FLOOR = 0.95
+MIN_SPECIFICITY = 0.95
 
 # What a program that only predicts has to do.
 PREDICT = """
@@ -106,7 +106,9 @@ def split_patients(cells):
 def choose_threshold(target, probability, thresholds):
     """Return the threshold of highest recall among those of enough specificity."""
     scores = [
-        recall_at_specificity_score(target, probability >= t, floor=SPECIFICITY_FLOOR)
+        constrained_recall_score(
+            target, probability >= t, min_specificity=MIN_SPECIFICITY
+        )
         for t in thresholds
     ]
     # Of equals the last: the same recall with the fewest false alarms.
@@ -144,7 +146,7 @@ def draw_figure(validation, test, images, thresholds, threshold, file):
     ):
         values = [score(target, (probability >= t).astype(int)) for t in thresholds]
         curve.plot(thresholds, values, color=color, label=name)
-    curve.axhline(SPECIFICITY_FLOOR, color="tab:blue", ls=":", label="floor")
+    curve.axhline(MIN_SPECIFICITY, color="tab:blue", ls=":", label="minimum")
     curve.axvline(threshold, color="black", ls="--", label=f"chosen: {threshold:.2f}")
     curve.set(
         title="Patients that the threshold was chosen on",
@@ -223,7 +225,7 @@ def main():
     pipeline.set_params(classifier__threshold=threshold)
     print(
         f"\nThreshold {threshold:.2f}: the highest recall at a specificity of at least "
-        f"{SPECIFICITY_FLOOR}\non patients that were neither trained nor tested on."
+        f"{MIN_SPECIFICITY}\non patients that were neither trained nor tested on."
     )
 
     probabilities = pipeline.predict_proba(cells.images[test])

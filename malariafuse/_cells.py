@@ -1,12 +1,18 @@
 """Labels, probabilities and patients of cells, checked."""
 
+import sys
+import warnings
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length
+
+from malariafuse._labels import positive_column
 
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
@@ -42,16 +48,17 @@ def check_cells(
     y_prob: ArrayLike,
     groups: ArrayLike | None,
     *,
+    pos_label: Any = None,
     groups_optional: bool = False,
     both_classes: bool = True,
     n_patients: int = 2,
 ) -> Cells:
     """Return the cells, or raise ValueError that names the argument at fault."""
-    target = check_target(y_true)
+    target = check_target(y_true, pos_label=pos_label)
     probability = check_probability(y_prob)
     _check_lengths(y_true=target, y_prob=probability)
     if both_classes:
-        check_both_classes(target)
+        check_both_classes(target, pos_label=pos_label)
     if groups is None and groups_optional:
         every_cell = np.arange(len(target))
         return Cells(target, probability, every_cell, every_cell, by_patient=False)
@@ -59,17 +66,72 @@ def check_cells(
     return Cells(target, probability, cluster, names, by_patient=True)
 
 
-def check_target(y_true: ArrayLike, *, name: str = "y_true") -> NDArray[np.int64]:
-    """Return labels as integers 0 and 1."""
-    labels = _one_dimension(y_true, name)
-    # Texts are refused before "1" is compared with 1.
-    if labels.dtype.kind in "SU" or not np.isin(labels, (0, 1)).all():
-        raise ValueError(
-            f"{name} has the labels {pd.unique(labels)[:4].tolist()}: expected 1 for a "
-            "parasitized and 0 for an uninfected cell. Convert others with, say, "
-            f"({name} == 'Parasitized').astype(int)."
+def warn_of_suspicious(cells: Cells) -> None:
+    """Warn of probabilities that are decisions, and of labels the wrong way round."""
+    target, probability = cells.target, cells.probability
+    values = np.unique(probability)
+    if len(values) == 2 < len(probability):
+        warnings.warn(
+            f"y_prob holds two values only, {values[0]:g} and {values[1]:g}: are they "
+            "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
+            "predict_proba.",
+            UserWarning,
+            stacklevel=_outside(),
         )
-    return labels.astype(np.int64)
+    if len(np.unique(target)) < 2:
+        return
+    area = roc_auc_score(target, probability)
+    if area < 0.5:
+        warnings.warn(
+            f"The ROC AUC is {area:.3f}, worse than chance: y_prob is higher for "
+            "uninfected cells than for parasitized ones. Are the labels, pos_label or "
+            "the columns of predict_proba the wrong way round?",
+            UserWarning,
+            stacklevel=_outside(),
+        )
+
+
+def _outside() -> int:
+    """Return the stack level, for who calls this, of the caller of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals["__name__"].startswith("malariafuse."):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def check_target(
+    y_true: ArrayLike, *, name: str = "y_true", pos_label: Any = None
+) -> NDArray[np.int64]:
+    """Return labels as integers: 1 for the positive class, 0 for the other one.
+
+    Without `pos_label` the labels are 0 and 1, or booleans.
+    """
+    labels = _one_dimension(y_true, name)
+    _refuse_complex(labels, name)
+    found = pd.unique(labels)
+    if pos_label is None:
+        # Texts are refused before "1" is compared with 1.
+        if labels.dtype.kind in "SUT" or not np.isin(labels, (0, 1)).all():
+            raise ValueError(
+                f"{name} has the labels {found[:4].tolist()}: expected 1 for a "
+                "parasitized and 0 for an uninfected cell. Pass pos_label with "
+                "others, as in pos_label='Parasitized'."
+            )
+        return labels.astype(np.int64)
+    if pd.isna(found).any():
+        raise ValueError(
+            f"{name} has {pd.isna(labels).sum()} missing values: expected the label "
+            "of every cell."
+        )
+    if len(found) > 2:
+        raise ValueError(
+            f"{name} has the labels {found[:4].tolist()}: expected two, of which "
+            f"pos_label={pos_label!r} is the one of parasitized cells."
+        )
+    # One label alone may be the other one, if it is of the same kind.
+    if len(found) == 2 or isinstance(pos_label, str) != isinstance(found[0], str):
+        positive_column(pos_label, found)
+    return np.array([label == pos_label for label in labels.tolist()], dtype=np.int64)
 
 
 def check_probability(y_prob: ArrayLike) -> NDArray[np.float64]:
@@ -78,20 +140,13 @@ def check_probability(y_prob: ArrayLike) -> NDArray[np.float64]:
     A softmax in float32, or a mean of probabilities, may round to more than 1: what is
     out of 0..1 by at most 1e-6 is clipped.
     """
-    given = np.asarray(y_prob)
+    given = _unmasked(y_prob, "y_prob")
     if given.ndim == 2 and given.shape[1] == 2:
         raise ValueError(
             "y_prob has two columns: pass the probability of the positive class alone, "
             "as in predict_proba(X)[:, 1]."
         )
-    try:
-        probability = _one_dimension(given, "y_prob").astype(np.float64)
-    except (TypeError, ValueError) as error:
-        if given.ndim != 1 or not len(given):
-            raise
-        raise ValueError(
-            f"y_prob is an array of {given.dtype}: expected numbers."
-        ) from error
+    probability = _real_numbers(_one_dimension(given, "y_prob"), "y_prob")
     # NaN is wrong, too.
     wrong = ~((probability >= -_ROUNDING) & (probability <= 1 + _ROUNDING))
     if wrong.any():
@@ -104,40 +159,147 @@ def check_probability(y_prob: ArrayLike) -> NDArray[np.float64]:
     return np.clip(probability, 0, 1)
 
 
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n_samples: int
+) -> NDArray[np.float64]:
+    """Return a weight for each sample, all of them 1 if none are given."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    name = "sample_weight"
+    weight = _real_numbers(_unmasked(sample_weight, name), name)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"{name} has the shape {weight.shape}: expected ({n_samples},), one weight "
+            "for each sample."
+        )
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError(
+            f"{name} has values below 0, NaN or infinity: expected finite numbers of "
+            "at least 0."
+        )
+    return weight
+
+
+def check_scores(y_score: ArrayLike) -> NDArray[np.float64]:
+    """Return finite scores as floats."""
+    score = _real_numbers(_one_dimension(y_score, "y_score"), "y_score")
+    if not np.isfinite(score).all():
+        raise ValueError("y_score has NaN or infinity: expected finite numbers.")
+    return score
+
+
+def check_decisions(decisions: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
+    """Return whether each cell is called parasitized."""
+    called = check_target(decisions, name="decisions")
+    if len(called) != n_cells:
+        raise ValueError(
+            f"decisions has {len(called)} values for {n_cells} cells: expected one for "
+            "each."
+        )
+    return called == 1
+
+
+def check_plain(values: ArrayLike, name: str) -> None:
+    """Raise ValueError if some of `values` are masked or complex."""
+    _refuse_complex(_unmasked(values, name), name)
+
+
 def check_patients(
     groups: ArrayLike | None,
-    n_cells: int,
+    n_cells: int | None,
     *,
     at_least: int = 1,
     name: str = "groups",
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return the number of each cell's patient, and the patients in sorted order."""
+    """Return the number of each cell's patient, and the patients in sorted order.
+
+    There are as many cells as patients in `groups` if `n_cells` is None.
+    Bytes become text, and numbers in an array of objects numbers of one type. Patients
+    that are objects without an order come in that of the cells.
+    """
     if groups is None:
         raise ValueError(f"{name} is None: expected the patient of each cell.")
-    patients = _one_dimension(groups, name)
-    if len(patients) != n_cells:
+    # An array of text would take a number among texts for text.
+    known_type = hasattr(groups, "dtype")
+    patients = _one_dimension(groups, name, dtype=None if known_type else object)
+    if n_cells is not None and len(patients) != n_cells:
         raise ValueError(
             f"{name} has {len(patients)} patients for {n_cells} cells: expected one "
             "for each cell."
         )
+    _refuse_complex(patients, name)
     if pd.isna(patients).any():
         raise ValueError(
             f"{name} has {pd.isna(patients).sum()} missing values: expected the "
             "patient of every cell."
         )
-    cluster, names = pd.factorize(patients, sort=True)
+    if patients.dtype.kind not in "biufUmM":
+        patients = _of_one_kind(patients.tolist(), name)
+    try:
+        cluster, names = pd.factorize(patients, sort=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} has patients that cannot be compared, such as {patients[0]!r}: "
+            "expected numbers, text, or objects with __eq__ and __hash__."
+        ) from error
+    names = np.asarray(names)
+    try:
+        order = np.argsort(names, kind="stable")
+    except TypeError:  # objects without an order
+        order = np.arange(len(names))
     if len(names) < at_least:
         raise ValueError(
             f"{name} has {len(names)} patient, {names[0]}: expected at least "
             f"{at_least}."
         )
-    return cluster.astype(np.int64), np.asarray(names)
+    return np.argsort(order)[cluster].astype(np.int64), names[order]
 
 
-def check_both_classes(target: NDArray[np.int64], *, name: str = "y_true") -> None:
+def _of_one_kind(patients: list[Any], name: str) -> NDArray[Any]:
+    """Return patients that are objects as text or numbers, if they are such."""
+    kinds: dict[type[Any], Any] = {}
+    for patient in patients:
+        kinds.setdefault(kind_of_patient(patient), patient)
+    if len(kinds) > 1:
+        one, other, *_ = kinds.values()
+        raise ValueError(
+            f"{name} has patients of different types, such as {one!r} and {other!r}: "
+            "expected text only, or numbers only."
+        )
+    if str in kinds:
+        patients = [
+            patient.decode(errors="surrogateescape")
+            if isinstance(patient, bytes)
+            else str(patient)
+            for patient in patients
+        ]
+    # Filled in: a sequence of tuples would become a table.
+    objects = np.empty(len(patients), dtype=object)
+    objects[:] = patients
+    if Real in kinds:
+        numbers = np.array(patients)
+        return numbers if (numbers == objects).all() else objects
+    return objects
+
+
+def kind_of_patient(patient: Any) -> type[Any]:
+    """Return the type of a patient, the same one for all text and for all numbers."""
+    if isinstance(patient, (str, bytes)):
+        return str
+    return Real if isinstance(patient, (Real, np.bool_)) else type(patient)
+
+
+def check_both_classes(
+    target: NDArray[np.int64], *, name: str = "y_true", pos_label: Any = None
+) -> None:
     """Raise ValueError unless there are positive and negative cells."""
-    for label, kind in ((1, "parasitized"), (0, "uninfected")):
-        if not (target == label).any():
+    labels: tuple[object, object] = (1, 0)
+    if pos_label is not None:
+        labels = (repr(pos_label), f"other than {pos_label!r}")
+    for code, kind, label in zip(
+        (1, 0), ("parasitized", "uninfected"), labels, strict=True
+    ):
+        if not (target == code).any():
             raise ValueError(
                 f"{name} has no {kind} cell (label {label}): expected cells of both "
                 "classes."
@@ -172,11 +334,50 @@ def _check_lengths(**arrays: NDArray[Any]) -> None:
         raise ValueError(f"Different numbers of cells: {sizes}.") from error
 
 
-def _one_dimension(values: ArrayLike, name: str) -> NDArray[Any]:
-    array = np.asarray(values)
+def _one_dimension(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
+    array = _unmasked(values, name, dtype)
     if array.ndim != 1 or not len(array):
         raise ValueError(
             f"{name} has the shape {array.shape}: expected one value for each cell, "
             "of at least one cell."
         )
     return array
+
+
+def _unmasked(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
+    if np.ma.isMaskedArray(values):
+        n_masked = int(np.ma.getmaskarray(values).sum())
+        if n_masked:
+            raise ValueError(
+                f"{name} has {n_masked} masked values: expected all values. Leave out "
+                "the cells that lack one."
+            )
+    try:
+        return np.asarray(values, dtype=dtype)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is no array: expected one value for each cell."
+        ) from error
+
+
+def _real_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    message = f"{name} is an array of {array.dtype}: expected numbers."
+    if array.dtype.kind not in "biufO" or any(
+        isinstance(value, (str, bytes))
+        for value in (array.flat if array.dtype.kind == "O" else ())
+    ):
+        raise ValueError(message)
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(message) from error
+
+
+def _refuse_complex(array: NDArray[Any], name: str) -> None:
+    if array.dtype.kind == "c" or (
+        array.dtype.kind == "O"
+        and any(
+            isinstance(value, (complex, np.complexfloating)) for value in array.flat
+        )
+    ):
+        raise ValueError(f"{name} has complex numbers: expected real numbers or text.")

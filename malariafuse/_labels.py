@@ -32,3 +32,10 @@ def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
             )
         return int(np.flatnonzero(classes == pos_label)[0])
     return None if classes.dtype.kind in "OSTU" else 1
+
+
+def pos_label_of(estimator: Any) -> Any:
+    """Return the `pos_label` of a classifier, or of the last step of a pipeline."""
+    steps = getattr(estimator, "steps", None)
+    last = steps[-1][1] if steps else estimator
+    return getattr(last, "pos_label", None)

@@ -242,7 +242,7 @@ TAKES_ANYTHING = {}
 IMAGES = np.zeros((4, 8, 8, 3), dtype=np.uint8)
 LABELS = [0, 1, 0, 1]
 DATA = {
-    evaluation.PatientClassifier: ([0.1, 0.9, 0.2, 0.8], LABELS, [1, 1, 2, 2]),
+    evaluation.PatientTest: (LABELS, [0.1, 0.9, 0.2, 0.8], [1, 1, 2, 2]),
     preprocessing.ImageLoader: (["cell.png"],),
 }
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from malariafuse import ConvNetClassifier, FeatureFusionClassifier, ImageLoader
 from malariafuse.datasets import load_cell_images, patient_ids
-from malariafuse.metrics import make_recall_at_specificity_scorer
+from malariafuse.metrics import make_constrained_recall_scorer
 
 pytestmark = pytest.mark.real_data
 
@@ -63,7 +63,7 @@ def test_thresholds_are_searched_without_training_again(cell_files, tmp_path):
     search = GridSearchCV(
         pipeline,
         {"classifier__threshold": thresholds, "classifier__filters": [4, 8]},
-        scoring=make_recall_at_specificity_scorer(0.6),
+        scoring=make_constrained_recall_scorer(0.6),
         cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
         error_score="raise",
     ).fit(paths, target, groups=patient_ids(paths))

@@ -2,27 +2,14 @@
 
 from malariafuse.evaluation._comparison import compare, comparison_table
 from malariafuse.evaluation._cross_validation import cross_validate_patients
-from malariafuse.evaluation._folds import (
-    LeakageError,
-    PatientKFold,
-    check_no_leakage,
-)
 from malariafuse.evaluation._label_issues import label_issues
+from malariafuse.evaluation._patient_test import PatientTest
 from malariafuse.evaluation._patients import patient_table
 from malariafuse.evaluation._summary import summarize
-from malariafuse.evaluation._thresholds import (
-    choose_threshold,
-    threshold_table,
-    thresholds_out_of_fold,
-)
-from malariafuse.evaluation._verdict import PatientClassifier
+from malariafuse.evaluation._thresholds import threshold_table
 
 __all__ = [
-    "LeakageError",
-    "PatientClassifier",
-    "PatientKFold",
-    "check_no_leakage",
-    "choose_threshold",
+    "PatientTest",
     "compare",
     "comparison_table",
     "cross_validate_patients",
@@ -30,5 +17,4 @@ __all__ = [
     "patient_table",
     "summarize",
     "threshold_table",
-    "thresholds_out_of_fold",
 ]

@@ -1,6 +1,7 @@
 """Several classifiers on the same cells."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from malariafuse._cells import (
     check_patients,
     check_share,
     check_target,
+    warn_of_suspicious,
 )
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
@@ -32,6 +34,7 @@ def compare(
     *,
     reference: str | None = None,
     threshold: float | Mapping[str, float] = 0.5,
+    pos_label: Any = None,
     metrics: Sequence[str] = ("recall", "specificity", "accuracy", "roc_auc"),
     n_resamples: int = 2000,
     confidence_level: float = 0.95,
@@ -42,7 +45,8 @@ def compare(
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
         Name of each classifier, at least two, and its probabilities of the positive
         class, 0 to 1, out of fold.
@@ -53,6 +57,9 @@ def compare(
     threshold : float or mapping of str to float, default=0.5
         Probability from which on a cell is called parasitized, 0 to 1. A mapping has
         one for each classifier.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
     metrics : sequence of str, default=("recall", "specificity", "accuracy", "roc_auc")
         Names of the metrics to compare, each once, among those of :func:`summarize`.
     n_resamples : int, default=2000
@@ -76,6 +83,12 @@ def compare(
         If `probabilities` is no mapping, or `metrics` no sequence.
     ValueError
         If an argument is not as described, or `y_true` has one class only.
+
+    Warns
+    -----
+    UserWarning
+        If probabilities of a classifier have two values only, or its ROC AUC is below
+        0.5.
 
     See Also
     --------
@@ -139,7 +152,7 @@ def compare(
     """
     check_resampling(n_resamples, confidence_level)
     metrics = check_metrics(metrics)
-    cells = _check_classifiers(y_true, probabilities, groups)
+    cells = _check_classifiers(y_true, probabilities, groups, pos_label)
     thresholds = _thresholds(threshold, cells)
     if len(cells) < 2:
         raise ValueError(
@@ -198,6 +211,7 @@ def comparison_table(
     groups: ArrayLike,
     *,
     threshold: float | Mapping[str, float] = 0.5,
+    pos_label: Any = None,
     metrics: Sequence[str] = (
         "precision",
         "recall",
@@ -215,7 +229,8 @@ def comparison_table(
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
         Name of each classifier and its probabilities of the positive class, 0 to 1, out
         of fold.
@@ -224,6 +239,9 @@ def comparison_table(
     threshold : float or mapping of str to float, default=0.5
         Probability from which on a cell is called parasitized, 0 to 1. A mapping has
         one for each classifier.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
     metrics : sequence of str, default=("precision", "recall", "f1", "accuracy", \
             "specificity", "roc_auc")
         Names of the metrics to set out, each once, among those of :func:`summarize`.
@@ -246,6 +264,12 @@ def comparison_table(
         If `probabilities` is no mapping, or `metrics` no sequence.
     ValueError
         If an argument is not as described, or `y_true` has one class only.
+
+    Warns
+    -----
+    UserWarning
+        If probabilities of a classifier have two values only, or its ROC AUC is below
+        0.5.
 
     See Also
     --------
@@ -277,7 +301,7 @@ def comparison_table(
     """
     check_resampling(n_resamples, confidence_level)
     metrics = check_metrics(metrics)
-    cells = _check_classifiers(y_true, probabilities, groups)
+    cells = _check_classifiers(y_true, probabilities, groups, pos_label)
     thresholds = _thresholds(threshold, cells)
     tables = {
         name: metrics_with_intervals(
@@ -297,7 +321,10 @@ def comparison_table(
 
 
 def _check_classifiers(
-    y_true: ArrayLike, probabilities: Mapping[str, ArrayLike], groups: ArrayLike
+    y_true: ArrayLike,
+    probabilities: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    pos_label: Any,
 ) -> dict[str, Cells]:
     expected = "expected a dict from the name of each classifier to its probabilities"
     if not isinstance(probabilities, Mapping):
@@ -307,13 +334,15 @@ def _check_classifiers(
     if not probabilities:
         raise ValueError(f"probabilities is empty: {expected}.")
     # Errors in these are no classifier's.
-    check_patients(groups, len(check_target(y_true)), at_least=2)
+    target = check_target(y_true, pos_label=pos_label)
+    check_patients(groups, len(target), at_least=2)
     cells = {}
     for name, y_prob in probabilities.items():
         try:
-            cells[name] = check_cells(y_true, y_prob, groups)
+            cells[name] = check_cells(y_true, y_prob, groups, pos_label=pos_label)
         except (TypeError, ValueError) as error:
             raise type(error)(f"probabilities[{name!r}]: {error}") from error
+        warn_of_suspicious(cells[name])
     return cells
 
 

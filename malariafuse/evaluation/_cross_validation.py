@@ -17,11 +17,14 @@ from malariafuse._cells import (
     Cells,
     check_both_classes,
     check_patients,
+    check_probability,
     check_share,
     check_target,
+    warn_of_suspicious,
 )
-from malariafuse.evaluation._folds import PatientKFold, check_no_leakage
+from malariafuse._labels import pos_label_of
 from malariafuse.evaluation._measures import METRICS, Measures
+from malariafuse.model_selection import PatientKFold, check_no_leakage
 
 
 def cross_validate_patients(
@@ -31,14 +34,15 @@ def cross_validate_patients(
     groups: ArrayLike,
     *,
     cv: Any = 5,
-    threshold: float = 0.5,
+    threshold: float | None = None,
+    pos_label: Any = None,
     fit_params: dict[str, Any] | None = None,
     random_state: int | RandomState | None = None,
 ) -> Bunch:
     """Judge a classifier on patients that it was not fitted on, fold by fold.
 
-    Every cell gets a probability from a classifier that has seen no cell of its
-    patient. All functions of this package take these probabilities.
+    Every cell gets a probability and a decision from a classifier that has seen no cell
+    of its patient. All functions of this package take these probabilities.
 
     Parameters
     ----------
@@ -48,15 +52,20 @@ def cross_validate_patients(
     X : array-like of shape (n_cells, ...)
         What `estimator` takes: images, features, paths of files.
     y : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     groups : array-like of shape (n_cells,)
         The patient of each cell.
     cv : int, splitter or iterable of (train, test), default=5
         An int is a number of folds: ``PatientKFold(cv, shuffle=True, random_state=
         random_state)``. Other splits have to test every cell once, and to keep each
         patient on one side.
-    threshold : float, default=0.5
-        From this probability on, the table counts a cell as called parasitized.
+    threshold : float, default=None
+        From this probability on, a cell is called parasitized. None takes the decisions
+        of `estimator` itself: those of its `predict`.
+    pos_label : int, float, bool or str, default=None
+        The label of the positive (parasitized) class. None takes the `pos_label` of
+        `estimator` where it has one, and otherwise the labels 0 and 1, or booleans.
     fit_params : dict of str to object, default=None
         Arguments for `fit`. An array-like with one entry for each cell is cut to the
         cells of the fold, as in ``fit_params={"groups": patients}`` for a classifier
@@ -72,6 +81,8 @@ def cross_validate_patients(
 
         probabilities : ndarray of shape (n_cells,), dtype float64
             Out-of-fold probability of the positive class.
+        decisions : ndarray of shape (n_cells,), dtype int64
+            Out-of-fold decision: 1 where the cell is called parasitized, else 0.
         fold : ndarray of shape (n_cells,), dtype int64
             The fold, from 1, in which a cell was tested.
         table : DataFrame of shape (n_folds + 1, 13)
@@ -80,14 +91,19 @@ def cross_validate_patients(
 
     Raises
     ------
-    LeakageError
+    malariafuse.model_selection.LeakageError
         If a split has a patient on both sides.
     ValueError
         If an argument is not as described.
 
+    Warns
+    -----
+    UserWarning
+        If the probabilities have two values only, or the ROC AUC is below 0.5.
+
     See Also
     --------
-    PatientKFold : The folds.
+    malariafuse.model_selection.PatientKFold : The folds.
     summarize : Intervals for the pooled figures.
 
     Notes
@@ -110,9 +126,14 @@ def cross_validate_patients(
     >>> result.table["cells"].tolist()[-1]
     200
     """
-    check_share(threshold, "threshold")
-    target = check_target(y, name="y")
-    check_both_classes(target, name="y")
+    if threshold is not None:
+        check_share(threshold, "threshold")
+    if pos_label is None:
+        pos_label = pos_label_of(estimator)
+    target = check_target(y, name="y", pos_label=pos_label)
+    check_both_classes(target, name="y", pos_label=pos_label)
+    # Numbers where no label is named: scikit-learn refuses 0 and 1 that are objects.
+    labels, positive = (target, 1) if pos_label is None else (np.asarray(y), pos_label)
     cluster, names = check_patients(groups, len(target), at_least=2)
     check_consistent_length(X, target)
     if not hasattr(estimator, "predict_proba"):
@@ -120,30 +141,41 @@ def cross_validate_patients(
             f"estimator={estimator!r}: expected a classifier with predict_proba."
         )
 
-    patients = np.asarray(groups)
-    splits = _splits(cv, X, target, patients, random_state)
+    patients = names[cluster]
+    splits = _splits(cv, X, labels, patients, pos_label, random_state)
     probabilities = np.empty(len(target))
+    decisions = np.empty(len(target), dtype=np.int64)
     fold = np.empty(len(target), dtype=np.int64)
     for number, (train, test) in enumerate(splits, start=1):
         fitted = clone(estimator).fit(
             _safe_indexing(X, train),
-            target[train],
+            labels[train],
             **_cut(fit_params or {}, train, len(target)),
         )
-        columns = fitted.predict_proba(_safe_indexing(X, test))
-        probabilities[test] = np.asarray(columns)[:, _positive_column(fitted)]
+        tested = _safe_indexing(X, test)
+        columns = np.asarray(fitted.predict_proba(tested))
+        probabilities[test] = columns[:, _positive_column(fitted, positive)]
+        decisions[test] = (
+            np.asarray(fitted.predict(tested)) == positive
+            if threshold is None
+            else probabilities[test] >= threshold
+        )
         fold[test] = number
 
-    cells = Cells(target, probabilities, cluster, names, by_patient=True)
+    cells = Cells(
+        target, check_probability(probabilities), cluster, names, by_patient=True
+    )
+    warn_of_suspicious(cells)
     chosen: dict[int | str, NDArray[np.bool_]] = {
         number: fold == number for number in range(1, len(splits) + 1)
     }
     chosen["pooled"] = fold > 0
-    rows = {name: _figures(cells, part, threshold) for name, part in chosen.items()}
+    rows = {name: _figures(cells, part, decisions) for name, part in chosen.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("fold")
     counts = ["patients", "cells"]
     return Bunch(
         probabilities=probabilities,
+        decisions=decisions,
         fold=fold,
         table=table.astype(dict.fromkeys(counts, int)),
     )
@@ -152,13 +184,16 @@ def cross_validate_patients(
 def _splits(
     cv: Any,
     X: Any,
-    target: NDArray[np.int64],
+    labels: NDArray[Any],
     patients: NDArray[Any],
+    pos_label: Any,
     random_state: int | RandomState | None,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the splits, or raise before anything is trained."""
     if isinstance(cv, Integral):
-        cv = PatientKFold(int(cv), shuffle=True, random_state=random_state)
+        cv = PatientKFold(
+            int(cv), shuffle=True, pos_label=pos_label, random_state=random_state
+        )
     elif not hasattr(cv, "split") and not isinstance(cv, Iterable):
         raise ValueError(
             f"cv={cv!r}: expected a number of folds, a splitter, or splits."
@@ -170,12 +205,12 @@ def _splits(
         )
         splits = [
             (np.asarray(train), np.asarray(test))
-            for train, test in check_cv(cv).split(X, target, patients)
+            for train, test in check_cv(cv).split(X, labels, patients)
         ]
     for train, test in splits:
         check_no_leakage(patients[train], patients[test])
     tested = np.bincount(
-        np.concatenate([test for _, test in splits]), minlength=len(target)
+        np.concatenate([test for _, test in splits]), minlength=len(labels)
     )
     if (tested != 1).any():
         raise ValueError(
@@ -198,18 +233,18 @@ def _cut(
     }
 
 
-def _positive_column(fitted: BaseEstimator) -> int:
+def _positive_column(fitted: BaseEstimator, positive: Any) -> int:
     classes = np.asarray(fitted.classes_).tolist()
-    if 1 not in classes:
+    if positive not in classes:
         raise ValueError(
-            f"estimator knows the classes {classes}: expected 1 among them. Does every "
-            "training fold have parasitized cells?"
+            f"estimator knows the classes {classes}: expected {positive!r} among them. "
+            "Does every training fold have parasitized cells?"
         )
-    return classes.index(1)
+    return classes.index(positive)
 
 
 def _figures(
-    cells: Cells, chosen: NDArray[np.bool_], threshold: float
+    cells: Cells, chosen: NDArray[np.bool_], decisions: NDArray[np.int64]
 ) -> dict[str, Any]:
     cluster, present = np.unique(cells.cluster[chosen], return_inverse=True)
     part = Cells(
@@ -219,6 +254,8 @@ def _figures(
         cells.names[cluster],
         by_patient=True,
     )
-    values = Measures(part, threshold, METRICS)(np.ones((1, part.n_clusters)))[0]
+    # A threshold for each cell, out of reach where the decision is against it.
+    thresholds = np.where(decisions[chosen] == 1, 0.0, np.inf)
+    values = Measures(part, thresholds, METRICS)(np.ones((1, part.n_clusters)))[0]
     counts = {"patients": part.n_clusters, "cells": len(part.target)}
     return counts | dict(zip(METRICS, values.tolist(), strict=True))

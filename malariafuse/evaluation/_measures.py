@@ -17,10 +17,12 @@ class Measures:
 
     Row `b` of the weights says how often each patient counts: all ones give the metric
     itself, what a bootstrap drew gives a resample, one zero leaves one patient out.
-    A metric that is undefined is NaN.
+    A metric that is undefined is NaN. The threshold is one, or one for each cell.
     """
 
-    def __init__(self, cells: Cells, threshold: float, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, cells: Cells, threshold: float | Floats, names: tuple[str, ...]
+    ) -> None:
         self.names = names
         self._tally = Tally(cells, threshold)
         self._ranking = Ranking(cells)
@@ -37,7 +39,7 @@ class Measures:
 class Tally:
     """Sums over the cells of each patient, from which most metrics follow."""
 
-    def __init__(self, cells: Cells, threshold: float) -> None:
+    def __init__(self, cells: Cells, threshold: float | Floats) -> None:
         positive = cells.target == 1
         called = cells.probability >= threshold
         excess = cells.probability - cells.target

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import check_cells, check_share
+from malariafuse._cells import (
+    check_cells,
+    check_decisions,
+    check_share,
+    warn_of_suspicious,
+)
 
 
 def patient_table(
@@ -15,19 +20,28 @@ def patient_table(
     groups: ArrayLike,
     *,
     threshold: float = 0.5,
+    decisions: ArrayLike | None = None,
+    pos_label: Any = None,
 ) -> pd.DataFrame:
     """Count the cells of each patient and what a classifier made of them.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     y_prob : array-like of shape (n_cells,)
         Probability of the positive class, 0 to 1.
     groups : array-like of shape (n_cells,)
         The patient of each cell.
     threshold : float, default=0.5
         From this probability on, a cell is called parasitized.
+    decisions : array-like of shape (n_cells,), default=None
+        What was decided about each cell: 1 where it is called parasitized, 0 where it
+        is not. None decides by `threshold`, which does not count otherwise.
+    pos_label : int, float, bool or str, default=None
+        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
 
     Returns
     -------
@@ -37,19 +51,25 @@ def patient_table(
 
         - "cells", "parasitized" and "uninfected": the numbers of cells, by label;
         - "found": the parasitized cells that are called so;
-        - "false alarms": the uninfected cells that are called parasitized;
+        - "false_alarms": the uninfected cells that are called parasitized;
         - "recall", NaN for a patient without parasitized cells, who comes last;
         - "specificity", NaN for a patient without uninfected cells;
-        - "mean probability" of the positive class, over all cells.
+        - "mean_probability" of the positive class, over all cells.
 
     Raises
     ------
     ValueError
         If an argument is not as described.
 
+    Warns
+    -----
+    UserWarning
+        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+
     See Also
     --------
-    PatientClassifier : Decide about patients.
+    PatientTest : Test whether patients are infected.
+    cross_validate_patients : Decisions and probabilities out of fold.
 
     Examples
     --------
@@ -65,9 +85,21 @@ def patient_table(
     C3          2            0      0     NaN          0.5
     """
     check_share(threshold, "threshold")
-    cells = check_cells(y_true, y_prob, groups, both_classes=False, n_patients=1)
+    cells = check_cells(
+        y_true,
+        y_prob,
+        groups,
+        pos_label=pos_label,
+        both_classes=False,
+        n_patients=1,
+    )
+    warn_of_suspicious(cells)
     positive = cells.target == 1
-    called = cells.probability >= threshold
+    called = (
+        cells.probability >= threshold
+        if decisions is None
+        else check_decisions(decisions, len(positive))
+    )
 
     def count(values: NDArray[Any]) -> NDArray[np.int64]:
         return cells.sums(values).astype(np.int64)
@@ -78,11 +110,11 @@ def patient_table(
             "parasitized": count(positive),
             "uninfected": count(~positive),
             "found": count(positive & called),
-            "false alarms": count(~positive & called),
+            "false_alarms": count(~positive & called),
         },
         index=pd.Index(cells.names, name="patient"),
     )
     table["recall"] = table["found"] / table["parasitized"]
-    table["specificity"] = 1 - table["false alarms"] / table["uninfected"]
-    table["mean probability"] = cells.sums(cells.probability) / table["cells"]
+    table["specificity"] = 1 - table["false_alarms"] / table["uninfected"]
+    table["mean_probability"] = cells.sums(cells.probability) / table["cells"]
     return table.sort_values(["recall", "specificity"], kind="stable")

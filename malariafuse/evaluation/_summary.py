@@ -1,11 +1,13 @@
 """The metrics of one classifier, with intervals."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import Cells, check_cells, check_share
+from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -21,6 +23,7 @@ def summarize(
     groups: ArrayLike | None = None,
     *,
     threshold: float = 0.5,
+    pos_label: Any = None,
     n_resamples: int = 2000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
@@ -30,7 +33,8 @@ def summarize(
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     y_prob : array-like of shape (n_cells,)
         Probabilities of the positive class, 0 to 1, for cells of patients that the
         classifier was not fitted on.
@@ -39,6 +43,9 @@ def summarize(
         own, see the warning below.
     threshold : float, default=0.5
         Probability from which on a cell is called parasitized, 0 to 1.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
     n_resamples : int, default=2000
         Number of times that the patients are drawn, at least 100.
     confidence_level : float, default=0.95
@@ -65,6 +72,11 @@ def summarize(
     ------
     ValueError
         If an argument is not as described, or `y_true` has one class only.
+
+    Warns
+    -----
+    UserWarning
+        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
 
     See Also
     --------
@@ -139,8 +151,12 @@ def summarize(
     """
     check_share(threshold, "threshold")
     check_resampling(n_resamples, confidence_level)
+    cells = check_cells(
+        y_true, y_prob, groups, pos_label=pos_label, groups_optional=True
+    )
+    warn_of_suspicious(cells)
     return metrics_with_intervals(
-        check_cells(y_true, y_prob, groups, groups_optional=True),
+        cells,
         METRICS,
         threshold=threshold,
         n_resamples=n_resamples,

@@ -3,23 +3,27 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from sklearn.metrics import get_scorer as get_sklearn_scorer
 from sklearn.metrics import make_scorer
 
-from malariafuse.metrics._scores import (
-    check_floor,
+from malariafuse.metrics._best_threshold import (
     recall_at_specificity_score,
     specificity_at_recall_score,
-    specificity_score,
 )
+from malariafuse.metrics._constrained import (
+    constrained_recall_score,
+    constrained_specificity_score,
+)
+from malariafuse.metrics._rates import check_minimum
 
 Scorer = Callable[..., float]
 
+_SCORES = ("decision_function", "predict_proba")
 
-def make_recall_at_specificity_scorer(
-    floor: float = 0.95, *, pos_label: Any = 1
+
+def make_constrained_recall_scorer(
+    min_specificity: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: recall, provided that specificity reaches a floor.
+    """Make a scorer: recall of decisions, if their specificity is high enough.
 
     The scorer judges decisions (``predict``). Pass it as `scoring` to ``GridSearchCV``
     over candidate thresholds, or to ``TunedThresholdClassifierCV``.
@@ -30,7 +34,136 @@ def make_recall_at_specificity_scorer(
 
     Parameters
     ----------
-    floor : float, default=0.95
+    min_specificity : float, default=0.95
+        The lowest admissible specificity, 0 to 1.
+    pos_label : int, float, bool or str, default=1
+        The label of the positive (parasitized) class. With string labels it has to be
+        given; the scorer raises an error otherwise.
+
+    Returns
+    -------
+    callable
+        A scorer ``scorer(estimator, X, y)``, made by
+        :func:`sklearn.metrics.make_scorer` from
+        :func:`~malariafuse.metrics.constrained_recall_score`.
+
+    Raises
+    ------
+    ValueError
+        If `min_specificity` is out of its range.
+
+    See Also
+    --------
+    make_constrained_specificity_scorer : The same with the two exchanged.
+    make_recall_at_specificity_scorer : The best recall over all thresholds, which
+        compares classifiers and chooses no threshold.
+
+    Notes
+    -----
+    In cross-validation the specificity is looked at in each fold, and the mean of the
+    scores decides. A fold whose specificity is too low brings a negative score, by how
+    much it is too low, instead of a recall of nearly 1. A threshold that fails in one
+    fold thus loses against one that reaches the minimum in all, unless its recall
+    elsewhere is much higher. Folds with few uninfected cells make that noisy.
+
+    ``GridSearchCV`` turns an error in a scorer into a NaN and a warning. Pass
+    ``error_score="raise"`` to stop at missing classes or a wrong `pos_label`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+    >>> from malariafuse.metrics import make_constrained_recall_scorer
+    >>> X, y = make_classification(n_samples=600, flip_y=0.1, random_state=0)
+    >>> search = GridSearchCV(
+    ...     FixedThresholdClassifier(LogisticRegression()),
+    ...     {"threshold": [0.1, 0.3, 0.5, 0.7, 0.9]},
+    ...     scoring=make_constrained_recall_scorer(min_specificity=0.8),
+    ... ).fit(X, y)
+    >>> search.best_params_
+    {'threshold': 0.3}
+    """
+    check_minimum(min_specificity, "min_specificity")
+    return cast(
+        Scorer,
+        make_scorer(
+            constrained_recall_score,
+            min_specificity=min_specificity,
+            pos_label=pos_label,
+        ),
+    )
+
+
+def make_constrained_specificity_scorer(
+    min_recall: float = 0.95, *, pos_label: Any = 1
+) -> Scorer:
+    """Make a scorer: specificity of decisions, if their recall is high enough.
+
+    The scorer judges decisions (``predict``). Pass it as `scoring` to ``GridSearchCV``
+    over candidate thresholds, or to ``TunedThresholdClassifierCV``.
+
+    Parameters
+    ----------
+    min_recall : float, default=0.95
+        The lowest admissible recall, 0 to 1.
+    pos_label : int, float, bool or str, default=1
+        The label of the positive (parasitized) class. With string labels it has to be
+        given; the scorer raises an error otherwise.
+
+    Returns
+    -------
+    callable
+        A scorer ``scorer(estimator, X, y)``, made by
+        :func:`sklearn.metrics.make_scorer` from
+        :func:`~malariafuse.metrics.constrained_specificity_score`.
+
+    Raises
+    ------
+    ValueError
+        If `min_recall` is out of its range.
+
+    See Also
+    --------
+    make_constrained_recall_scorer : The same with the two exchanged; its notes hold
+        here too.
+    make_specificity_at_recall_scorer : The best specificity over all thresholds.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import TunedThresholdClassifierCV
+    >>> from malariafuse.metrics import make_constrained_specificity_scorer
+    >>> X, y = make_classification(n_samples=600, flip_y=0.1, random_state=0)
+    >>> tuned = TunedThresholdClassifierCV(
+    ...     LogisticRegression(),
+    ...     scoring=make_constrained_specificity_scorer(min_recall=0.9),
+    ... ).fit(X, y)
+    >>> bool(tuned.best_threshold_ < 0.5)
+    True
+    """
+    check_minimum(min_recall, "min_recall")
+    return cast(
+        Scorer,
+        make_scorer(
+            constrained_specificity_score, min_recall=min_recall, pos_label=pos_label
+        ),
+    )
+
+
+def make_recall_at_specificity_scorer(
+    min_specificity: float = 0.95, *, pos_label: Any = 1
+) -> Scorer:
+    """Make a scorer: the best recall among thresholds of a minimum specificity.
+
+    The scorer judges scores (``decision_function``, else ``predict_proba``), whatever
+    threshold the estimator decides at. Pass it as `scoring` to ``GridSearchCV`` or
+    ``cross_validate`` to compare classifiers.
+
+    Parameters
+    ----------
+    min_specificity : float, default=0.95
         The lowest admissible specificity, 0 to 1.
     pos_label : int, float, bool or str, default=1
         The label of the positive (parasitized) class. With string labels it has to be
@@ -43,52 +176,52 @@ def make_recall_at_specificity_scorer(
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.recall_at_specificity_score`.
 
+    Raises
+    ------
+    ValueError
+        If `min_specificity` is out of its range.
+
     See Also
     --------
     make_specificity_at_recall_scorer : The same with the two exchanged.
-    malariafuse.metrics.get_scorer : Scorers by name.
-
-    Notes
-    -----
-    In cross-validation the floor is looked at in each fold, and the mean of the scores
-    decides. A fold below the floor brings a negative score instead of a recall of
-    nearly 1, so a threshold that misses the floor in one fold loses against one that
-    reaches it in all, unless its recall elsewhere is much higher. Folds with few
-    uninfected cells make that noisy.
-
-    ``GridSearchCV`` turns an error in a scorer into a NaN and a warning. Pass
-    ``error_score="raise"`` to stop at missing classes or a wrong `pos_label`.
+    make_constrained_recall_scorer : Judges decisions, and so chooses a threshold.
 
     Examples
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.metrics import recall_score
-    >>> from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
+    >>> from sklearn.model_selection import cross_val_score
     >>> from malariafuse.metrics import make_recall_at_specificity_scorer
     >>> X, y = make_classification(n_samples=600, flip_y=0.1, random_state=0)
-    >>> search = GridSearchCV(
-    ...     FixedThresholdClassifier(LogisticRegression()),
-    ...     {"threshold": [0.1, 0.3, 0.5, 0.7, 0.9]},
-    ...     scoring=make_recall_at_specificity_scorer(floor=0.8),
-    ... ).fit(X, y)
-    >>> search.best_params_
-    {'threshold': 0.3}
+    >>> scoring = make_recall_at_specificity_scorer(min_specificity=0.8)
+    >>> scores = cross_val_score(LogisticRegression(), X, y, scoring=scoring)
+    >>> round(float(scores.mean()), 2)
+    0.94
     """
-    return _make(recall_at_specificity_score, floor=floor, pos_label=pos_label)
+    check_minimum(min_specificity, "min_specificity")
+    return cast(
+        Scorer,
+        make_scorer(
+            recall_at_specificity_score,
+            response_method=_SCORES,
+            min_specificity=min_specificity,
+            pos_label=pos_label,
+        ),
+    )
 
 
 def make_specificity_at_recall_scorer(
-    floor: float = 0.95, *, pos_label: Any = 1
+    min_recall: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: specificity, provided that recall reaches a floor.
+    """Make a scorer: the best specificity among thresholds of a minimum recall.
 
-    The scorer judges decisions (``predict``). Pass it as `scoring` to ``GridSearchCV``
-    over candidate thresholds, or to ``TunedThresholdClassifierCV``.
+    The scorer judges scores (``decision_function``, else ``predict_proba``), whatever
+    threshold the estimator decides at. Pass it as `scoring` to ``GridSearchCV`` or
+    ``cross_validate`` to compare classifiers.
 
     Parameters
     ----------
-    floor : float, default=0.95
+    min_recall : float, default=0.95
         The lowest admissible recall, 0 to 1.
     pos_label : int, float, bool or str, default=1
         The label of the positive (parasitized) class. With string labels it has to be
@@ -101,91 +234,35 @@ def make_specificity_at_recall_scorer(
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.specificity_at_recall_score`.
 
+    Raises
+    ------
+    ValueError
+        If `min_recall` is out of its range.
+
     See Also
     --------
-    make_recall_at_specificity_scorer : The same with the two exchanged; its notes hold
-        here too.
-    malariafuse.metrics.get_scorer : Scorers by name.
+    make_recall_at_specificity_scorer : The same with the two exchanged.
+    make_constrained_specificity_scorer : Judges decisions, and so chooses a threshold.
 
     Examples
     --------
     >>> from sklearn.datasets import make_classification
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.model_selection import TunedThresholdClassifierCV
+    >>> from sklearn.model_selection import cross_val_score
     >>> from malariafuse.metrics import make_specificity_at_recall_scorer
     >>> X, y = make_classification(n_samples=600, flip_y=0.1, random_state=0)
-    >>> tuned = TunedThresholdClassifierCV(
-    ...     LogisticRegression(), scoring=make_specificity_at_recall_scorer(floor=0.9)
-    ... ).fit(X, y)
-    >>> bool(tuned.best_threshold_ < 0.5)
-    True
+    >>> scoring = make_specificity_at_recall_scorer(min_recall=0.8)
+    >>> scores = cross_val_score(LogisticRegression(), X, y, scoring=scoring)
+    >>> round(float(scores.mean()), 2)
+    0.96
     """
-    return _make(specificity_at_recall_score, floor=floor, pos_label=pos_label)
-
-
-def get_scorer(scoring: str | Scorer) -> Scorer:
-    """Return a scorer by its name.
-
-    Parameters
-    ----------
-    scoring : str or callable
-        "specificity"; "recall_at_specificity" or "specificity_at_recall", which take
-        the floor after a colon, as in ``"recall_at_specificity:0.97"`` (0.95 without
-        it); or any name that :func:`sklearn.metrics.get_scorer` knows. A callable is
-        returned as it is.
-
-    Returns
-    -------
-    callable
-        A scorer ``scorer(estimator, X, y)`` for labels 0 and 1, 1 being positive.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown or the floor is not a number between 0 and 1.
-
-    See Also
-    --------
-    make_recall_at_specificity_scorer : For other labels than 0 and 1.
-    make_specificity_at_recall_scorer : For other labels than 0 and 1.
-
-    Notes
-    -----
-    scikit-learn has no way to add names to its own list: ``GridSearchCV`` and others
-    refuse unknown names, ``scoring="recall_at_specificity"`` included. So write
-    ``scoring=get_scorer("recall_at_specificity")``.
-
-    Examples
-    --------
-    >>> from malariafuse.metrics import get_scorer
-    >>> get_scorer("recall_at_specificity:0.97")
-    make_scorer(recall_at_specificity_score, response_method='predict', floor=0.97, \
-pos_label=1)
-    """
-    if not isinstance(scoring, str):
-        return scoring
-    if scoring == "specificity":
-        return cast(Scorer, make_scorer(specificity_score, pos_label=1))
-    name, colon, floor = scoring.partition(":")
-    if name not in _MAKERS:
-        return cast(Scorer, get_sklearn_scorer(scoring))
-    if not colon:
-        return _MAKERS[name]()
-    try:
-        return _MAKERS[name](float(floor))
-    except ValueError as error:
-        raise ValueError(
-            f"scoring={scoring!r}: expected a number between 0 and 1 after the colon, "
-            f"as in '{name}:0.97'."
-        ) from error
-
-
-_MAKERS = {
-    "recall_at_specificity": make_recall_at_specificity_scorer,
-    "specificity_at_recall": make_specificity_at_recall_scorer,
-}
-
-
-def _make(score: Callable[..., float], *, floor: float, pos_label: Any) -> Scorer:
-    check_floor(floor)
-    return cast(Scorer, make_scorer(score, floor=floor, pos_label=pos_label))
+    check_minimum(min_recall, "min_recall")
+    return cast(
+        Scorer,
+        make_scorer(
+            specificity_at_recall_score,
+            response_method=_SCORES,
+            min_recall=min_recall,
+            pos_label=pos_label,
+        ),
+    )

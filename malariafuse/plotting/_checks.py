@@ -7,6 +7,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
+from malariafuse._cells import check_plain
+
 
 def check_count(value: int, name: str) -> None:
     """Raise ValueError unless `value` is a positive integer."""
@@ -18,6 +20,7 @@ def check_labels(y: ArrayLike) -> NDArray[Any]:
     """Return labels of any kind as an array, or raise ValueError that names `y`."""
     if y is None:
         raise ValueError("y is None: expected the label of each cell.")
+    check_plain(y, "y")
     labels = column_or_1d(y)
     if not len(labels):
         raise ValueError("y is empty: expected the label of at least one cell.")

@@ -120,6 +120,7 @@ class ComparisonDisplay:
         groups: ArrayLike,
         *,
         threshold: float | Mapping[str, float] = 0.5,
+        pos_label: Any = None,
         metrics: Sequence[str] = ("recall", "specificity", "accuracy", "roc_auc"),
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
@@ -129,7 +130,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected.
+            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
         probabilities : mapping of str to array-like of shape (n_samples,)
             Name of each classifier and its probabilities that a cell is
             parasitized, 0 to 1, for patients that it was not trained on.
@@ -138,6 +139,9 @@ class ComparisonDisplay:
         threshold : float or mapping of str to float, default=0.5
             Probability from which on a cell is called parasitized, 0 to 1. A mapping
             has one for each classifier.
+        pos_label : int, float, bool or str, default=None
+            Label of the class of parasitized cells. None takes the labels 0 and 1, or
+            booleans, and needs to be replaced with others.
         metrics : sequence of str, default=("recall", "specificity", "accuracy", \
                 "roc_auc")
             Names of the metrics to draw, each once, among those of
@@ -162,6 +166,7 @@ class ComparisonDisplay:
             probabilities,
             groups,
             threshold=threshold,
+            pos_label=pos_label,
             metrics=metrics,
             random_state=random_state,
         )

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from malariafuse._cells import check_share
 from malariafuse.evaluation import patient_table
 from malariafuse.plotting._axes import single_axes
-from malariafuse.plotting._response import judge
+from malariafuse.plotting._response import decide, judge
 from malariafuse.plotting._style import GREY, RECALL
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ class PatientRecallDisplay:
         "parasitized", "found" and "recall": as of
         :func:`malariafuse.evaluation.patient_table`. Patients without parasitized
         cells are not drawn.
-    threshold : float
-        Probability from which on a cell is called parasitized.
+    threshold : float, default=None
+        Probability from which on a cell is called parasitized, to be named in the
+        title; None names none.
 
     Attributes
     ----------
@@ -62,7 +64,7 @@ class PatientRecallDisplay:
     {3: 0.5, 7: 1.0}
     """
 
-    def __init__(self, *, table: pd.DataFrame, threshold: float) -> None:
+    def __init__(self, *, table: pd.DataFrame, threshold: float | None = None) -> None:
         self.table = table
         self.threshold = threshold
 
@@ -75,7 +77,7 @@ class PatientRecallDisplay:
         groups: ArrayLike,
         *,
         pos_label: Any = None,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
         """Judge cells by a fitted classifier and draw the recall of each patient.
@@ -92,12 +94,12 @@ class PatientRecallDisplay:
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         pos_label : int, float, bool or str, default=None
-            The class of parasitized cells. None takes the `pos_label` of `estimator`
-            where it has one, and 1 of the classes 0 and 1. It has to be given with
-            other classes.
-        threshold : float, default=0.5
-            Probability from which on a cell is called parasitized, 0 to 1. It is not
-            taken from `estimator`: pass the threshold that it decides by.
+            The class of parasitized cells. None takes the `pos_label` of `estimator`,
+            or of the last step of a pipeline, where it has one, and 1 of the classes 0
+            and 1. It has to be given with other classes.
+        threshold : float, default=None
+            Probability from which on a cell is called parasitized, 0 to 1. None takes
+            the decisions of `estimator` itself: those of its `predict`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -113,7 +115,14 @@ class PatientRecallDisplay:
         ValueError
             If an argument is not as described, or no cell is parasitized.
         """
+        if threshold is not None:
+            check_share(threshold, "threshold")
         y_true, y_prob = judge(estimator, X, y, pos_label)
+        if threshold is None:
+            decisions = decide(estimator, X, pos_label)
+            return cls.from_predictions(
+                y_true, y_prob, groups, decisions=decisions, ax=ax
+            )
         return cls.from_predictions(y_true, y_prob, groups, threshold=threshold, ax=ax)
 
     @classmethod
@@ -123,7 +132,9 @@ class PatientRecallDisplay:
         y_prob: ArrayLike,
         groups: ArrayLike,
         *,
+        pos_label: Any = None,
         threshold: float = 0.5,
+        decisions: ArrayLike | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
         """Compute the recall of each patient and draw it.
@@ -131,13 +142,19 @@ class PatientRecallDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected.
+            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
         y_prob : array-like of shape (n_samples,)
             Probability that a cell is parasitized, 0 to 1.
         groups : array-like of shape (n_samples,)
             Patient of each cell.
+        pos_label : int, float, bool or str, default=None
+            The label of parasitized cells. None takes the labels 0 and 1, or booleans,
+            and needs to be replaced with others.
         threshold : float, default=0.5
             Probability from which on a cell is called parasitized, 0 to 1.
+        decisions : array-like of shape (n_samples,), default=None
+            What was decided about each cell: 1 where it is called parasitized, 0 where
+            it is not. None decides by `threshold`, which does not count otherwise.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
 
@@ -151,12 +168,23 @@ class PatientRecallDisplay:
         ValueError
             If an argument is not as described, or no cell is parasitized.
         """
-        table = _infected(patient_table(y_true, y_prob, groups, threshold=threshold))
+        table = _infected(
+            patient_table(
+                y_true,
+                y_prob,
+                groups,
+                threshold=threshold,
+                decisions=decisions,
+                pos_label=pos_label,
+            )
+        )
         if table.empty:
             raise ValueError(
-                "y_true has no parasitized cell (label 1): recall is undefined."
+                "y_true has no parasitized cell (label "
+                f"{1 if pos_label is None else pos_label!r}): recall is undefined."
             )
-        return cls(table=table, threshold=threshold).plot(ax)
+        decided_by = threshold if decisions is None else None
+        return cls(table=table, threshold=decided_by).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the points.
@@ -195,12 +223,14 @@ class PatientRecallDisplay:
             )
         self._scale_cells(table)
         self._name_the_worst(table)
+        title = f"Recall of each of {len(table)} infected patients"
+        if self.threshold is not None:
+            title += f" (threshold {self.threshold:g})"
         self.ax_.set(
             ylim=(-0.04, 1.04),
             xlabel="parasitized cells of the patient",
             ylabel="recall (sensitivity)",
-            title=f"Recall of each of {len(table)} infected patients "
-            f"(threshold {self.threshold:g})",
+            title=title,
         )
         self.ax_.grid(alpha=0.3)
         self.ax_.legend(loc="lower right")

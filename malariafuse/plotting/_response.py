@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._labels import pos_label_of
 from malariafuse.plotting._checks import check_labels
 
 
@@ -37,13 +38,21 @@ def judge(
     return target, np.asarray(estimator.predict_proba(X))[:, classes.index(positive)]
 
 
+def decide(estimator: Any, X: Any, pos_label: Any = None) -> NDArray[np.int64]:
+    """Return 1 where a fitted classifier calls a cell parasitized, and else 0."""
+    classes = np.asarray(estimator.classes_).tolist()
+    positive = _positive_class(estimator, classes, pos_label)
+    decided = np.asarray(estimator.predict(X)).tolist()
+    return np.array([label == positive for label in decided], dtype=np.int64)
+
+
 def _positive_class(estimator: Any, classes: list[Any], pos_label: Any) -> Any:
     if len(classes) != 2:
         raise ValueError(
             f"estimator knows the classes {classes}: expected two, parasitized and not."
         )
     if pos_label is None:
-        pos_label = getattr(estimator, "pos_label", None)
+        pos_label = pos_label_of(estimator)
     if pos_label is None and set(classes) == {0, 1}:
         pos_label = 1
     # Nobody else knows: sorted, "Uninfected" comes last.

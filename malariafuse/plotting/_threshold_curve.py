@@ -44,7 +44,7 @@ class ThresholdCurveDisplay:
     See Also
     --------
     malariafuse.evaluation.threshold_table : The table alone.
-    malariafuse.evaluation.choose_threshold : Choose by recall or by specificity.
+    malariafuse.model_selection.choose_threshold : Choose one for an aim.
 
     Notes
     -----
@@ -97,9 +97,9 @@ class ThresholdCurveDisplay:
             Patient of each cell; at least two. None takes every cell for a patient of
             its own, which makes the bands too narrow.
         pos_label : int, float, bool or str, default=None
-            The class of parasitized cells. None takes the `pos_label` of `estimator`
-            where it has one, and 1 of the classes 0 and 1. It has to be given with
-            other classes.
+            The class of parasitized cells. None takes the `pos_label` of `estimator`,
+            or of the last step of a pipeline, where it has one, and 1 of the classes 0
+            and 1. It has to be given with other classes.
         threshold : float, default=None
             A threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
@@ -136,6 +136,7 @@ class ThresholdCurveDisplay:
         y_prob: ArrayLike,
         groups: ArrayLike | None = None,
         *,
+        pos_label: Any = None,
         threshold: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
@@ -145,13 +146,16 @@ class ThresholdCurveDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected.
+            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
         y_prob : array-like of shape (n_samples,)
             Probability that a cell is parasitized, 0 to 1, for patients that the
             classifier was not trained on.
         groups : array-like of shape (n_samples,), default=None
             Patient of each cell; at least two. None takes every cell for a patient of
             its own, which makes the bands too narrow.
+        pos_label : int, float, bool or str, default=None
+            The label of parasitized cells. None takes the labels 0 and 1, or booleans,
+            and needs to be replaced with others.
         threshold : float, default=None
             A threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
@@ -171,7 +175,9 @@ class ThresholdCurveDisplay:
         """
         if threshold is not None:
             check_share(threshold, "threshold")
-        table = threshold_table(y_true, y_prob, groups, random_state=random_state)
+        table = threshold_table(
+            y_true, y_prob, groups, pos_label=pos_label, random_state=random_state
+        )
         return cls(table=table, threshold=threshold).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:

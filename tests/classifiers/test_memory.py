@@ -20,7 +20,7 @@ from malariafuse import (
     KerasImageClassifier,
     PretrainedFeatureExtractor,
 )
-from malariafuse.metrics import make_recall_at_specificity_scorer
+from malariafuse.metrics import make_constrained_recall_scorer
 
 X, Y, PATIENTS = dark_spots()
 
@@ -61,7 +61,7 @@ def test_a_search_over_thresholds_trains_once_per_network_and_fold(
                 {"log": str(log), "width": width} for width in (2, 4)
             ],
         },
-        scoring=make_recall_at_specificity_scorer(0.6),
+        scoring=make_constrained_recall_scorer(0.6),
         cv=StratifiedGroupKFold(3),
         n_jobs=n_jobs,
     ).fit(X, Y, groups=PATIENTS)

@@ -1,18 +1,20 @@
 """What every function refuses in the same words."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from malariafuse._cells import check_probability
+from malariafuse._cells import check_cells, check_probability, check_target
 from malariafuse.evaluation import (
-    PatientClassifier,
-    choose_threshold,
+    PatientTest,
+    compare,
     comparison_table,
     label_issues,
     patient_table,
     summarize,
     threshold_table,
 )
+from malariafuse.model_selection import choose_threshold
 
 Y = np.array([0, 1, 0, 1])
 PROBABILITY = np.array([0.1, 0.9, 0.2, 0.7])
@@ -23,9 +25,9 @@ FUNCTIONS = {
     "threshold_table": threshold_table,
     "patient_table": patient_table,
     "label_issues": label_issues,
-    "choose_threshold": lambda y, p, groups: choose_threshold(y, p, recall=0.5),
+    "choose_threshold": lambda y, p, groups: choose_threshold(y, p, min_recall=0.5),
     "comparison_table": lambda y, p, groups: comparison_table(y, {"a": p}, groups),
-    "PatientClassifier": lambda y, p, groups: PatientClassifier().fit(p, y, groups),
+    "PatientTest": lambda y, p, groups: PatientTest().fit(y, p, groups),
 }
 TAKE_PATIENTS = [name for name in FUNCTIONS if name != "choose_threshold"]
 
@@ -40,6 +42,13 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
         ([0.1, 0.9, -2, 1.1], r"y_prob has 2 values .* first is -2.0 at position 2"),
         (np.stack([1 - PROBABILITY, PROBABILITY], 1), r"y_prob has two columns: .*\[:"),
         (["a", "b", "c", "d"], r"y_prob is an array of .*: expected numbers"),
+        (["0.1", "0.9", "0.2", "0.7"], r"y_prob is an array of <U3: expected numbers"),
+        (PROBABILITY + 0j, r"y_prob is an array of complex128: expected numbers"),
+        (
+            np.ma.array(PROBABILITY, mask=[True, False, False, False]),
+            "y_prob has 1 masked values",
+        ),
+        ([[0.1], [0.2, 0.3], [0.4], [0.5]], "y_prob is no array"),
         (PROBABILITY[:3], r"Different numbers of cells: y_true 4 and y_prob 3"),
         ([], r"y_prob has the shape \(0,\): expected one value for each cell"),
     ],
@@ -74,6 +83,20 @@ def test_labels(name, y):
         FUNCTIONS[name](y, PROBABILITY, PATIENT)
 
 
+@every_function
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.ma.array(Y, mask=[True, False, False, False]), "y_true has 1 masked"),
+        (Y + 0j, "y_true has complex numbers"),
+        ([[0], [1, 1], [0], [1]], "y_true is no array"),
+    ],
+)
+def test_labels_that_are_not_all_there(name, y, message):
+    with pytest.raises(ValueError, match=message):
+        FUNCTIONS[name](y, PROBABILITY, PATIENT)
+
+
 @pytest.mark.parametrize(
     "name", [name for name in FUNCTIONS if name != "patient_table"]
 )
@@ -90,6 +113,13 @@ def test_one_class(name, label, missing):
         (PATIENT[:3], "groups has 3 patients for 4 cells"),
         (np.array(["C1", None, "C2", "C2"]), "groups has 1 missing values"),
         (np.stack([PATIENT, PATIENT]), r"groups has the shape \(2, 4\)"),
+        (["C1", "C1", 2, 2], "groups has patients of different types, such as 'C1'"),
+        ([1, 1, 2 + 1j, 2], "groups has complex numbers"),
+        (
+            np.ma.array(PATIENT, mask=[True, True, False, False]),
+            "groups has 2 masked values",
+        ),
+        ([[1], [1], [1, 2], [2]], "groups has patients that cannot be compared"),
     ],
 )
 def test_patients(name, groups, message):
@@ -131,3 +161,97 @@ def test_resampling(function, arguments, message):
 def test_threshold(function, threshold):
     with pytest.raises(ValueError, match=r"threshold=.*: expected a number between"):
         function(Y, PROBABILITY, PATIENT, threshold=threshold)
+
+
+class TestPosLabel:
+    WORDS = np.array(["Uninfected", "Parasitized"])[Y]
+
+    def test_the_named_class_is_positive(self):
+        np.testing.assert_array_equal(
+            check_target(self.WORDS, pos_label="Parasitized"), Y
+        )
+        np.testing.assert_array_equal(
+            check_target(self.WORDS, pos_label="Uninfected"), 1 - Y
+        )
+        np.testing.assert_array_equal(check_target([1, 2, 2], pos_label=2), [0, 1, 1])
+        np.testing.assert_array_equal(check_target([0, 1, 1], pos_label=0), [1, 0, 0])
+
+    def test_one_class_alone_may_be_the_other_one(self):
+        np.testing.assert_array_equal(check_target(["U", "U"], pos_label="P"), [0, 0])
+
+    @pytest.mark.parametrize(
+        ("labels", "pos_label", "message"),
+        [
+            (WORDS, "P", r"pos_label='P': .* \['Uninfected', 'Parasitized'\]"),
+            (WORDS, 1, "pos_label=1: expected None or one of the classes"),
+            (["U", "U"], 1, "pos_label=1: expected None or one of the classes"),
+            ([0, 1], "P", "pos_label='P': expected None or one of the classes"),
+            (["P", "U", "?"], "P", r"y_true has the labels .*: expected two"),
+            (["P", None], "P", "y_true has 1 missing values"),
+        ],
+    )
+    def test_refused(self, labels, pos_label, message):
+        with pytest.raises(ValueError, match=message):
+            check_target(labels, pos_label=pos_label)
+
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda y, p, groups, **kind: summarize(
+                y, p, groups, random_state=0, **kind
+            ),
+            label_issues,
+            lambda y, p, groups, **kind: comparison_table(
+                y, {"a": p}, groups, random_state=0, **kind
+            ),
+            lambda y, p, groups, **kind: compare(
+                y, {"a": p, "b": p**2}, groups, random_state=0, **kind
+            ),
+        ],
+    )
+    def test_tables_are_those_of_numbers(self, function):
+        expected = function(Y, PROBABILITY, PATIENT)
+        table = function(self.WORDS, PROBABILITY, PATIENT, pos_label="Parasitized")
+        columns = table.columns.drop("label", errors="ignore")
+        pd.testing.assert_frame_equal(table[columns], expected[columns])
+
+    def test_missing_classes_are_named(self):
+        with pytest.raises(
+            ValueError, match=r"no parasitized cell \(label 'P'\): expected"
+        ):
+            check_cells(["U", "U"], [0.1, 0.2], ["C1", "C2"], pos_label="P")
+        with pytest.raises(
+            ValueError, match=r"no uninfected cell \(label other than 'P'\)"
+        ):
+            check_cells(["P", "P"], [0.1, 0.2], ["C1", "C2"], pos_label="P")
+
+
+WARNING = [name for name in FUNCTIONS if name != "PatientTest"]
+EIGHT = np.tile(Y, 2)
+
+
+@pytest.mark.parametrize("name", WARNING)
+class TestSuspicious:
+    def call(self, name, y_prob):
+        return FUNCTIONS[name](EIGHT, y_prob, np.repeat(["C1", "C2"], 4))
+
+    def test_decisions_are_no_probabilities(self, name):
+        with pytest.warns(
+            UserWarning, match="y_prob holds two values only, 0 and 1: are they decis"
+        ) as caught:
+            self.call(name, EIGHT)
+        assert [warning.filename for warning in caught] == [__file__]
+
+    def test_labels_the_wrong_way_round(self, name):
+        right = np.where(EIGHT == 1, 0.8, 0.1) + np.arange(8) / 100
+        self.call(name, right)  # no warning
+        with pytest.warns(UserWarning, match=r"The ROC AUC is 0\.000, worse than chan"):
+            self.call(name, 1 - right)
+
+
+def test_two_cells_may_have_two_values():
+    patient_table([0, 1], [0.1, 0.9], ["C1", "C2"])  # no warning
+
+
+def test_constant_probabilities_are_no_decisions():
+    choose_threshold(EIGHT, np.full(8, 0.5), min_recall=0.5)  # no warning

@@ -3,13 +3,20 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import KFold, PredefinedSplit
+from sklearn.model_selection import FixedThresholdClassifier, KFold, PredefinedSplit
+from sklearn.pipeline import make_pipeline
 
 from malariafuse.evaluation import (
-    LeakageError,
-    PatientKFold,
     cross_validate_patients,
+    patient_table,
     summarize,
+)
+from malariafuse.model_selection import LeakageError, PatientKFold
+
+# The probabilities of Recorder say nothing.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:y_prob holds two values only:UserWarning",
+    "ignore:The ROC AUC is:UserWarning",
 )
 
 
@@ -33,6 +40,16 @@ class Recorder(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X):
         share = np.full(len(X), self.n_fitted_ / 10_000)
         return np.stack([1 - share, share], axis=1)
+
+    def predict(self, X):
+        return np.resize(self.classes_, len(X))
+
+
+class Reversed(LogisticRegression):
+    """Has the columns of its probabilities the wrong way round."""
+
+    def predict_proba(self, X):
+        return super().predict_proba(X)[:, ::-1]
 
 
 @pytest.fixture
@@ -76,6 +93,77 @@ def test_table(data):
         pd.testing.assert_series_equal(
             table.loc[name, expected.index].astype(float), expected, check_names=False
         )
+
+
+def decided(estimator, data, **options):
+    return cross_validate_patients(estimator, *data, cv=4, random_state=0, **options)
+
+
+class TestDecisions:
+    """By default the estimator's own, and not those at 0.5."""
+
+    def test_are_those_of_predict(self, data):
+        y, patient = data[1:]
+        strict = FixedThresholdClassifier(LogisticRegression(), threshold=0.8)
+        result = decided(strict, data)
+        np.testing.assert_array_equal(result.decisions, result.probabilities >= 0.8)
+        assert result.decisions.dtype == np.int64
+        expected = decided(LogisticRegression(), data, threshold=0.8)
+        pd.testing.assert_frame_equal(result.table, expected.table)
+        at_half = decided(LogisticRegression(), data)
+        assert (
+            result.table.loc["pooled", "recall"] < at_half.table.loc["pooled", "recall"]
+        )
+        recall = result.decisions[y == 1].mean()
+        assert result.table.loc["pooled", "recall"] == pytest.approx(recall)
+        table = patient_table(
+            y, result.probabilities, patient, decisions=result.decisions
+        )
+        pd.testing.assert_frame_equal(
+            table, patient_table(y, result.probabilities, patient, threshold=0.8)
+        )
+
+    def test_need_not_follow_from_a_threshold(self, data, recorder):
+        with pytest.warns(UserWarning, match=r"two values only|worse than chance"):
+            result = decided(recorder, data)
+        for number in range(1, 5):
+            own = result.decisions[result.fold == number]
+            np.testing.assert_array_equal(own, np.resize([0, 1], len(own)))
+
+    def test_a_number_overrides(self, data):
+        strict = FixedThresholdClassifier(LogisticRegression(), threshold=0.8)
+        result = decided(strict, data, threshold=0.3)
+        np.testing.assert_array_equal(result.decisions, result.probabilities >= 0.3)
+
+
+class TestPosLabel:
+    def test_labels_may_be_words(self, data):
+        X, y, patient = data
+        words = np.array(["Uninfected", "Parasitized"])[y]
+        expected = decided(LogisticRegression(), data)
+        named = (X, words, patient)
+        strict = FixedThresholdClassifier(
+            LogisticRegression(), threshold=0.5, pos_label="Parasitized"
+        )
+        for result in (
+            decided(LogisticRegression(), named, pos_label="Parasitized"),
+            decided(strict, named),  # which knows its positive class
+            decided(make_pipeline(strict), named),
+        ):
+            np.testing.assert_allclose(
+                result.probabilities, expected.probabilities, atol=0.01
+            )
+            np.testing.assert_array_equal(result.fold, expected.fold)
+            assert (result.decisions == expected.decisions).mean() > 0.99
+
+    def test_is_one_of_the_labels(self, data):
+        with pytest.raises(ValueError, match="pos_label='P': expected"):
+            decided(LogisticRegression(), data, pos_label="P")
+
+
+def test_probabilities_the_wrong_way_round_warn(data):
+    with pytest.warns(UserWarning, match=r"The ROC AUC is 0\.0.*, worse than chance"):
+        decided(Reversed(), data)
 
 
 def test_the_seed_makes_the_folds(data):
@@ -151,7 +239,9 @@ class TestRefused:
     def test_labels_that_are_no_classes(self, data):
         X, y, patient = data
         names = np.array(["Uninfected", "Parasitized"])[y]
-        with pytest.raises(ValueError, match=r"y has the labels .*y == 'Parasitized'"):
+        with pytest.raises(
+            ValueError, match=r"y has the labels .*pos_label='Parasitized'"
+        ):
             cross_validate_patients(LogisticRegression(), X, names, patient)
         with pytest.raises(ValueError, match="y has no parasitized cell"):
             cross_validate_patients(LogisticRegression(), X, 0 * y, patient)

@@ -83,3 +83,15 @@ def test_labels_that_cannot_be_counted_are_refused(y, message):
 def test_patients_that_are_not_known_are_refused(groups, message):
     with pytest.raises(ValueError, match=message):
         PatientBalanceDisplay.from_target([0, 1, 1], groups)
+
+
+def test_masked_and_complex_values_are_refused():
+    masked = np.ma.array([0, 1, 1], mask=[True, False, False])
+    with pytest.raises(ValueError, match="y has 1 masked values"):
+        ClassBalanceDisplay.from_target(masked)
+    with pytest.raises(ValueError, match="y has complex numbers"):
+        ClassBalanceDisplay.from_target([0, 1j, 1])
+    with pytest.raises(ValueError, match="groups has 1 masked values"):
+        PatientBalanceDisplay.from_target([0, 1, 1], masked)
+    with pytest.raises(ValueError, match="groups has patients of different types"):
+        PatientBalanceDisplay.from_target([0, 1, 1], ["C1", 2, 2])

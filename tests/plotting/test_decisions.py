@@ -93,8 +93,9 @@ class TestComparison:
         assert labels == ["recall", "average precision"]
 
     def test_an_undefined_bound_has_no_whisker(self):
-        table = comparison_table(Y, {"perfect": Y}, PATIENTS, random_state=0)
-        table = table[["recall"]].copy()
+        table = comparison_table(
+            Y, {"perfect": 0.6 * Y + 0.4 * SHARP}, PATIENTS, random_state=0
+        )[["recall"]]
         table[[("recall", "low"), ("recall", "high")]] = np.nan
         line, _, (whiskers,) = ComparisonDisplay.from_table(table).dots_[0].lines
         assert line.get_xdata()[0] == 1
@@ -119,14 +120,14 @@ class TestPatientRecall:
     def test_both_means_are_drawn(self):
         y, patients = [1, 1, 1, 1], ["C1", "C1", "C1", "C2"]
         display = PatientRecallDisplay.from_predictions(
-            y, [0.9, 0.9, 0.9, 0.1], patients
+            y, [0.9, 0.8, 0.7, 0.1], patients
         )
         heights = {line.get_label(): line.get_ydata()[0] for line in display.ax_.lines}
         assert heights == {"all cells: 0.750": 0.75, "mean of the patients: 0.500": 0.5}
 
     def test_the_worst_patients_are_named(self):
         display = PatientRecallDisplay.from_predictions(
-            Y, np.where(PATIENTS == "C5", 0.1, 0.9), PATIENTS
+            Y, np.where(PATIENTS == "C5", 0.1, 0.6 + Y / 10 + SHARP / 10), PATIENTS
         )
         assert [text.get_text() for text in display.ax_.texts] == ["patient C5"]
 
@@ -147,6 +148,65 @@ class TestPatientRecall:
     def test_without_parasitized_cells_there_is_no_recall(self):
         with pytest.raises(ValueError, match="y_true has no parasitized cell"):
             PatientRecallDisplay.from_predictions(0 * Y, SHARP, PATIENTS)
+
+
+class TestOwnDecisions:
+    """A display from an estimator shows what the estimator decides."""
+
+    def test_of_a_strict_estimator(self):
+        strict = FixedThresholdClassifier(LogisticRegression(), threshold=0.8).fit(X, Y)
+        probability = strict.predict_proba(X)[:, 1]
+        display = recalls(Y, strict)
+        pd.testing.assert_frame_equal(
+            display.table,
+            PatientRecallDisplay.from_predictions(
+                Y, probability, PATIENTS, threshold=0.8
+            ).table,
+        )
+        assert display.threshold is None
+        assert display.ax_.get_title() == "Recall of each of 10 infected patients"
+        at_half = recalls(Y, strict, threshold=0.5)
+        assert at_half.table["found"].sum() > display.table["found"].sum()
+        assert at_half.ax_.get_title().endswith("(threshold 0.5)")
+
+    def test_decisions_of_your_own(self):
+        decisions = np.where(PATIENTS == "C5", 0, 1)
+        display = PatientRecallDisplay.from_predictions(
+            Y, SHARP, PATIENTS, decisions=decisions
+        )
+        recall = display.table["recall"]
+        assert recall.pop("C5") == 0
+        assert (recall == 1).all()
+
+    @pytest.mark.parametrize(
+        ("decisions", "message"),
+        [
+            (np.ones(3, dtype=int), "decisions has 3 values for 120 cells"),
+            (SHARP, "decisions has the labels"),
+        ],
+    )
+    def test_bad_decisions(self, decisions, message):
+        with pytest.raises(ValueError, match=message):
+            patient_table(Y, SHARP, PATIENTS, decisions=decisions)
+
+    def test_threshold(self):
+        with pytest.raises(ValueError, match="threshold=3: expected a number"):
+            recalls(Y, fitted(), threshold=3)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [ThresholdCurveDisplay.from_predictions, PatientRecallDisplay.from_predictions],
+)
+def test_labels_of_predictions_may_be_words(draw):
+    seed = {"random_state": 0} if "ThresholdCurve" in draw.__qualname__ else {}
+    words = NAMES[Y]
+    pd.testing.assert_frame_equal(
+        draw(words, SHARP, PATIENTS, pos_label="Parasitized", **seed).table,
+        draw(Y, SHARP, PATIENTS, **seed).table,
+    )
+    with pytest.raises(ValueError, match="Pass pos_label"):
+        draw(words, SHARP, PATIENTS)
 
 
 NAMES = np.array(["Uninfected", "Parasitized"])
@@ -202,14 +262,15 @@ class TestFromEstimator:
 
     def test_the_classifier_may_know_its_positive_class(self, draw):
         named = NAMES[Y]
-        estimator = FixedThresholdClassifier(
-            LogisticRegression(), pos_label="Parasitized"
-        ).fit(X, named)
         plain = LogisticRegression().fit(X, named)
-        pd.testing.assert_frame_equal(
-            draw(named, estimator).table,
-            draw(named, plain, pos_label="Parasitized").table,
-        )
+        for estimator in (
+            FixedThresholdClassifier(plain, pos_label="Parasitized"),
+            make_pipeline(FixedThresholdClassifier(plain, pos_label="Parasitized")),
+        ):
+            pd.testing.assert_frame_equal(
+                draw(named, estimator.fit(X, named)).table,
+                draw(named, plain, pos_label="Parasitized").table,
+            )
 
     def test_booleans_are_labels(self, draw):
         truth = Y.astype(bool)

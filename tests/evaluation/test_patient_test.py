@@ -5,7 +5,7 @@ from scipy.stats import betabinom, binom
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from malariafuse.evaluation import PatientClassifier
+from malariafuse.evaluation import PatientTest
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 
 
@@ -37,7 +37,7 @@ def new_patients(random, fraction, *, n_patients=200, n_cells=68):
 @pytest.fixture(scope="module")
 def fitted():
     _, y, y_prob, patient = laboratory(0)
-    return PatientClassifier(cell_specificity=0.995).fit(y_prob, y, patient)
+    return PatientTest(cell_specificity=0.995).fit(y, y_prob, patient)
 
 
 class TestRate:
@@ -85,8 +85,8 @@ def test_promised_specificity_holds_for_patients_who_differ():
     called, reviewed = [], []
     for seed in range(20):
         random, y, y_prob, patient = laboratory(seed)
-        fitted = PatientClassifier(cell_specificity=0.995).fit(y_prob, y, patient)
-        verdict = fitted.predict(*new_patients(random, 0))["verdict"]
+        fitted = PatientTest(cell_specificity=0.995).fit(y, y_prob, patient)
+        verdict = fitted.test(*new_patients(random, 0))["verdict"]
         called.append((verdict == "infected").mean())
         reviewed.append((verdict != "not infected").mean())
     assert 0.005 < np.mean(called) <= 0.05
@@ -95,7 +95,7 @@ def test_promised_specificity_holds_for_patients_who_differ():
 
 def test_any_counted_cell_would_call_far_more_healthy_patients_infected(fitted):
     y_prob, patient = new_patients(np.random.default_rng(1), 0, n_patients=500)
-    verdicts = fitted.predict(y_prob, patient)
+    verdicts = fitted.test(y_prob, patient)
     assert (verdicts["counted"] > 0).mean() > 3 * (
         verdicts["verdict"] == "infected"
     ).mean()
@@ -106,10 +106,8 @@ def test_fraction_is_right_on_average_and_its_interval_holds_it(fraction):
     estimates, held = [], []
     for seed in range(8):
         random, y, y_prob, patient = laboratory(seed)
-        fitted = PatientClassifier(cell_specificity=0.995).fit(y_prob, y, patient)
-        new = fitted.predict(
-            *new_patients(random, fraction, n_cells=100, n_patients=50)
-        )
+        fitted = PatientTest(cell_specificity=0.995).fit(y, y_prob, patient)
+        new = fitted.test(*new_patients(random, fraction, n_cells=100, n_patients=50))
         estimates.append(new["fraction"].mean())
         held.append(((new["low"] <= fraction) & (fraction <= new["high"])).mean())
     assert np.mean(estimates) == pytest.approx(fraction, abs=0.01)
@@ -117,7 +115,7 @@ def test_fraction_is_right_on_average_and_its_interval_holds_it(fraction):
 
 
 def test_verdicts_follow_the_p_value(fitted):
-    verdicts = fitted.predict(*new_patients(np.random.default_rng(2), 0.03))
+    verdicts = fitted.test(*new_patients(np.random.default_rng(2), 0.03))
     expected = np.select(
         [verdicts["p_value"] <= 0.05, verdicts["p_value"] <= 0.2],
         ["infected", "review"],
@@ -140,14 +138,14 @@ def test_what_is_learned(fitted):
 def test_more_parasites_are_stronger_evidence(fitted):
     random = np.random.default_rng(3)
     p_values = [
-        fitted.predict(*new_patients(random, fraction))["p_value"].median()
+        fitted.test(*new_patients(random, fraction))["p_value"].median()
         for fraction in (0, 0.05, 0.1, 0.5)
     ]
     assert p_values == sorted(p_values, reverse=True)
 
 
 def test_few_cells_say_little(fitted):
-    verdicts = fitted.predict([0.1] * 3 + [0.1] * 300, [1] * 3 + [2] * 300)
+    verdicts = fitted.test([0.1] * 3 + [0.1] * 300, [1] * 3 + [2] * 300)
     assert (verdicts["verdict"] == "not infected").all()
     assert verdicts.loc[1, "high"] > 0.5 > 0.1 > verdicts.loc[2, "high"]
 
@@ -155,19 +153,49 @@ def test_few_cells_say_little(fitted):
 def test_patients_are_judged_one_by_one(fitted):
     y_prob, patient = new_patients(np.random.default_rng(4), 0.1, n_patients=6)
     names = np.array(list("fbdace"))[patient]
-    together = fitted.predict(y_prob, names)
+    together = fitted.test(y_prob, names)
     assert together.index.tolist() == list("abcdef")
     alone = pd.concat(
-        [fitted.predict(y_prob[names == n], names[names == n]) for n in "abcdef"]
+        [fitted.test(y_prob[names == n], names[names == n]) for n in "abcdef"]
     )
     pd.testing.assert_frame_equal(together, alone)
 
 
+@pytest.mark.parametrize("one", ["C7", b"C7", 7, 7.5, np.int64(7), np.str_("C7")])
+def test_one_new_patient(fitted, one):
+    y_prob = [0.99, 0.98, 0.2]
+    expected = fitted.test(y_prob, [one] * 3)
+    pd.testing.assert_frame_equal(fitted.test(y_prob, one), expected)
+    assert len(expected) == 1
+
+
+def test_a_fraction_is_a_fraction(fitted):
+    """Uncorrected for its limits it was 1.138 beside an upper end of 1."""
+    verdicts = fitted.test([0.99] * 68 + [0.1] * 68, ["all"] * 68 + ["none"] * 68)
+    assert verdicts.loc["all", ["fraction", "high"]].tolist() == [1, 1]
+    assert verdicts.loc["none", ["fraction", "low"]].tolist() == [0, 0]
+    share = (34 / 68 - fitted.false_positive_rate_) / (
+        fitted.sensitivity_ - fitted.false_positive_rate_
+    )
+    half = fitted.test([0.99] * 34 + [0.1] * 34, "half")
+    assert half.loc["half", "fraction"] == pytest.approx(share)
+
+
+def test_labels_may_be_words():
+    _, y, y_prob, patient = laboratory(0)
+    words = np.array(["Uninfected", "Parasitized"])[y]
+    named = PatientTest(pos_label="Parasitized").fit(words, y_prob, patient)
+    plain = PatientTest().fit(y, y_prob, patient)
+    assert named.sensitivity_ == plain.sensitivity_
+    with pytest.raises(ValueError, match="Pass pos_label"):
+        PatientTest().fit(words, y_prob, patient)
+
+
 def test_clone_and_parameters():
-    estimator = clone(PatientClassifier(specificity=0.9))
+    estimator = clone(PatientTest(specificity=0.9))
     assert estimator.get_params()["specificity"] == 0.9
     with pytest.raises(NotFittedError):
-        estimator.predict([0.5], [1])
+        estimator.test([0.5], [1])
 
 
 class TestRefused:
@@ -176,17 +204,37 @@ class TestRefused:
         with pytest.raises(
             ValueError, match=r"cell_specificity=0\.9975 .* at least 400"
         ):
-            PatientClassifier().fit(y_prob, y, patient)
+            PatientTest().fit(y, y_prob, patient)
 
     def test_one_infected_patient(self):
         _, y, y_prob, patient = laboratory(0)
         with pytest.raises(ValueError, match="one patient only with parasitized cells"):
-            PatientClassifier().fit(y_prob, y & (patient == 0), patient)
+            PatientTest().fit(y & (patient == 0), y_prob, patient)
 
     def test_a_classifier_that_is_the_wrong_way_round(self):
         _, y, y_prob, patient = laboratory(0)
-        with pytest.raises(ValueError, match="expected more of the parasitized ones"):
-            PatientClassifier().fit(1 - y_prob, y, patient)
+        with (
+            pytest.raises(ValueError, match="expected more of the parasitized ones"),
+            pytest.warns(UserWarning, match="worse than chance"),
+        ):
+            PatientTest().fit(y, 1 - y_prob, patient)
+
+    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize(
+        "noise", [0, 1e-12, 0.1], ids=["constant", "barely varying", "unrelated"]
+    )
+    @pytest.mark.filterwarnings("ignore:The ROC AUC is:UserWarning")
+    def test_probabilities_that_say_nothing(self, seed, noise):
+        """Where nothing was refused, a fraction of 1007 followed."""
+        random, y, _, patient = laboratory(seed)
+        nothing = 0.3 + noise * random.random(len(y))
+        with pytest.raises(ValueError, match=r"y_prob reaches .* hardly vary cannot"):
+            PatientTest().fit(y, nothing, patient)
+
+    def test_uninfected_cells_that_are_all_sure(self):
+        _, y, _, patient = laboratory(0)
+        with pytest.raises(ValueError, match=r"cell_specificity=.* reached by no thr"):
+            PatientTest().fit(y, np.ones(len(y)), patient)
 
     @pytest.mark.parametrize(
         ("parameters", "message"),
@@ -200,10 +248,10 @@ class TestRefused:
     def test_parameters(self, parameters, message):
         _, y, y_prob, patient = laboratory(0)
         with pytest.raises(ValueError, match=message):
-            PatientClassifier(**parameters).fit(y_prob, y, patient)
+            PatientTest(**parameters).fit(y, y_prob, patient)
 
     def test_cells_without_patients(self, fitted):
         with pytest.raises(ValueError, match="groups is None: expected the patient"):
-            fitted.predict([0.5], None)
+            fitted.test([0.5], None)
         with pytest.raises(ValueError, match="groups has 2 patients for 1 cells"):
-            fitted.predict([0.5], [1, 2])
+            fitted.test([0.5], [1, 2])

@@ -3,10 +3,11 @@ import pytest
 import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import TunedThresholdClassifierCV, cross_val_score
 
-from malariafuse.evaluation import LeakageError, PatientKFold, check_no_leakage
+from malariafuse.model_selection import PatientKFold, check_no_leakage
 
 # Numbers of parasitized and of uninfected cells.
 patients_cells = st.lists(
@@ -86,8 +87,70 @@ def test_metadata_routing_brings_the_groups(cells):
     assert len(scores) == 4
 
 
+def test_labels_may_be_words(cells):
+    y, _, groups = cells
+    names = np.array(["Uninfected", "Parasitized"])[y]
+    assert folds(PatientKFold(4, pos_label="Parasitized"), names, groups) == folds(
+        PatientKFold(4), y, groups
+    )
+    with pytest.raises(ValueError, match=r"y has the labels .* Pass pos_label"):
+        next(PatientKFold(4).split(names, names, groups))
+    with pytest.raises(ValueError, match=r"pos_label='P': .*'Parasitized'"):
+        next(PatientKFold(4, pos_label="P").split(names, names, groups))
+
+
+class FirstFeature(ClassifierMixin, BaseEstimator):
+    """Take the first feature for the probability; keep who was fitted on and judged.
+
+    The second feature is the patient.
+    """
+
+    mixed: list[set] = []  # noqa: RUF012
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.patients_ = set(X[:, 1])
+        return self
+
+    def predict_proba(self, X):
+        self.mixed.append(self.patients_ & set(X[:, 1]))
+        return np.stack([1 - X[:, 0], X[:, 0]], axis=1)
+
+
+class TestTunedThreshold:
+    """The folds inside TunedThresholdClassifierCV mix no patients."""
+
+    @pytest.fixture
+    def data(self, cells):
+        FirstFeature.mixed.clear()
+        y, y_prob, groups = cells
+        return np.c_[y_prob, groups], y, groups
+
+    def test_folds_made_before(self, data):
+        X, y, groups = data
+        folds = list(PatientKFold(4).split(X, y, groups))
+        TunedThresholdClassifierCV(FirstFeature(), cv=folds).fit(X, y)
+        assert FirstFeature.mixed
+        assert not any(FirstFeature.mixed)
+
+    def test_metadata_routing(self, data):
+        X, y, groups = data
+        with sklearn.config_context(enable_metadata_routing=True):
+            TunedThresholdClassifierCV(FirstFeature(), cv=PatientKFold(4)).fit(
+                X, y, groups=groups
+            )
+        assert FirstFeature.mixed
+        assert not any(FirstFeature.mixed)
+
+    def test_by_default_patients_are_mixed(self, data):
+        """The mistake that the other tests would not see if they could not fail."""
+        X, y, _ = data
+        TunedThresholdClassifierCV(FirstFeature(), cv=4).fit(X, y)
+        assert all(FirstFeature.mixed)
+
+
 def test_repr():
-    expected = "PatientKFold(n_splits=5, random_state=0, shuffle=True)"
+    expected = "PatientKFold(n_splits=5, pos_label=None, random_state=0, shuffle=True)"
     assert repr(PatientKFold(shuffle=True, random_state=0)) == expected
 
 
@@ -122,24 +185,6 @@ def test_bad_data():
         ValueError, match=r"y has the labels .*expected 1 for a parasiti"
     ):
         next(PatientKFold(2).split(y, y + 1, groups))
-
-
-def test_leakage_names_the_patients():
-    with pytest.raises(LeakageError, match=r"2 patients .* C1, C3. Split by") as caught:
-        check_no_leakage(["C1", "C2", "C3"], ["C3", "C1", "C4", "C1"])
-    assert caught.value.patients == ["C1", "C3"]
-
-
-def test_leakage_of_many_patients_is_cut_short():
-    with pytest.raises(LeakageError, match=r"99 patients .*8, 9, \.\.\.\. Split"):
-        check_no_leakage(np.arange(99), np.arange(99))
-    with pytest.raises(ValueError, match="groups_test has 1 missing"):
-        check_no_leakage(["C1"], [None])
-
-
-def test_numbers_and_text_are_no_patients_to_compare():
-    with pytest.raises(ValueError, match="numbers on both sides or text on both"):
-        check_no_leakage([1, 2], ["1", "3"])
 
 
 def test_uninfected_cells_of_infected_patients_count_for_balance():

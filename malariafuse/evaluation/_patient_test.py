@@ -1,33 +1,40 @@
-"""Verdicts on patients from the probabilities of their cells."""
+"""A test of patients, from the probabilities of their cells."""
 
 from collections.abc import Callable
 from functools import cache
-from typing import ClassVar, Self
+from numbers import Real
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._cells import (
+    Cells,
     check_cells,
     check_patients,
     check_probability,
 )
-from malariafuse._parameters import Reals, Rules, check_parameters
+from malariafuse._parameters import Anything, Reals, Rules, check_parameters
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
-from malariafuse.evaluation._thresholds import choose_threshold
+from malariafuse.model_selection import choose_threshold
+
+_STANDARD_ERRORS = 3  # from which on a difference of two rates is real
 
 
-class PatientClassifier(BaseEstimator):
-    """Decide whether a patient is infected, from the probabilities of the cells.
+class PatientTest(BaseEstimator):
+    """Test whether a patient is infected, from the probabilities of the cells.
 
     A classifier of cells raises false alarms, so a few cells above its threshold prove
     nothing. This counts the cells above a strict threshold of its own and asks how
     often a patient without parasites would show as many. The answer allows for
     patients who differ: false alarms come in clusters, by stain and by slide.
+
+    It is a statistical test of patients and no classifier of scikit-learn: `fit` learns
+    from patients with known labels, :meth:`test` tests others.
 
     Parameters
     ----------
@@ -44,6 +51,9 @@ class PatientClassifier(BaseEstimator):
     confidence_level : float, default=0.95
         How often the interval of the parasitized fraction is to hold the truth, 0 to 1,
         both excluded.
+    pos_label : int, float, bool or str, default=None
+        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
 
     Attributes
     ----------
@@ -81,9 +91,16 @@ class PatientClassifier(BaseEstimator):
 
     The parasitized fraction is the share of counted cells, corrected for false alarms
     and missed parasites as Rogan and Gladen do [2]_: ``(share - false_positive_rate_) /
-    (sensitivity_ - false_positive_rate_)``. It is right on average, and therefore
-    neither cut off below 0 nor above 1. Its interval is made of the fractions that a
-    test, in the same distribution, does not reject.
+    (sensitivity_ - false_positive_rate_)``. Like its interval it is clipped to 0..1:
+    without parasites, half of the patients show fewer counted cells than the expected
+    false alarms, and more than all parasites would be no fraction. The mean over
+    patients of very low or very high fractions is therefore a little too high or too
+    low. The interval is made of the fractions that a test, in the same distribution,
+    does not reject.
+
+    The difference that the fraction is divided by has to be real. `fit` asks for three
+    standard errors, in which patients count by their cells and their correlation: less
+    would make the fraction wrong by a third or more.
 
     The promise of specificity is for patients like those of `fit`: the same
     preparation, the same classifier and about as many cells. If a classifier or a
@@ -101,15 +118,20 @@ class PatientClassifier(BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from malariafuse.evaluation import PatientClassifier
+    >>> from malariafuse.evaluation import PatientTest
     >>> rng = np.random.default_rng(0)
     >>> patient = np.repeat(np.arange(40), 50)
     >>> y_true = (patient < 20) & (rng.random(2000) < 0.4)
     >>> y_prob = np.where(y_true, rng.beta(6, 1, 2000), rng.beta(1, 6, 2000))
-    >>> fitted = PatientClassifier().fit(y_prob, y_true, patient)
-    >>> verdicts = fitted.predict([0.99, 0.98, 0.2, 0.1, 0.3, 0.2], [1, 1, 1, 2, 2, 2])
+    >>> fitted = PatientTest().fit(y_true, y_prob, patient)
+    >>> verdicts = fitted.test([0.99, 0.98, 0.2, 0.1, 0.3, 0.2], [1, 1, 1, 2, 2, 2])
     >>> verdicts["verdict"].to_dict()
     {1: 'infected', 2: 'not infected'}
+
+    One new patient:
+
+    >>> fitted.test([0.99, 0.98, 0.2], "C7")["verdict"].to_dict()
+    {'C7': 'infected'}
     """
 
     _parameter_rules: ClassVar[Rules] = dict.fromkeys(
@@ -120,7 +142,7 @@ class PatientClassifier(BaseEstimator):
             "confidence_level",
         ),
         (Reals(0, 1, open_at="both"),),
-    )
+    ) | {"pos_label": (Anything(),)}
 
     def __init__(
         self,
@@ -129,39 +151,47 @@ class PatientClassifier(BaseEstimator):
         review_specificity: float = 0.8,
         cell_specificity: float = 0.9975,
         confidence_level: float = 0.95,
+        pos_label: Any = None,
     ) -> None:
         self.specificity = specificity
         self.review_specificity = review_specificity
         self.cell_specificity = cell_specificity
         self.confidence_level = confidence_level
+        self.pos_label = pos_label
 
-    def fit(self, y_prob: ArrayLike, y_true: ArrayLike, groups: ArrayLike) -> Self:
+    def fit(self, y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike) -> Self:
         """Learn how often cells are counted that are not, or are, parasitized.
 
         Parameters
         ----------
+        y_true : array-like of shape (n_cells,)
+            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+            `pos_label`.
         y_prob : array-like of shape (n_cells,)
             Probability of the positive class, 0 to 1, out of fold: of cells whose
             patients the classifier was not fitted on.
-        y_true : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one.
         groups : array-like of shape (n_cells,)
             The patient of each cell. At least two have parasitized cells, and at least
             two have uninfected ones.
 
         Returns
         -------
-        self : PatientClassifier
+        self : PatientTest
             The fitted estimator.
 
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described, or the classifier does
+            If an argument or a parameter is not as described, or the probabilities do
             not tell parasitized cells from uninfected ones.
+
+        Warns
+        -----
+        UserWarning
+            If `y_prob` holds two values only, or the ROC AUC is below 0.5.
         """
         self._check_parameters()
-        cells = check_cells(y_true, y_prob, groups)
+        cells = check_cells(y_true, y_prob, groups, pos_label=self.pos_label)
         negative = cells.target == 0
         if negative.sum() * (1 - self.cell_specificity) < 1 - 1e-9:
             raise ValueError(
@@ -170,25 +200,23 @@ class PatientClassifier(BaseEstimator):
                 f"{np.ceil(1 / (1 - self.cell_specificity) - 1e-6):.0f} of them, or a "
                 "lower cell_specificity."
             )
-        threshold = choose_threshold(
-            cells.target, cells.probability, specificity=self.cell_specificity
+        threshold = _cell_threshold(cells, self.cell_specificity)
+        counted = cells.probability >= threshold
+        (false_positive, error_0), (sensitivity, error_1) = (
+            _fit_rate(cells, chosen, counted, kind)
+            for kind, chosen in (("uninfected", negative), ("parasitized", ~negative))
         )
-        rates = []
-        for kind, chosen in (("uninfected", negative), ("parasitized", ~negative)):
-            n = cells.sums(chosen)
-            counted = cells.sums(chosen & (cells.probability >= threshold))
-            if (n > 0).sum() < 2:
-                raise ValueError(
-                    f"groups has one patient only with {kind} cells: expected at least "
-                    "two, to tell how much patients differ."
-                )
-            rates.append(fit_rate(counted[n > 0], n[n > 0]))
-        false_positive, sensitivity = rates
-        if sensitivity.mean <= false_positive.mean:
+        difference = sensitivity.mean - false_positive.mean
+        if (
+            not counted[~negative].any()
+            or difference <= _STANDARD_ERRORS * (error_0**2 + error_1**2) ** 0.5
+        ):
             raise ValueError(
-                f"y_prob reaches {threshold:.3g} for {sensitivity.mean:.2%} of the "
-                f"parasitized and {false_positive.mean:.2%} of the uninfected cells: "
-                "expected more of the parasitized ones."
+                f"y_prob reaches {threshold:.3g}, the threshold for cell_specificity="
+                f"{self.cell_specificity!r}, for {counted[~negative].mean():.2%} of "
+                f"the parasitized and {counted[negative].mean():.2%} of the uninfected "
+                "cells: expected more of the parasitized ones, beyond chance. "
+                "Probabilities that hardly vary cannot tell patients apart."
             )
         self.cell_threshold_ = threshold
         self.false_positive_rate_ = false_positive.mean
@@ -197,16 +225,16 @@ class PatientClassifier(BaseEstimator):
         self.sensitivity_correlation_ = sensitivity.correlation
         return self
 
-    def predict(self, y_prob: ArrayLike, groups: ArrayLike) -> pd.DataFrame:
-        """Decide about each patient.
+    def test(self, y_prob: ArrayLike, groups: ArrayLike | str | float) -> pd.DataFrame:
+        """Test each patient.
 
         Parameters
         ----------
         y_prob : array-like of shape (n_cells,)
             Probability of the positive class, 0 to 1, from the same classifier, of
             patients that neither it nor this estimator was fitted on.
-        groups : array-like of shape (n_cells,)
-            The patient of each cell.
+        groups : array-like of shape (n_cells,), str or number
+            The patient of each cell, or the one patient of all cells.
 
         Returns
         -------
@@ -221,7 +249,7 @@ class PatientClassifier(BaseEstimator):
             - "cells" and "counted": the number of cells, and of those counted;
             - "needed": how many counted cells would make the verdict "infected";
             - "fraction", "low" and "high": the parasitized fraction of the cells, and
-              its interval.
+              its interval, 0 to 1.
 
         Raises
         ------
@@ -231,7 +259,10 @@ class PatientClassifier(BaseEstimator):
         check_is_fitted(self)
         self._check_parameters()
         probability = check_probability(y_prob)
-        cluster, names = check_patients(groups, len(probability))
+        patients: Any = groups
+        if isinstance(groups, (str, bytes, Real, np.generic)):
+            patients = [groups] * len(probability)
+        cluster, names = check_patients(patients, len(probability))
         counted = np.bincount(
             cluster, weights=probability >= self.cell_threshold_, minlength=len(names)
         ).astype(int)
@@ -267,7 +298,7 @@ class PatientClassifier(BaseEstimator):
             "cells": n,
             "counted": count,
             "needed": uninfected.smallest_count(1 - self.specificity, n),
-            "fraction": share,
+            "fraction": min(1.0, max(0.0, share)),
             "low": low,
             "high": high,
         }
@@ -304,3 +335,35 @@ def _crossing(of_fraction: Callable[[float], float], *, default: float) -> float
     if of_fraction(1 - default) <= 0:
         return 1 - default
     return float(brentq(of_fraction, 0, 1, xtol=1e-6))
+
+
+def _cell_threshold(cells: Cells, specificity: float) -> float:
+    try:
+        return choose_threshold(
+            cells.target, cells.probability, min_specificity=specificity
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"cell_specificity={specificity!r} is reached by no threshold: too many "
+            "uninfected cells have probability 1."
+        ) from error
+
+
+def _fit_rate(
+    cells: Cells, chosen: NDArray[np.bool_], counted: NDArray[np.bool_], kind: str
+) -> tuple[Rate, float]:
+    """Return the rate of counted cells of one kind, and the standard error of its mean.
+
+    Cells of one patient are correlated, so a patient with many cells adds less to what
+    is known than as many cells of many patients.
+    """
+    n = cells.sums(chosen)
+    if (n > 0).sum() < 2:
+        raise ValueError(
+            f"groups has one patient only with {kind} cells: expected at least two, to "
+            "tell how much patients differ."
+        )
+    rate = fit_rate(cells.sums(chosen & counted)[n > 0], n[n > 0])
+    unexplained = rate.mean * (1 - rate.mean) - rate.variance
+    variance = unexplained / n.sum() + rate.variance * (n**2).sum() / n.sum() ** 2
+    return rate, float(variance**0.5)

@@ -12,100 +12,12 @@ from sklearn.utils import check_random_state
 from malariafuse._cells import check_patients, check_target
 from malariafuse._parameters import (
     RANDOM_STATE,
+    Anything,
     Booleans,
     Integers,
     Rules,
     check_parameters,
 )
-
-
-class LeakageError(ValueError):
-    """Patients are on both sides of a split.
-
-    Parameters
-    ----------
-    patients : sequence
-        The patients who are on both sides.
-
-    Attributes
-    ----------
-    patients : list
-        The patients who are on both sides, sorted.
-
-    See Also
-    --------
-    check_no_leakage : The check that raises this.
-
-    Examples
-    --------
-    >>> from malariafuse.evaluation import LeakageError, check_no_leakage
-    >>> try:
-    ...     check_no_leakage(["C1", "C2"], ["C2", "C3"])
-    ... except LeakageError as error:
-    ...     error.patients
-    ['C2']
-    """
-
-    _SHOWN = 10
-
-    def __init__(self, patients: Any) -> None:
-        self.patients = list(patients)
-        super().__init__(self.patients)
-
-    def __str__(self) -> str:
-        """Name the patients."""
-        shown = ", ".join(str(patient) for patient in self.patients[: self._SHOWN])
-        more = ", ..." if len(self.patients) > self._SHOWN else ""
-        return (
-            f"{len(self.patients)} patients are in both the training and the test "
-            f"cells: {shown}{more}. Split by patient, as PatientKFold does."
-        )
-
-
-def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
-    """Raise an error if a patient is on both sides of a split.
-
-    Parameters
-    ----------
-    groups_train : array-like of shape (n_train,)
-        The patient of each cell that is trained on.
-    groups_test : array-like of shape (n_test,)
-        The patient of each cell that is tested on.
-
-    Returns
-    -------
-    None
-        No patient is on both sides.
-
-    Raises
-    ------
-    LeakageError
-        If a patient is on both sides; its message names the patients.
-    ValueError
-        If an argument is not as described.
-
-    See Also
-    --------
-    PatientKFold : Folds that pass this check.
-
-    Examples
-    --------
-    >>> from malariafuse.evaluation import check_no_leakage
-    >>> check_no_leakage(["C1", "C1", "C2"], ["C3"])
-    """
-    _, trained = check_patients(
-        groups_train, np.size(groups_train), name="groups_train"
-    )
-    _, tested = check_patients(groups_test, np.size(groups_test), name="groups_test")
-    if (trained.dtype.kind in "biuf") != (tested.dtype.kind in "biuf"):
-        raise ValueError(
-            f"groups_train has patients such as {trained[0]!r}, and groups_test "
-            f"{tested[0]!r}: expected numbers on both sides or text on both, else no "
-            "patient equals another."
-        )
-    shared = trained[np.isin(trained, tested)]
-    if len(shared):
-        raise LeakageError(shared.tolist())
 
 
 class PatientKFold(BaseCrossValidator):
@@ -122,12 +34,16 @@ class PatientKFold(BaseCrossValidator):
     shuffle : bool, default=False
         Whether chance decides which patients of similar size are set against each
         other. Otherwise the folds are always the same.
+    pos_label : int, float, bool or str, default=None
+        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans, and needs to be replaced with others.
     random_state : int, RandomState instance or None, default=None
         Shuffles, if `shuffle` is True. Pass an int for the same folds in every call.
 
     See Also
     --------
-    cross_validate_patients : Use these folds.
+    split_patients : One split into train, validation and test.
+    malariafuse.evaluation.cross_validate_patients : Use these folds.
     sklearn.model_selection.StratifiedGroupKFold : Balances cells alone: a fold may
         lack healthy patients.
 
@@ -140,25 +56,46 @@ class PatientKFold(BaseCrossValidator):
     gets one, the largest of them the fold that has the least so far. `shuffle` ranks by
     sizes times random numbers between 1/2 and 1.
 
+    An estimator with a `cv` of its own, such as ``TunedThresholdClassifierCV``,
+    ``CalibratedClassifierCV`` or ``LogisticRegressionCV``, splits the cells that it is
+    fitted on once more, and by default without regard to patients. It gets the patients
+    through scikit-learn's metadata routing, as below, or folds that were made before:
+    ``cv=list(PatientKFold(5).split(X, y, groups))`` for the `X`, `y` and `groups` of
+    its `fit`.
+
     Examples
     --------
     >>> import numpy as np
-    >>> from malariafuse.evaluation import PatientKFold
+    >>> from malariafuse.model_selection import PatientKFold
     >>> patients = np.array(["C1", "C1", "C2", "C2", "C3", "C3", "C4", "C4"])
     >>> y = np.array([1, 1, 0, 0, 1, 0, 0, 0])  # C1 and C3 are infected
     >>> for train, test in PatientKFold(2).split(y, y, patients):
     ...     print(np.unique(patients[test]))
     ['C1' 'C2']
     ['C3' 'C4']
+
+    A threshold that is tuned on patients that the classifier was not fitted on:
+
+    >>> import sklearn
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import TunedThresholdClassifierCV
+    >>> X = np.array([[5], [4], [-3], [-4], [6], [-2], [-3], [-5]])
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     tuned = TunedThresholdClassifierCV(LogisticRegression(), cv=PatientKFold(2))
+    ...     _ = tuned.fit(X, y, groups=patients)
+    >>> tuned.predict([[5], [-5]])
+    array([1, 0])
     """
 
     n_splits: int
     shuffle: bool
+    pos_label: Any
     random_state: int | RandomState | None
 
     _parameter_rules: ClassVar[Rules] = {
         "n_splits": (Integers(2),),
         "shuffle": (Booleans(),),
+        "pos_label": (Anything(),),
         "random_state": RANDOM_STATE,
     }
     # In scikit-learn's metadata routing, groups reach this splitter unasked.
@@ -169,10 +106,12 @@ class PatientKFold(BaseCrossValidator):
         n_splits: int = 5,
         *,
         shuffle: bool = False,
+        pos_label: Any = None,
         random_state: int | RandomState | None = None,
     ) -> None:
         self.n_splits = n_splits
         self.shuffle = shuffle
+        self.pos_label = pos_label
         self.random_state = random_state
         check_parameters(self)
         if random_state is not None and not shuffle:
@@ -205,7 +144,8 @@ class PatientKFold(BaseCrossValidator):
         X : array-like of shape (n_cells, ...)
             The cells; only their number matters.
         y : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one.
+            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+            `pos_label`.
         groups : array-like of shape (n_cells,)
             The patient of each cell.
 
@@ -229,14 +169,9 @@ class PatientKFold(BaseCrossValidator):
     ) -> Iterator[NDArray[np.int64]]:
         if y is None:
             raise ValueError("y is None: expected the label of each cell.")
-        target = check_target(y, name="y")
+        target = check_target(y, name="y", pos_label=self.pos_label)
         patient, names = check_patients(groups, len(target))
-        fold = self._fold_of_patients(
-            np.bincount(patient, weights=target, minlength=len(names)).astype(float),
-            np.bincount(patient, weights=1 - target, minlength=len(names)).astype(
-                float
-            ),
-        )
+        fold = self._fold_of_patients(*cells_of_patients(target, patient, len(names)))
         for number in range(self.n_splits):
             yield np.flatnonzero(fold[patient] == number)
 
@@ -253,9 +188,7 @@ class PatientKFold(BaseCrossValidator):
         random = check_random_state(self.random_state) if self.shuffle else None
         fold = np.empty(len(parasitized), dtype=np.int64)
         n_patients = np.zeros(self.n_splits)
-        shares = np.stack([parasitized, uninfected]) / np.maximum(
-            [[parasitized.sum()], [uninfected.sum()]], 1
-        )
+        shares = shares_of_cells(parasitized, uninfected)
         held = np.zeros((2, self.n_splits))
         for members, kinds in ((infected, slice(None)), (healthy, slice(1, None))):
             size = shares[kinds].sum(axis=0)
@@ -272,3 +205,23 @@ class PatientKFold(BaseCrossValidator):
                 held[:, fold[block]] += shares[:, block]
                 n_patients[fold[block]] += 1
         return fold
+
+
+def cells_of_patients(
+    target: NDArray[np.int64], patient: NDArray[np.int64], n_patients: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the numbers of parasitized and of uninfected cells of each patient."""
+    parasitized, uninfected = (
+        np.bincount(patient, weights=chosen, minlength=n_patients).astype(float)
+        for chosen in (target, 1 - target)
+    )
+    return parasitized, uninfected
+
+
+def shares_of_cells(
+    parasitized: NDArray[np.float64], uninfected: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return each patient's shares of all parasitized and of all uninfected cells."""
+    return np.stack([parasitized, uninfected]) / np.maximum(
+        [[parasitized.sum()], [uninfected.sum()]], 1
+    )

@@ -1,0 +1,157 @@
+"""Recall or specificity of decisions, if the other one is high enough."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from malariafuse.metrics._rates import ROUNDING, check_minimum, no_sample_of, rates
+
+
+def constrained_recall_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    min_specificity: float = 0.95,
+    pos_label: Any = 1,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Compute the recall of decisions whose specificity is high enough.
+
+    An objective for the search of a decision threshold. Recall alone is none: it is
+    highest where every cell is called parasitized.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels, two different ones.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels: decisions, not probabilities.
+    min_specificity : float, default=0.95
+        The lowest admissible specificity, 0 to 1.
+    pos_label : int, float, bool or str, default=1
+        The label of the positive (parasitized) class.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights, at least 0.
+
+    Returns
+    -------
+    float
+        The recall, 0 to 1, if the specificity is at least `min_specificity`. Otherwise
+        the shortfall ``specificity - min_specificity``, -1 to 0, 0 excluded.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, the labels are not binary, `pos_label` is
+        not one of them, or `y_true` lacks a class: recall or specificity is undefined
+        then.
+
+    See Also
+    --------
+    constrained_specificity_score : The same with the two exchanged.
+    make_constrained_recall_scorer : The same as a scorer.
+    recall_at_specificity_score : The best recall over all thresholds, from scores.
+
+    Notes
+    -----
+    A negative value is no recall. It says by how much the specificity falls short of
+    the minimum: -0.02 for a specificity of 0.93 and a minimum of 0.95. Decisions that
+    fail thereby rank below all that do not, and the lower the more they fail, so that a
+    search in which all candidates fail returns the one that comes closest.
+
+    Examples
+    --------
+    >>> from malariafuse.metrics import constrained_recall_score
+    >>> y_true = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> y_pred = [0, 0, 0, 1, 1, 1, 1, 0]  # specificity 3/4, recall 3/4
+    >>> constrained_recall_score(y_true, y_pred, min_specificity=0.75)
+    0.75
+    >>> constrained_recall_score(y_true, y_pred, min_specificity=1.0)
+    -0.25
+    """
+    check_minimum(min_specificity, "min_specificity")
+    recall, specificity = _rates_of_two_classes(
+        y_true, y_pred, pos_label, sample_weight
+    )
+    return _constrained(recall, specificity, min_specificity)
+
+
+def constrained_specificity_score(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    min_recall: float = 0.95,
+    pos_label: Any = 1,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Compute the specificity of decisions whose recall is high enough.
+
+    An objective for the search of a decision threshold where the share of missed
+    infections is given and false alarms are to be few.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels, two different ones.
+    y_pred : array-like of shape (n_samples,)
+        Predicted labels: decisions, not probabilities.
+    min_recall : float, default=0.95
+        The lowest admissible recall, 0 to 1.
+    pos_label : int, float, bool or str, default=1
+        The label of the positive (parasitized) class.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Sample weights, at least 0.
+
+    Returns
+    -------
+    float
+        The specificity, 0 to 1, if the recall is at least `min_recall`. Otherwise the
+        shortfall ``recall - min_recall``, -1 to 0, 0 excluded.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as described, the labels are not binary, `pos_label` is
+        not one of them, or `y_true` lacks a class: recall or specificity is undefined
+        then.
+
+    See Also
+    --------
+    constrained_recall_score : The same with the two exchanged; its notes explain
+        negative values.
+    make_constrained_specificity_scorer : The same as a scorer.
+    specificity_at_recall_score : The best specificity over all thresholds, from scores.
+
+    Examples
+    --------
+    >>> from malariafuse.metrics import constrained_specificity_score
+    >>> y_true = [0, 0, 0, 0, 1, 1, 1, 1]
+    >>> y_pred = [0, 0, 1, 1, 1, 1, 1, 1]  # specificity 1/2, recall 1
+    >>> constrained_specificity_score(y_true, y_pred, min_recall=0.9)
+    0.5
+    """
+    check_minimum(min_recall, "min_recall")
+    recall, specificity = _rates_of_two_classes(
+        y_true, y_pred, pos_label, sample_weight
+    )
+    return _constrained(specificity, recall, min_recall)
+
+
+def _constrained(rate: float, limited: float, minimum: float) -> float:
+    return rate if limited >= minimum - ROUNDING else limited - minimum
+
+
+def _rates_of_two_classes(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    pos_label: Any,
+    sample_weight: ArrayLike | None,
+) -> tuple[float, float]:
+    recall, specificity = rates(y_true, y_pred, pos_label, sample_weight)
+    # An error, where specificity_score gives NaN: TunedThresholdClassifierCV would take
+    # NaN for the best score and choose a threshold without a word.
+    for kind, rate in (("positive", recall), ("negative", specificity)):
+        if np.isnan(rate):
+            raise no_sample_of(kind, pos_label)
+    return recall, specificity

@@ -1,0 +1,18 @@
+"""Splits by patient, and thresholds chosen on some patients for others."""
+
+from malariafuse.model_selection._folds import PatientKFold
+from malariafuse.model_selection._leakage import LeakageError, check_no_leakage
+from malariafuse.model_selection._split import split_patients
+from malariafuse.model_selection._thresholds import (
+    choose_threshold,
+    thresholds_out_of_fold,
+)
+
+__all__ = [
+    "LeakageError",
+    "PatientKFold",
+    "check_no_leakage",
+    "choose_threshold",
+    "split_patients",
+    "thresholds_out_of_fold",
+]

@@ -1,0 +1,8 @@
+import pytest
+from simulated import draw_cells
+
+
+@pytest.fixture(scope="session")
+def cells():
+    """Labels, probabilities and patients of 40 patients."""
+    return draw_cells(0)
