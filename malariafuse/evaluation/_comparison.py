@@ -59,7 +59,7 @@ def compare(
         one for each classifier.
     pos_label : int, float, bool or str, default=None
         Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        booleans; other labels need it.
     metrics : sequence of str, default=("recall", "specificity", "accuracy", "roc_auc")
         Names of the metrics to compare, each once, among those of :func:`summarize`.
     n_resamples : int, default=2000
@@ -241,7 +241,7 @@ def comparison_table(
         one for each classifier.
     pos_label : int, float, bool or str, default=None
         Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        booleans; other labels need it.
     metrics : sequence of str, default=("precision", "recall", "f1", "accuracy", \
             "specificity", "roc_auc")
         Names of the metrics to set out, each once, among those of :func:`summarize`.

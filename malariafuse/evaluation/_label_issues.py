@@ -30,7 +30,7 @@ def label_issues(
         Patient of each cell, for the column "patient".
     pos_label : int, float, bool or str, default=None
         Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        booleans; other labels need it.
 
     Returns
     -------

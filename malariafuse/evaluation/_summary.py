@@ -45,7 +45,7 @@ def summarize(
         Probability from which on a cell is called parasitized, 0 to 1.
     pos_label : int, float, bool or str, default=None
         Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        booleans; other labels need it.
     n_resamples : int, default=2000
         Number of times that the patients are drawn, at least 100.
     confidence_level : float, default=0.95

@@ -141,7 +141,7 @@ class ComparisonDisplay:
             has one for each classifier.
         pos_label : int, float, bool or str, default=None
             Label of the class of parasitized cells. None takes the labels 0 and 1, or
-            booleans, and needs to be replaced with others.
+            booleans; other labels need it.
         metrics : sequence of str, default=("recall", "specificity", "accuracy", \
                 "roc_auc")
             Names of the metrics to draw, each once, among those of
