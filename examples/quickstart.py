@@ -35,7 +35,6 @@ from sklearn.metrics import (
     recall_score,
     roc_auc_score,
 )
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
 
 from malariafuse import BackgroundMasker, ImageLoader, ResNet18Classifier
@@ -44,7 +43,8 @@ from malariafuse.datasets import (
     load_cell_images,
     make_cell_images,
 )
-from malariafuse.metrics import constrained_recall_score, specificity_score
+from malariafuse.metrics import specificity_score
+from malariafuse.model_selection import choose_threshold, split_patients
 
 IMAGE_SIZE = (48, 48)
 MIN_SPECIFICITY = 0.95
@@ -90,31 +90,6 @@ def load_cells(arguments):
     return load_cell_images(arguments.data, image_size=IMAGE_SIZE, verbose=True)
 
 
-def split_patients(cells):
-    """Return rows to train on, to choose the threshold on, and to test on.
-
-    No patient is in two of them: cells of one patient resemble each other, and a split
-    by cells would flatter the classifier.
-    """
-    folds = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=0).split(
-        cells.images, cells.target, cells.groups
-    )
-    held_out = [rows for _, rows in folds]
-    return np.concatenate(held_out[2:]), held_out[1], held_out[0]
-
-
-def choose_threshold(target, probability, thresholds):
-    """Return the threshold of highest recall among those of enough specificity."""
-    scores = [
-        constrained_recall_score(
-            target, probability >= t, min_specificity=MIN_SPECIFICITY
-        )
-        for t in thresholds
-    ]
-    # Of equals the last: the same recall with the fewest false alarms.
-    return float(thresholds[np.flatnonzero(scores == np.max(scores))[-1]])
-
-
 def print_table(target, probability, thresholds):
     """Print what each threshold would give on the test patients."""
     scores = {
@@ -133,13 +108,14 @@ def print_table(target, probability, thresholds):
     )
 
 
-def draw_figure(validation, test, images, thresholds, threshold, file):
+def draw_figure(validation, test, images, threshold, file):
     """Draw the choice of the threshold, and right and wrong decisions with it."""
     figure = plt.figure(figsize=(12, 7), layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=[3, 1])
     curve, table = upper.subplots(1, 2, width_ratios=[3, 2])
 
     target, probability = validation
+    thresholds = np.linspace(0, 1, 101)
     for name, score, color in (
         ("recall", recall_score, "tab:red"),
         ("specificity", specificity_score, "tab:blue"),
@@ -194,7 +170,12 @@ def main():
     drawn = arguments.data is None
 
     cells = load_cells(arguments)
-    train, validation, test = split_patients(cells)
+    # No patient is in two parts: cells of one patient resemble each other, and a split
+    # by cells would flatter the classifier.
+    split = split_patients(
+        cells.target, cells.groups, test_size=0.2, validation_size=0.2, random_state=0
+    )
+    train, validation, test = split.train, split.validation, split.test
     print(
         f"{len(cells.target)} cells, {cells.target.sum()} parasitized, of "
         f"{len(np.unique(cells.groups))} patients"
@@ -215,12 +196,11 @@ def main():
         ]
     ).fit(cells.images[train], cells.target[train])
 
-    thresholds = np.linspace(0.01, 0.99, 99)
     chosen_on = (
         cells.target[validation],
         pipeline.predict_proba(cells.images[validation])[:, 1],
     )
-    threshold = choose_threshold(*chosen_on, thresholds)
+    threshold = choose_threshold(*chosen_on, min_specificity=MIN_SPECIFICITY)
     # A threshold changes decisions and no weight: nothing is trained again.
     pipeline.set_params(classifier__threshold=threshold)
     print(
@@ -238,7 +218,7 @@ def main():
         )
 
     figure = arguments.output / "quickstart.png"
-    draw_figure(chosen_on, tested_on, cells.images[test], thresholds, threshold, figure)
+    draw_figure(chosen_on, tested_on, cells.images[test], threshold, figure)
 
     # What is saved begins with the file: a path goes in, a decision comes out.
     from_files = Pipeline([("load", ImageLoader(IMAGE_SIZE)), *pipeline.steps])

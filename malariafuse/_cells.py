@@ -11,8 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from malariafuse._labels import positive_column
+from malariafuse._parameters import POS_LABEL, check_parameter
 
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
@@ -56,7 +58,7 @@ def check_cells(
     """Return the cells, or raise ValueError that names the argument at fault."""
     target = check_target(y_true, pos_label=pos_label)
     probability = check_probability(y_prob)
-    _check_lengths(y_true=target, y_prob=probability)
+    check_lengths(y_true=target, y_prob=probability)
     if both_classes:
         check_both_classes(target, pos_label=pos_label)
     if groups is None and groups_optional:
@@ -99,6 +101,25 @@ def _outside() -> int:
     return level
 
 
+def check_labels(y: ArrayLike, name: str, *, missing: bool = False) -> NDArray[Any]:
+    """Return labels of any kind; some may be missing if `missing` is True."""
+    labels = _one_dimension(y, name)
+    _refuse_complex(labels, name)
+    try:
+        pd.unique(labels)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} has labels that cannot be compared, such as {labels[0]!r}: "
+            "expected numbers or text."
+        ) from error
+    if not missing and pd.isna(labels).any():
+        raise ValueError(
+            f"{name} has {pd.isna(labels).sum()} missing values: expected the label "
+            "of every cell."
+        )
+    return labels
+
+
 def check_target(
     y_true: ArrayLike, *, name: str = "y_true", pos_label: Any = None
 ) -> NDArray[np.int64]:
@@ -106,9 +127,9 @@ def check_target(
 
     Without `pos_label` the labels are 0 and 1, or booleans.
     """
-    labels = _one_dimension(y_true, name)
-    _refuse_complex(labels, name)
+    labels = check_labels(y_true, name, missing=pos_label is None)
     found = pd.unique(labels)
+    check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
         # Texts are refused before "1" is compared with 1.
         if labels.dtype.kind in "SUT" or not np.isin(labels, (0, 1)).all():
@@ -118,11 +139,6 @@ def check_target(
                 "others, as in pos_label='Parasitized'."
             )
         return labels.astype(np.int64)
-    if pd.isna(found).any():
-        raise ValueError(
-            f"{name} has {pd.isna(labels).sum()} missing values: expected the label "
-            "of every cell."
-        )
     if len(found) > 2:
         raise ValueError(
             f"{name} has the labels {found[:4].tolist()}: expected two, of which "
@@ -199,9 +215,26 @@ def check_decisions(decisions: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
     return called == 1
 
 
-def check_plain(values: ArrayLike, name: str) -> None:
-    """Raise ValueError if some of `values` are masked or complex."""
-    _refuse_complex(_unmasked(values, name), name)
+def check_length(X: Any, n_cells: int, *, name: str = "X") -> None:
+    """Raise ValueError unless `X` has an entry for each cell."""
+    try:
+        n = _num_samples(X)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} is a {type(X).__name__} without entries: expected one for each "
+            "cell."
+        ) from error
+    if n != n_cells:
+        raise ValueError(
+            f"{name} has {n} entries for {n_cells} cells: expected one for each."
+        )
+
+
+def check_plain(values: ArrayLike, name: str) -> NDArray[Any]:
+    """Return an array, or raise ValueError if some of it is masked or complex."""
+    array = _unmasked(values, name)
+    _refuse_complex(array, name)
+    return array
 
 
 def check_patients(
@@ -210,6 +243,7 @@ def check_patients(
     *,
     at_least: int = 1,
     name: str = "groups",
+    unit: str = "patient",
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return the number of each cell's patient, and the patients in sorted order.
 
@@ -218,28 +252,28 @@ def check_patients(
     that are objects without an order come in that of the cells.
     """
     if groups is None:
-        raise ValueError(f"{name} is None: expected the patient of each cell.")
+        raise ValueError(f"{name} is None: expected the {unit} of each cell.")
     # An array of text would take a number among texts for text.
     known_type = hasattr(groups, "dtype")
     patients = _one_dimension(groups, name, dtype=None if known_type else object)
     if n_cells is not None and len(patients) != n_cells:
         raise ValueError(
-            f"{name} has {len(patients)} patients for {n_cells} cells: expected one "
+            f"{name} has {len(patients)} {unit}s for {n_cells} cells: expected one "
             "for each cell."
         )
     _refuse_complex(patients, name)
     if pd.isna(patients).any():
         raise ValueError(
             f"{name} has {pd.isna(patients).sum()} missing values: expected the "
-            "patient of every cell."
+            f"{unit} of every cell."
         )
     if patients.dtype.kind not in "biufUmM":
-        patients = _of_one_kind(patients.tolist(), name)
+        patients = _of_one_kind(patients.tolist(), name, unit)
     try:
         cluster, names = pd.factorize(patients, sort=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name} has patients that cannot be compared, such as {patients[0]!r}: "
+            f"{name} has {unit}s that cannot be compared, such as {patients[0]!r}: "
             "expected numbers, text, or objects with __eq__ and __hash__."
         ) from error
     names = np.asarray(names)
@@ -249,13 +283,12 @@ def check_patients(
         order = np.arange(len(names))
     if len(names) < at_least:
         raise ValueError(
-            f"{name} has {len(names)} patient, {names[0]}: expected at least "
-            f"{at_least}."
+            f"{name} has {len(names)} {unit}, {names[0]}: expected at least {at_least}."
         )
     return np.argsort(order)[cluster].astype(np.int64), names[order]
 
 
-def _of_one_kind(patients: list[Any], name: str) -> NDArray[Any]:
+def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
     """Return patients that are objects as text or numbers, if they are such."""
     kinds: dict[type[Any], Any] = {}
     for patient in patients:
@@ -263,7 +296,7 @@ def _of_one_kind(patients: list[Any], name: str) -> NDArray[Any]:
     if len(kinds) > 1:
         one, other, *_ = kinds.values()
         raise ValueError(
-            f"{name} has patients of different types, such as {one!r} and {other!r}: "
+            f"{name} has {unit}s of different types, such as {one!r} and {other!r}: "
             "expected text only, or numbers only."
         )
     if str in kinds:
@@ -326,7 +359,8 @@ def check_share(
         raise ValueError(f"{name}={value!r}: expected a number between 0 and 1{ends}.")
 
 
-def _check_lengths(**arrays: NDArray[Any]) -> None:
+def check_lengths(**arrays: NDArray[Any]) -> None:
+    """Raise ValueError that names the arguments unless they are of one length."""
     try:
         check_consistent_length(*arrays.values())
     except ValueError as error:
@@ -340,6 +374,10 @@ def _one_dimension(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[A
         raise ValueError(
             f"{name} has the shape {array.shape}: expected one value for each cell, "
             "of at least one cell."
+        )
+    if array.dtype.kind == "V":
+        raise ValueError(
+            f"{name} has the type {array.dtype}: expected numbers or text."
         )
     return array
 

@@ -235,6 +235,10 @@ RANDOM_STATE: Sequence[Rule] = (
     Integers(0, 2**32 - 1),
     Instances(np.random.RandomState, "a numpy.random.RandomState"),
 )
+POS_LABEL: Sequence[Rule] = (
+    Nothing(),
+    Instances((str, bytes, Real, np.bool_), "a label, which is a number or text"),
+)
 VERBOSE: Sequence[Rule] = (Booleans(), Integers(0))
 N_JOBS: Sequence[Rule] = (Nothing(), NonzeroIntegers())
 PRECISION: Sequence[Rule] = (OneOf("auto", "bfloat16", "float32"),)

@@ -9,7 +9,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 
-from malariafuse import classifiers, evaluation, features, preprocessing
+from malariafuse import (
+    classifiers,
+    evaluation,
+    features,
+    model_selection,
+    preprocessing,
+)
 from malariafuse._parameters import (
     ENGINE,
     N_JOBS,
@@ -233,7 +239,7 @@ def test_subclasses():
 
 # The public estimators
 
-PACKAGES = [classifiers, evaluation, features, preprocessing]
+PACKAGES = [classifiers, evaluation, features, model_selection, preprocessing]
 # Values for what has no default.
 NEEDED = {classifiers.KerasImageClassifier: {"network": print}}
 # Parameters that take any object, with the reason, by class and name.

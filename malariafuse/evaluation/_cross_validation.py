@@ -1,7 +1,7 @@
-"""Out-of-fold probabilities and figures, by patient."""
+"""Out-of-fold probabilities, decisions and metrics, by patient."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -10,12 +10,12 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, _safe_indexing, check_consistent_length
+from sklearn.utils import Bunch, _safe_indexing
 
 from malariafuse._cells import (
     Cells,
     check_both_classes,
+    check_length,
     check_patients,
     check_probability,
     check_share,
@@ -50,29 +50,29 @@ def cross_validate_patients(
         A classifier with `predict_proba`, or a pipeline that ends in one. Clones of it
         are fitted, one for each fold.
     X : array-like of shape (n_cells, ...)
-        What `estimator` takes: images, features, paths of files.
+        Input of `estimator`: images, features, paths of files.
     y : array-like of shape (n_cells,)
         Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
         `pos_label`.
     groups : array-like of shape (n_cells,)
-        The patient of each cell.
+        Patient of each cell.
     cv : int, splitter or iterable of (train, test), default=5
         An int is a number of folds: ``PatientKFold(cv, shuffle=True, random_state=
         random_state)``. Other splits have to test every cell once, and to keep each
         patient on one side.
     threshold : float, default=None
-        From this probability on, a cell is called parasitized. None takes the decisions
-        of `estimator` itself: those of its `predict`.
+        Probability from which on a cell is called parasitized, 0 to 1. None takes the
+        decisions of `estimator` itself: those of its `predict`.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the `pos_label` of
+        Label of the positive (parasitized) class. None takes the `pos_label` of
         `estimator` where it has one, and otherwise the labels 0 and 1, or booleans.
     fit_params : dict of str to object, default=None
         Arguments for `fit`. An array-like with one entry for each cell is cut to the
         cells of the fold, as in ``fit_params={"groups": patients}`` for a classifier
         that stops early on patients that it sets aside.
     random_state : int, RandomState instance or None, default=None
-        Shuffles the folds if `cv` is an int. Pass an int for the same folds in every
-        call.
+        Random seed or generator that shuffles the folds if `cv` is an int. Pass an int
+        for the same folds in every call.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def cross_validate_patients(
         fold : ndarray of shape (n_cells,), dtype int64
             The fold, from 1, in which a cell was tested.
         table : DataFrame of shape (n_folds + 1, 13)
-            The figures of :func:`summarize`, without intervals, and the numbers of
+            The metrics of :func:`summarize`, without intervals, and the numbers of
             "patients" and "cells", for each fold and "pooled" over all cells.
 
     Raises
@@ -104,11 +104,11 @@ def cross_validate_patients(
     See Also
     --------
     malariafuse.model_selection.PatientKFold : The folds.
-    summarize : Intervals for the pooled figures.
+    summarize : Intervals for the pooled metrics.
 
     Notes
     -----
-    The spread of the figures over the folds is no interval: folds share most of their
+    The spread of the metrics over the folds is no interval: folds share most of their
     training cells. NaN in the table means undefined, as :func:`summarize` says.
 
     Examples
@@ -135,7 +135,12 @@ def cross_validate_patients(
     # Numbers where no label is named: scikit-learn refuses 0 and 1 that are objects.
     labels, positive = (target, 1) if pos_label is None else (np.asarray(y), pos_label)
     cluster, names = check_patients(groups, len(target), at_least=2)
-    check_consistent_length(X, target)
+    check_length(X, len(target))
+    if not isinstance(fit_params, Mapping | None):
+        raise ValueError(
+            f"fit_params={fit_params!r}: expected a dict of arguments for fit, from "
+            "their names to their values."
+        )
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"estimator={estimator!r}: expected a classifier with predict_proba."
@@ -170,7 +175,7 @@ def cross_validate_patients(
         number: fold == number for number in range(1, len(splits) + 1)
     }
     chosen["pooled"] = fold > 0
-    rows = {name: _figures(cells, part, decisions) for name, part in chosen.items()}
+    rows = {name: _metrics(cells, part, decisions) for name, part in chosen.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("fold")
     counts = ["patients", "cells"]
     return Bunch(
@@ -190,23 +195,25 @@ def _splits(
     random_state: int | RandomState | None,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the splits, or raise before anything is trained."""
-    if isinstance(cv, Integral):
+    if isinstance(cv, Integral) and not isinstance(cv, bool) and int(cv) >= 2:
         cv = PatientKFold(
             int(cv), shuffle=True, pos_label=pos_label, random_state=random_state
         )
-    elif not hasattr(cv, "split") and not isinstance(cv, Iterable):
-        raise ValueError(
-            f"cv={cv!r}: expected a number of folds, a splitter, or splits."
-        )
-    with warnings.catch_warnings():
-        # A splitter that ignores the patients is judged below by what it makes.
-        warnings.filterwarnings(
-            "ignore", "The groups parameter is ignored", UserWarning
-        )
-        splits = [
-            (np.asarray(train), np.asarray(test))
-            for train, test in check_cv(cv).split(X, labels, patients)
-        ]
+    if callable(getattr(cv, "split", None)) and not isinstance(cv, (str, bytes)):
+        with warnings.catch_warnings():
+            # A splitter that ignores the patients is judged below by what it makes.
+            warnings.filterwarnings(
+                "ignore", "The groups parameter is ignored", UserWarning
+            )
+            splits = list(cv.split(X, labels, patients))
+    else:
+        try:
+            splits = list(cv)
+        except TypeError as error:
+            raise _no_splits(cv) from error
+    splits = [_rows(split, len(labels), cv) for split in splits]
+    if not splits:
+        raise _no_splits(cv)
     for train, test in splits:
         check_no_leakage(patients[train], patients[test])
     tested = np.bincount(
@@ -220,8 +227,29 @@ def _splits(
     return splits
 
 
+def _rows(
+    split: Any, n_cells: int, cv: Any
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the cells of one split, as numbers."""
+    try:
+        # Numbers or truth values, as arrays are indexed.
+        train, test = (np.arange(n_cells)[np.asarray(rows)] for rows in split)
+        if train.ndim != 1 or test.ndim != 1:
+            raise ValueError("The numbers of cells are no list.")
+        return train, test
+    except (TypeError, ValueError, IndexError) as error:
+        raise _no_splits(cv) from error
+
+
+def _no_splits(cv: Any) -> ValueError:
+    return ValueError(
+        f"cv={cv!r}: expected a number of folds of at least 2, a splitter, or pairs of "
+        "arrays, the numbers of the cells to train on and of those to test on."
+    )
+
+
 def _cut(
-    fit_params: dict[str, Any], train: NDArray[np.int64], n_cells: int
+    fit_params: Mapping[str, Any], train: NDArray[np.int64], n_cells: int
 ) -> dict[str, Any]:
     return {
         name: _safe_indexing(value, train)
@@ -243,7 +271,7 @@ def _positive_column(fitted: BaseEstimator, positive: Any) -> int:
     return classes.index(positive)
 
 
-def _figures(
+def _metrics(
     cells: Cells, chosen: NDArray[np.bool_], decisions: NDArray[np.int64]
 ) -> dict[str, Any]:
     cluster, present = np.unique(cells.cluster[chosen], return_inverse=True)

@@ -18,7 +18,7 @@ from malariafuse._cells import (
     check_patients,
     check_probability,
 )
-from malariafuse._parameters import Anything, Reals, Rules, check_parameters
+from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.model_selection import choose_threshold
 
@@ -39,33 +39,33 @@ class PatientTest(BaseEstimator):
     Parameters
     ----------
     specificity : float, default=0.95
-        The wished share of uninfected patients whose verdict is not "infected", 0 to 1,
+        Intended share of uninfected patients whose verdict is not "infected", 0 to 1,
         both excluded.
     review_specificity : float, default=0.8
-        The wished share of uninfected patients whose verdict is neither "infected" nor
+        Intended share of uninfected patients whose verdict is neither "infected" nor
         "review", 0 to 1, both excluded; at most `specificity`.
     cell_specificity : float, default=0.9975
-        The share of uninfected cells that the threshold for cells leaves below it, 0 to
+        Share of uninfected cells that the threshold for cells leaves below it, 0 to
         1, both excluded. It takes at least ``1 / (1 - cell_specificity)`` uninfected
         cells to fit, 400 by default.
     confidence_level : float, default=0.95
-        How often the interval of the parasitized fraction is to hold the truth, 0 to 1,
-        both excluded.
+        Confidence level of the interval of the parasitized fraction, 0 to 1, both
+        excluded.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
 
     Attributes
     ----------
     cell_threshold_ : float
-        From this probability on, a cell is counted.
+        Probability from which on a cell is counted.
     false_positive_rate_ : float
-        The expected share of uninfected cells of a new patient that are counted.
+        Expected share of uninfected cells of a new patient that are counted.
     false_positive_correlation_ : float
         How alike the uninfected cells of one patient are in this, 0 to 1: the variance
         of the patients' rates is this times ``rate * (1 - rate)``.
     sensitivity_ : float
-        The expected share of parasitized cells of a new patient that are counted.
+        Expected share of parasitized cells of a new patient that are counted.
     sensitivity_correlation_ : float
         How alike the parasitized cells of one patient are in this, 0 to 1.
 
@@ -83,9 +83,9 @@ class PatientTest(BaseEstimator):
 
     The rate is estimated from the uninfected cells of all patients, infected ones
     included. They are most of the uninfected cells, and most of the patients: the
-    spread between patients cannot be told from a few healthy ones. Parasitized cells
-    that were labeled uninfected, which only infected patients can have, make the rate
-    too high and the verdict too cautious, not too bold.
+    spread between patients cannot be estimated from a few healthy ones. Parasitized
+    cells that were labeled uninfected, which only infected patients can have, make the
+    rate too high and the verdict too cautious, not too bold.
 
     A patient is infected, for `fit`, who has a parasitized cell.
 
@@ -142,7 +142,7 @@ class PatientTest(BaseEstimator):
             "confidence_level",
         ),
         (Reals(0, 1, open_at="both"),),
-    ) | {"pos_label": (Anything(),)}
+    ) | {"pos_label": POS_LABEL}
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class PatientTest(BaseEstimator):
             Probability of the positive class, 0 to 1, out of fold: of cells whose
             patients the classifier was not fitted on.
         groups : array-like of shape (n_cells,)
-            The patient of each cell. At least two have parasitized cells, and at least
+            Patient of each cell. At least two have parasitized cells, and at least
             two have uninfected ones.
 
         Returns
@@ -183,7 +183,7 @@ class PatientTest(BaseEstimator):
         ------
         ValueError
             If an argument or a parameter is not as described, or the probabilities do
-            not tell parasitized cells from uninfected ones.
+            not distinguish parasitized cells from uninfected ones.
 
         Warns
         -----
@@ -195,7 +195,7 @@ class PatientTest(BaseEstimator):
         negative = cells.target == 0
         if negative.sum() * (1 - self.cell_specificity) < 1 - 1e-9:
             raise ValueError(
-                f"cell_specificity={self.cell_specificity!r} cannot be told from "
+                f"cell_specificity={self.cell_specificity!r} cannot be estimated from "
                 f"{negative.sum()} uninfected cells: expected at least "
                 f"{np.ceil(1 / (1 - self.cell_specificity) - 1e-6):.0f} of them, or a "
                 "lower cell_specificity."
@@ -216,7 +216,7 @@ class PatientTest(BaseEstimator):
                 f"{self.cell_specificity!r}, for {counted[~negative].mean():.2%} of "
                 f"the parasitized and {counted[negative].mean():.2%} of the uninfected "
                 "cells: expected more of the parasitized ones, beyond chance. "
-                "Probabilities that hardly vary cannot tell patients apart."
+                "Probabilities that hardly vary cannot distinguish patients."
             )
         self.cell_threshold_ = threshold
         self.false_positive_rate_ = false_positive.mean
@@ -234,7 +234,7 @@ class PatientTest(BaseEstimator):
             Probability of the positive class, 0 to 1, from the same classifier, of
             patients that neither it nor this estimator was fitted on.
         groups : array-like of shape (n_cells,), str or number
-            The patient of each cell, or the one patient of all cells.
+            Patient of each cell, or the one patient of all cells.
 
         Returns
         -------
@@ -361,7 +361,7 @@ def _fit_rate(
     if (n > 0).sum() < 2:
         raise ValueError(
             f"groups has one patient only with {kind} cells: expected at least two, to "
-            "tell how much patients differ."
+            "estimate how much patients differ."
         )
     rate = fit_rate(cells.sums(chosen & counted)[n > 0], n[n > 0])
     unexplained = rate.mean * (1 - rate.mean) - rate.variance

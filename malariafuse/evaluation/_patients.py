@@ -1,4 +1,4 @@
-"""The figures of each patient."""
+"""Counts and rates of each patient."""
 
 from typing import Any
 
@@ -33,15 +33,15 @@ def patient_table(
     y_prob : array-like of shape (n_cells,)
         Probability of the positive class, 0 to 1.
     groups : array-like of shape (n_cells,)
-        The patient of each cell.
+        Patient of each cell.
     threshold : float, default=0.5
-        From this probability on, a cell is called parasitized.
+        Probability from which on a cell is called parasitized, 0 to 1.
     decisions : array-like of shape (n_cells,), default=None
-        What was decided about each cell: 1 where it is called parasitized, 0 where it
-        is not. None decides by `threshold`, which does not count otherwise.
+        Decision about each cell: 1 where it is called parasitized, 0 where it is not.
+        None decides by `threshold`, which does not count otherwise.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
 
     Returns
     -------

@@ -7,7 +7,13 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import (
+    Cells,
+    check_cells,
+    check_plain,
+    check_share,
+    warn_of_suspicious,
+)
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -39,20 +45,21 @@ def threshold_table(
     y_prob : array-like of shape (n_cells,)
         Probability of the positive class, 0 to 1, out of fold.
     groups : array-like of shape (n_cells,), default=None
-        The patient of each cell; at least two. None takes every cell for a patient of
+        Patient of each cell; at least two. None takes every cell for a patient of
         its own, which makes the intervals too narrow: see :func:`summarize`.
     thresholds : array-like of shape (n_thresholds,), default=None
-        The thresholds, 0 to 1; None is 0, 0.01, ..., 1.
+        Thresholds, 0 to 1; None is 0, 0.01, ..., 1.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
     n_resamples : int, default=2000
-        How many times the patients are drawn, at least 100.
+        Number of draws of the patients, at least 100.
     confidence_level : float, default=0.95
-        How often an interval is to hold the truth, 0 to 1, both excluded. It holds for
+        Confidence level of the intervals, 0 to 1, both excluded. It holds for
         each threshold on its own, not for all of them together.
     random_state : int, RandomState instance or None, default=None
-        Draws the patients. Pass an int for the same intervals in every call.
+        Random seed or generator for the draws of patients. Pass an int for the same
+        intervals in every call.
 
     Returns
     -------
@@ -159,7 +166,7 @@ class _Rates:
 
 
 def _check_grid(thresholds: ArrayLike) -> Floats:
-    grid = np.asarray(thresholds)
+    grid = check_plain(thresholds, "thresholds")
     if grid.ndim != 1 or not len(grid) or grid.dtype.kind not in "iuf":
         raise ValueError(
             f"thresholds={thresholds!r}: expected numbers between 0 and 1, in a list."

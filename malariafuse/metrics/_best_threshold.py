@@ -4,14 +4,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import unique_labels
 
-from malariafuse._cells import check_plain, check_sample_weight, check_scores
+from malariafuse._cells import (
+    check_labels,
+    check_lengths,
+    check_sample_weight,
+    check_scores,
+)
 from malariafuse.metrics._rates import (
     ROUNDING,
-    check_labels,
     check_minimum,
+    check_two_labels,
     no_sample_of,
 )
 
@@ -38,9 +41,9 @@ def recall_at_specificity_score(
         Scores of the positive class, higher for more certain ones: probabilities or
         values of a decision function.
     min_specificity : float, default=0.95
-        The lowest admissible specificity, 0 to 1.
+        Lowest admissible specificity, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class.
+        Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights, at least 0.
 
@@ -104,9 +107,9 @@ def specificity_at_recall_score(
         Scores of the positive class, higher for more certain ones: probabilities or
         values of a decision function.
     min_recall : float, default=0.95
-        The lowest admissible recall, 0 to 1.
+        Lowest admissible recall, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class.
+        Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights, at least 0.
 
@@ -150,11 +153,9 @@ def _curves(
     sample_weight: ArrayLike | None,
 ) -> tuple[Floats, Floats]:
     """Return recall and specificity at all thresholds, the highest first."""
-    check_plain(y_true, "y_true")
-    score = check_scores(y_score)
-    truth = column_or_1d(y_true)
-    check_consistent_length(truth, score)
-    check_labels(unique_labels(truth), pos_label)
+    truth, score = check_labels(y_true, "y_true"), check_scores(y_score)
+    check_lengths(y_true=truth, y_score=score)
+    check_two_labels(pos_label, y_true=truth)
     weight = check_sample_weight(sample_weight, len(truth))
     values, place = np.unique(-score, return_inverse=True)
     of_kind = []

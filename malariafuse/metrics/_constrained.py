@@ -28,9 +28,9 @@ def constrained_recall_score(
     y_pred : array-like of shape (n_samples,)
         Predicted labels: decisions, not probabilities.
     min_specificity : float, default=0.95
-        The lowest admissible specificity, 0 to 1.
+        Lowest admissible specificity, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class.
+        Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights, at least 0.
 
@@ -97,9 +97,9 @@ def constrained_specificity_score(
     y_pred : array-like of shape (n_samples,)
         Predicted labels: decisions, not probabilities.
     min_recall : float, default=0.95
-        The lowest admissible recall, 0 to 1.
+        Lowest admissible recall, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class.
+        Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights, at least 0.
 

@@ -4,11 +4,11 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import unique_labels
 
-from malariafuse._cells import check_plain, check_sample_weight
+from malariafuse._cells import check_labels, check_lengths, check_sample_weight
+from malariafuse._parameters import POS_LABEL, check_parameter
 
 # By how much sums of weights may miss a limit that they reach.
 ROUNDING = 1e-12
@@ -21,15 +21,9 @@ def rates(
     sample_weight: ArrayLike | None,
 ) -> tuple[float, float]:
     """Return recall and specificity; NaN where `y_true` lacks the class."""
-    check_plain(y_true, "y_true")
-    check_plain(y_pred, "y_pred")
-    check_consistent_length(y_true, y_pred)
-    truth, decision = column_or_1d(y_true), column_or_1d(y_pred)
-    if not len(truth):
-        raise ValueError(
-            "y_true and y_pred are empty: expected the labels of at least one sample."
-        )
-    check_labels(unique_labels(truth, decision), pos_label)
+    truth, decision = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
+    check_lengths(y_true=truth, y_pred=decision)
+    check_two_labels(pos_label, y_true=truth, y_pred=decision)
     weight = check_sample_weight(sample_weight, len(truth))
     positive, right = truth == pos_label, truth == decision
     return _share(weight, positive, right), _share(weight, ~positive, right)
@@ -40,12 +34,19 @@ def _share(weight: NDArray[Any], among: NDArray[Any], right: NDArray[Any]) -> fl
     return float(weight[among & right].sum() / total) if total else float("nan")
 
 
-def check_labels(labels: NDArray[Any], pos_label: Any) -> None:
-    """Raise ValueError unless `labels` are two at most, and one is positive."""
+def check_two_labels(pos_label: Any, **arrays: NDArray[Any]) -> None:
+    """Raise ValueError unless there are two labels at most, and one is positive."""
+    check_parameter("pos_label", pos_label, POS_LABEL)
+    # One by one: in a common array a number among texts would be text.
+    labels = list(
+        dict.fromkeys(
+            label for array in arrays.values() for label in pd.unique(array).tolist()
+        )
+    )
     if len(labels) > 2:
         raise ValueError(
-            f"Recall and specificity are for two classes; found the labels "
-            f"{labels.tolist()}."
+            f"{' and '.join(arrays)}: found the labels {labels[:4]}, expected two "
+            "classes."
         )
     # One label that is not pos_label may be the negative class, but not if it is a
     # string and pos_label was left at 1: nobody said which class is positive then.
@@ -53,7 +54,7 @@ def check_labels(labels: NDArray[Any], pos_label: Any) -> None:
     if alien or (len(labels) == 2 and pos_label not in labels):
         raise ValueError(
             f"pos_label={pos_label!r} is not a valid label: it should be one of "
-            f"{labels.tolist()}, the one that means parasitized."
+            f"{labels}, the one that means parasitized."
         )
 
 

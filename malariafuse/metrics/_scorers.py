@@ -35,9 +35,9 @@ def make_constrained_recall_scorer(
     Parameters
     ----------
     min_specificity : float, default=0.95
-        The lowest admissible specificity, 0 to 1.
+        Lowest admissible specificity, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class. With string labels it has to be
+        Label of the positive (parasitized) class. With string labels it has to be
         given; the scorer raises an error otherwise.
 
     Returns
@@ -106,9 +106,9 @@ def make_constrained_specificity_scorer(
     Parameters
     ----------
     min_recall : float, default=0.95
-        The lowest admissible recall, 0 to 1.
+        Lowest admissible recall, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class. With string labels it has to be
+        Label of the positive (parasitized) class. With string labels it has to be
         given; the scorer raises an error otherwise.
 
     Returns
@@ -164,9 +164,9 @@ def make_recall_at_specificity_scorer(
     Parameters
     ----------
     min_specificity : float, default=0.95
-        The lowest admissible specificity, 0 to 1.
+        Lowest admissible specificity, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class. With string labels it has to be
+        Label of the positive (parasitized) class. With string labels it has to be
         given; the scorer raises an error otherwise.
 
     Returns
@@ -222,9 +222,9 @@ def make_specificity_at_recall_scorer(
     Parameters
     ----------
     min_recall : float, default=0.95
-        The lowest admissible recall, 0 to 1.
+        Lowest admissible recall, 0 to 1.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class. With string labels it has to be
+        Label of the positive (parasitized) class. With string labels it has to be
         given; the scorer raises an error otherwise.
 
     Returns

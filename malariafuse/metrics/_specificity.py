@@ -31,17 +31,17 @@ def specificity_score(
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     pos_label : int, float, bool or str, default=1
-        The label of the positive (parasitized) class; the other one is negative.
+        Label of the positive (parasitized) class; the other one is negative.
     sample_weight : array-like of shape (n_samples,), default=None
         Sample weights, at least 0.
     zero_division : {"warn"} or float, default="warn"
-        What to return when there is no negative sample: "warn" returns NaN with an
+        Value where there is no negative sample: "warn" returns NaN with an
         ``UndefinedMetricWarning``, a number (NaN included) is returned in silence.
 
     Returns
     -------
     float
-        The specificity, 0 to 1, or what `zero_division` says.
+        The specificity, 0 to 1, or the value of `zero_division`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def specificity_score(
     Notes
     -----
     Unlike :func:`sklearn.metrics.recall_score`, an undefined score is NaN by default
-    and not 0: a set without uninfected cells tells nothing about specificity.
+    and not 0: a set without uninfected cells says nothing about specificity.
 
     As a scorer it is ``make_scorer(specificity_score)``, with
     :func:`sklearn.metrics.make_scorer`.
@@ -70,7 +70,9 @@ def specificity_score(
     >>> specificity_score([0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0])
     0.75
     """
-    if zero_division != "warn" and not isinstance(zero_division, Real):
+    if not isinstance(zero_division, Real) and not (
+        isinstance(zero_division, str) and zero_division == "warn"
+    ):
         raise ValueError(
             f"zero_division={zero_division!r}: expected 'warn' or a number."
         )

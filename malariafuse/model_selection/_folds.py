@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
-from malariafuse._cells import check_patients, check_target
+from malariafuse._cells import check_length, check_patients, check_target
 from malariafuse._parameters import (
+    POS_LABEL,
     RANDOM_STATE,
-    Anything,
     Booleans,
     Integers,
     Rules,
@@ -30,15 +30,16 @@ class PatientKFold(BaseCrossValidator):
     Parameters
     ----------
     n_splits : int, default=5
-        The number of folds, at least 2.
+        Number of folds, at least 2.
     shuffle : bool, default=False
         Whether chance decides which patients of similar size are set against each
         other. Otherwise the folds are always the same.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
     random_state : int, RandomState instance or None, default=None
-        Shuffles, if `shuffle` is True. Pass an int for the same folds in every call.
+        Random seed or generator for `shuffle`. Pass an int for the same folds in every
+        call.
 
     See Also
     --------
@@ -61,7 +62,8 @@ class PatientKFold(BaseCrossValidator):
     fitted on once more, and by default without regard to patients. It gets the patients
     through scikit-learn's metadata routing, as below, or folds that were made before:
     ``cv=list(PatientKFold(5).split(X, y, groups))`` for the `X`, `y` and `groups` of
-    its `fit`.
+    its `fit`. With routing, a classifier whose own `fit` takes `groups` has to request
+    them, by ``set_fit_request(groups=True)``, or to refuse them.
 
     Examples
     --------
@@ -95,7 +97,7 @@ class PatientKFold(BaseCrossValidator):
     _parameter_rules: ClassVar[Rules] = {
         "n_splits": (Integers(2),),
         "shuffle": (Booleans(),),
-        "pos_label": (Anything(),),
+        "pos_label": POS_LABEL,
         "random_state": RANDOM_STATE,
     }
     # In scikit-learn's metadata routing, groups reach this splitter unasked.
@@ -147,7 +149,7 @@ class PatientKFold(BaseCrossValidator):
             Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
             `pos_label`.
         groups : array-like of shape (n_cells,)
-            The patient of each cell.
+            Patient of each cell.
 
         Yields
         ------
@@ -162,18 +164,15 @@ class PatientKFold(BaseCrossValidator):
             If an argument is not as described, or there are fewer infected patients, or
             fewer patients in all, than folds.
         """
-        return super().split(X, y, groups)
-
-    def _iter_test_indices(
-        self, X: Any = None, y: Any = None, groups: Any = None
-    ) -> Iterator[NDArray[np.int64]]:
         if y is None:
             raise ValueError("y is None: expected the label of each cell.")
         target = check_target(y, name="y", pos_label=self.pos_label)
+        check_length(X, len(target))
         patient, names = check_patients(groups, len(target))
         fold = self._fold_of_patients(*cells_of_patients(target, patient, len(names)))
         for number in range(self.n_splits):
-            yield np.flatnonzero(fold[patient] == number)
+            tested = fold[patient] == number
+            yield np.flatnonzero(~tested), np.flatnonzero(tested)
 
     def _fold_of_patients(
         self, parasitized: NDArray[np.float64], uninfected: NDArray[np.float64]

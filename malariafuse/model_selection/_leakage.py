@@ -13,12 +13,12 @@ class LeakageError(ValueError):
     Parameters
     ----------
     patients : sequence
-        The patients who are on both sides.
+        Patients who are on both sides.
 
     Attributes
     ----------
     patients : list
-        The patients who are on both sides, sorted.
+        Patients who are on both sides, sorted.
 
     See Also
     --------
@@ -56,9 +56,9 @@ def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
     Parameters
     ----------
     groups_train : array-like of shape (n_train,)
-        The patient of each cell that is trained on.
+        Patient of each cell that is trained on.
     groups_test : array-like of shape (n_test,)
-        The patient of each cell that is tested on.
+        Patient of each cell that is tested on.
 
     Returns
     -------

@@ -35,17 +35,18 @@ def split_patients(
         Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
         `pos_label`.
     groups : array-like of shape (n_cells,)
-        The patient of each cell.
+        Patient of each cell.
     test_size : float, default=0.2
-        The share of the patients to test on, 0 to 1, both excluded.
+        Share of the patients to test on, 0 to 1, both excluded.
     validation_size : float, default=0.0
-        The share of the patients to validate on or to choose a threshold on, 0 to 1, 1
+        Share of the patients to validate on or to choose a threshold on, 0 to 1, 1
         excluded. The sum of both sizes is less than 1.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
     random_state : int, RandomState instance or None, default=None
-        Draws the patients. Pass an int for the same split in every call.
+        Random seed or generator for the draws of patients. Pass an int for the same
+        split in every call.
 
     Returns
     -------

@@ -4,11 +4,14 @@ from numbers import Real
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import column_or_1d
 
-from malariafuse._cells import check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import (
+    check_cells,
+    check_patients,
+    check_share,
+    warn_of_suspicious,
+)
 from malariafuse.model_selection._leakage import check_no_leakage
 
 Floats = NDArray[np.float64]
@@ -39,22 +42,22 @@ def choose_threshold(
     y_prob : array-like of shape (n_cells,)
         Probability of the positive class, 0 to 1, out of fold.
     min_recall : float, default=None
-        The recall to reach, 0 to 1, 0 excluded. Of the thresholds that reach it, the
+        Recall to reach, 0 to 1, 0 excluded. Of the thresholds that reach it, the
         highest is returned, whose specificity is best.
     min_specificity : float, default=None
-        The specificity to reach, 0 to 1, 0 excluded. Of the thresholds that reach it,
+        Specificity to reach, 0 to 1, 0 excluded. Of the thresholds that reach it,
         the lowest is returned, whose recall is best.
     criterion : {"youden", "f1"}, default=None
-        The score to maximize: "youden" is Youden's index [1]_, recall + specificity
+        Score to maximize: "youden" is Youden's index [1]_, recall + specificity
         - 1, and "f1" the harmonic mean of recall and precision. Of thresholds that are
         equally good, the lowest is returned.
     costs : tuple of (float, float), default=None
-        The costs of a missed parasitized cell and of a false alarm, at least 0 and not
+        Costs of a missed parasitized cell and of a false alarm, at least 0 and not
         both 0; only their ratio matters. The sum of the costs of all cells is
         minimized. Of thresholds that cost the same, the lowest is returned.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
 
     Returns
     -------
@@ -81,8 +84,8 @@ def choose_threshold(
 
     Notes
     -----
-    The aim is reached on these cells. What the threshold does on other patients has to
-    be measured on other patients: choose on some, report on others. The F1 score and
+    The aim is reached on these cells, and on other patients only nearly: choose on some
+    patients, report on others. The F1 score and
     the sum of costs depend on how many of the cells are parasitized, Youden's index,
     recall and specificity do not.
 
@@ -133,20 +136,20 @@ def thresholds_out_of_fold(
     y_prob : array-like of shape (n_cells,)
         Probability of the positive class, 0 to 1, out of fold.
     fold : array-like of shape (n_cells,)
-        The fold of each cell; at least two.
+        Fold of each cell; at least two.
     groups : array-like of shape (n_cells,), default=None
-        The patient of each cell, none of whom may be in two folds. None checks nothing.
+        Patient of each cell, none of whom may be in two folds. None checks nothing.
     min_recall : float, default=None
-        The recall to reach, as in :func:`choose_threshold`.
+        Recall to reach, as in :func:`choose_threshold`.
     min_specificity : float, default=None
-        The specificity to reach, as there.
+        Specificity to reach, as there.
     criterion : {"youden", "f1"}, default=None
-        The score to maximize, as there.
+        Score to maximize, as there.
     costs : tuple of (float, float), default=None
-        The costs of a missed parasitized cell and of a false alarm, as there.
+        Costs of a missed parasitized cell and of a false alarm, as there.
     pos_label : int, float, bool or str, default=None
-        The label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans, and needs to be replaced with others.
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
 
     Returns
     -------
@@ -187,33 +190,22 @@ def thresholds_out_of_fold(
     cells = check_cells(
         y_true, y_prob, groups, groups_optional=True, pos_label=pos_label
     )
-    folds = column_or_1d(fold)
-    if len(folds) != len(cells.target):
+    of_cell, folds = check_patients(fold, len(cells.target), name="fold", unit="fold")
+    if len(folds) < 2:
         raise ValueError(
-            f"fold has {len(folds)} values for {len(cells.target)} cells: expected one "
-            "for each."
+            f"fold has one value only, {folds.tolist()[0]!r}: expected at least two "
+            "folds, to choose on one and decide in the other."
         )
-    if pd.isna(folds).any():
-        raise ValueError(
-            f"fold has {pd.isna(folds).sum()} missing values: expected the fold of "
-            "every cell."
-        )
-    numbers = np.unique(folds).tolist()
-    if len(numbers) < 2:
-        raise ValueError(
-            f"fold has one value only, {numbers[0]!r}: expected at least two folds, to "
-            "choose on one and decide in the other."
-        )
-    thresholds = np.empty(len(folds))
-    for number in numbers:
-        inside = folds == number
+    thresholds = np.empty(len(of_cell))
+    for number, name in enumerate(folds.tolist()):
+        inside = of_cell == number
         if cells.by_patient:
             patients = cells.names[cells.cluster]
             check_no_leakage(patients[~inside], patients[inside])
         target = cells.target[~inside]
         if len(np.unique(target)) < 2:
             raise ValueError(
-                f"fold={number!r}: the cells of the other folds have one class only, "
+                f"fold={name!r}: the cells of the other folds have one class only, "
                 "expected both to choose a threshold on."
             )
         thresholds[inside] = aim.threshold(target, cells.probability[~inside])
@@ -222,7 +214,7 @@ def thresholds_out_of_fold(
 
 
 class _Aim:
-    """What a threshold is chosen for, checked."""
+    """Aim of a threshold, checked."""
 
     def __init__(
         self,
@@ -243,7 +235,9 @@ class _Aim:
         for name in ("min_recall", "min_specificity"):
             if given[name] is not None:
                 check_share(given[name], name, zero=False)  # type: ignore[arg-type]
-        if criterion is not None and criterion not in get_args(Criterion):
+        if criterion is not None and (
+            not isinstance(criterion, str) or criterion not in get_args(Criterion)
+        ):
             raise ValueError(f"criterion={criterion!r}: expected 'youden' or 'f1'.")
         if costs is not None:
             _check_costs(costs)

@@ -3,11 +3,9 @@
 from numbers import Integral
 from typing import Any
 
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import column_or_1d
 
-from malariafuse._cells import check_plain
+from malariafuse._cells import check_labels as _check_labels
 
 
 def check_count(value: int, name: str) -> None:
@@ -20,13 +18,4 @@ def check_labels(y: ArrayLike) -> NDArray[Any]:
     """Return labels of any kind as an array, or raise ValueError that names `y`."""
     if y is None:
         raise ValueError("y is None: expected the label of each cell.")
-    check_plain(y, "y")
-    labels = column_or_1d(y)
-    if not len(labels):
-        raise ValueError("y is empty: expected the label of at least one cell.")
-    if pd.isna(labels).any():
-        raise ValueError(
-            f"y has {pd.isna(labels).sum()} missing values: expected the label of "
-            "every cell."
-        )
-    return labels
+    return _check_labels(y, "y")

@@ -88,20 +88,20 @@ class PatientRecallDisplay:
             A fitted classifier of two classes, or a pipeline that ends in one, with
             `predict_proba`.
         X : array-like of shape (n_samples, ...)
-            What `estimator` takes, for patients that it was not trained on.
+            Input of `estimator`, of patients that it was not trained on.
         y : array-like of shape (n_samples,)
             True labels, out of the classes of `estimator`.
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         pos_label : int, float, bool or str, default=None
-            The class of parasitized cells. None takes the `pos_label` of `estimator`,
+            Class of parasitized cells. None takes the `pos_label` of `estimator`,
             or of the last step of a pipeline, where it has one, and 1 of the classes 0
             and 1. It has to be given with other classes.
         threshold : float, default=None
             Probability from which on a cell is called parasitized, 0 to 1. None takes
             the decisions of `estimator` itself: those of its `predict`.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -148,15 +148,15 @@ class PatientRecallDisplay:
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         pos_label : int, float, bool or str, default=None
-            The label of parasitized cells. None takes the labels 0 and 1, or booleans,
-            and needs to be replaced with others.
+            Label of parasitized cells. None takes the labels 0 and 1, or booleans;
+            other labels need it.
         threshold : float, default=0.5
             Probability from which on a cell is called parasitized, 0 to 1.
         decisions : array-like of shape (n_samples,), default=None
-            What was decided about each cell: 1 where it is called parasitized, 0 where
-            it is not. None decides by `threshold`, which does not count otherwise.
+            Decision about each cell: 1 where it is called parasitized, 0 where it is
+            not. None decides by `threshold`, which does not count otherwise.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class PatientRecallDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What a fitted classifier makes of labeled cells."""
+"""Probabilities and decisions of a fitted classifier about labeled cells."""
 
 from typing import Any
 

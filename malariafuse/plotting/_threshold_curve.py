@@ -28,7 +28,7 @@ class ThresholdCurveDisplay:
         "specificity", "specificity_low" and "specificity_high": as of
         :func:`malariafuse.evaluation.threshold_table`.
     threshold : float, default=None
-        A threshold to mark; None marks none.
+        Threshold to mark; None marks none.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ThresholdCurveDisplay:
 
     Notes
     -----
-    A band holds for each threshold on its own. There is none where the figure is 0 or 1
+    A band holds for each threshold on its own. There is none where the value is 0 or 1
     in every draw of the patients.
 
     Examples
@@ -90,22 +90,23 @@ class ThresholdCurveDisplay:
             A fitted classifier of two classes, or a pipeline that ends in one, with
             `predict_proba`.
         X : array-like of shape (n_samples, ...)
-            What `estimator` takes, for patients that it was not trained on.
+            Input of `estimator`, of patients that it was not trained on.
         y : array-like of shape (n_samples,)
             True labels, out of the classes of `estimator`.
         groups : array-like of shape (n_samples,), default=None
             Patient of each cell; at least two. None takes every cell for a patient of
             its own, which makes the bands too narrow.
         pos_label : int, float, bool or str, default=None
-            The class of parasitized cells. None takes the `pos_label` of `estimator`,
+            Class of parasitized cells. None takes the `pos_label` of `estimator`,
             or of the last step of a pipeline, where it has one, and 1 of the classes 0
             and 1. It has to be given with other classes.
         threshold : float, default=None
-            A threshold to mark, 0 to 1; None marks none.
+            Threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
-            Draws the patients. Pass an int for the same bands in every call.
+            Random seed or generator for the draws of patients. Pass an int for the
+            same bands in every call.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -154,14 +155,15 @@ class ThresholdCurveDisplay:
             Patient of each cell; at least two. None takes every cell for a patient of
             its own, which makes the bands too narrow.
         pos_label : int, float, bool or str, default=None
-            The label of parasitized cells. None takes the labels 0 and 1, or booleans,
-            and needs to be replaced with others.
+            Label of parasitized cells. None takes the labels 0 and 1, or booleans;
+            other labels need it.
         threshold : float, default=None
-            A threshold to mark, 0 to 1; None marks none.
+            Threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
-            Draws the patients. Pass an int for the same bands in every call.
+            Random seed or generator for the draws of patients. Pass an int for the
+            same bands in every call.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------
@@ -186,7 +188,7 @@ class ThresholdCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on; None makes a new figure.
 
         Returns
         -------

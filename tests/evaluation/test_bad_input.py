@@ -14,7 +14,7 @@ from malariafuse.evaluation import (
     summarize,
     threshold_table,
 )
-from malariafuse.model_selection import choose_threshold
+from malariafuse.model_selection import PatientKFold, choose_threshold
 
 Y = np.array([0, 1, 0, 1])
 PROBABILITY = np.array([0.1, 0.9, 0.2, 0.7])
@@ -255,3 +255,11 @@ def test_two_cells_may_have_two_values():
 
 def test_constant_probabilities_are_no_decisions():
     choose_threshold(EIGHT, np.full(8, 0.5), min_recall=0.5)  # no warning
+
+
+@pytest.mark.parametrize("pos_label", [[1], {}, object(), np.array([1]), print])
+def test_a_pos_label_that_is_no_label(pos_label):
+    with pytest.raises(ValueError, match=r"pos_label=.*: expected None or a label"):
+        patient_table(Y, PROBABILITY, PATIENT, pos_label=pos_label)
+    with pytest.raises(ValueError, match=r"pos_label=.*: expected None or a label"):
+        PatientKFold(2, pos_label=pos_label)

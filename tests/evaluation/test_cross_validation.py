@@ -253,13 +253,26 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"classes \[0\]: expected 1 among them"):
             cross_validate_patients(recorder, X, y, patient, cv=[halves, halves[::-1]])
 
-    def test_a_cv_that_is_none(self, data):
-        with pytest.raises(ValueError, match=r"cv=0\.5: expected a number of folds"):
-            cross_validate_patients(LogisticRegression(), *data, cv=0.5)
+    @pytest.mark.parametrize(
+        "cv", [0.5, 1, True, "x", None, {1}, [], [[1, 2]], [([0.5], [1])]]
+    )
+    def test_a_cv_that_is_none(self, data, cv):
+        with pytest.raises(ValueError, match=r"cv=.*: expected a number of folds"):
+            cross_validate_patients(LogisticRegression(), *data, cv=cv)
+
+    @pytest.mark.parametrize("fit_params", [3, [], "x", {1}])
+    def test_fit_params_that_are_no_dict(self, data, fit_params):
+        with pytest.raises(ValueError, match=r"fit_params=.*: expected a dict"):
+            cross_validate_patients(LogisticRegression(), *data, fit_params=fit_params)
+
+    @pytest.mark.parametrize("X", [3, None, object()])
+    def test_x_without_entries(self, data, X):
+        with pytest.raises(ValueError, match=r"X is a .* without entries: expected"):
+            cross_validate_patients(LogisticRegression(), X, *data[1:])
 
     def test_lengths_that_differ(self, data):
         X, y, patient = data
-        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        with pytest.raises(ValueError, match=r"X has .* entries for"):
             cross_validate_patients(LogisticRegression(), X[1:], y, patient)
         with pytest.raises(ValueError, match="groups has 3 patients for"):
             cross_validate_patients(LogisticRegression(), X, y, patient[:3])

@@ -234,16 +234,18 @@ class TestLabels:
 
     def test_more_than_two_classes_are_refused(self, score):
         with pytest.raises(
-            ValueError, match=r"two classes; found the labels \[0, 1, 2\]"
+            ValueError, match=r"y_true.*: found the labels \[0, 1, 2\], expected two"
         ):
             score([0, 1, 2], [0, 1, 2])
 
     def test_there_must_be_a_sample(self, score):
-        with pytest.raises(ValueError, match=r"are empty|at least one cell"):
+        with pytest.raises(ValueError, match="of at least one cell"):
             score([], [])
 
     def test_lengths_must_agree(self, score):
-        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        with pytest.raises(
+            ValueError, match="Different numbers of cells: y_true 8 and"
+        ):
             score(TRUTH, EAGER[:-1])
 
     def test_booleans_are_labels(self, score):

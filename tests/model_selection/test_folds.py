@@ -107,7 +107,8 @@ class FirstFeature(ClassifierMixin, BaseEstimator):
 
     mixed: list[set] = []  # noqa: RUF012
 
-    def fit(self, X, y):
+    def fit(self, X, y, groups=None):
+        assert groups is None or np.array_equal(groups, X[:, 1])
         self.classes_ = np.unique(y)
         self.patients_ = set(X[:, 1])
         return self
@@ -133,10 +134,12 @@ class TestTunedThreshold:
         assert FirstFeature.mixed
         assert not any(FirstFeature.mixed)
 
-    def test_metadata_routing(self, data):
+    @pytest.mark.parametrize("wanted", [True, False])
+    def test_metadata_routing(self, data, wanted):
         X, y, groups = data
         with sklearn.config_context(enable_metadata_routing=True):
-            TunedThresholdClassifierCV(FirstFeature(), cv=PatientKFold(4)).fit(
+            classifier = FirstFeature().set_fit_request(groups=wanted)
+            TunedThresholdClassifierCV(classifier, cv=PatientKFold(4)).fit(
                 X, y, groups=groups
             )
         assert FirstFeature.mixed
@@ -181,6 +184,12 @@ def test_bad_data():
         next(PatientKFold(2).split(y, None, groups))
     with pytest.raises(ValueError, match="groups is None"):
         next(PatientKFold(2).split(y, y))
+    with pytest.raises(ValueError, match=r"groups has the shape \(\)"):
+        next(PatientKFold(2).split(y, y, 1.1))
+    with pytest.raises(ValueError, match="X is a int without entries"):
+        next(PatientKFold(2).split(3, y, groups))
+    with pytest.raises(ValueError, match="X has 3 entries for 4 cells"):
+        next(PatientKFold(2).split(y[1:], y, groups))
     with pytest.raises(
         ValueError, match=r"y has the labels .*expected 1 for a parasiti"
     ):

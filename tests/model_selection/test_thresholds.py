@@ -183,7 +183,7 @@ class TestOutOfFold:
 
     def test_a_fold_for_each_cell(self, cells):
         y, y_prob, _ = cells
-        with pytest.raises(ValueError, match="fold has 3 values for"):
+        with pytest.raises(ValueError, match="fold has 3 folds for"):
             thresholds_out_of_fold(y, y_prob, [1, 2, 3], min_specificity=0.9)
 
     def test_a_fold_that_is_not_known(self, cells):
