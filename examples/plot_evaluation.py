@@ -90,7 +90,7 @@ results["logistic"].table[
 # --------------
 #
 # The bootstrap draws patients, not cells: the question is what happens with other
-# patients. Drawing cells gives intervals that are too narrow, most of all for figures
+# patients. Drawing cells gives intervals that are too narrow, most of all for metrics
 # in which few patients with many cells weigh much.
 
 by_patient = summarize(

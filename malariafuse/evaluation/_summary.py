@@ -120,8 +120,8 @@ def summarize(
 
     Values are NaN where they are undefined: precision where no cell is called
     parasitized, Matthews' correlation coefficient there and where all are, and the
-    patient-averaged recall without `groups`. Bounds are NaN where, in addition, more
-    than 3 % of the draws leave the metric undefined, as recall with two or three
+    patient-averaged recall without `groups`. Bounds are NaN there, and where more than
+    3 % of the draws leave a metric undefined that varies, as the recall of two or three
     infected patients among many: so few do not show how much patients differ.
 
     References
