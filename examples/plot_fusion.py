@@ -105,7 +105,7 @@ ax.grid(axis="x", alpha=0.3)
 #
 # A gated fusion weighs its branches for each cell anew.
 
-weights = fusion.branch_weights(X_test)
+weights = fusion.gate_weights(X_test)
 names = [name for name, _ in fusion.branches_]
 pd.DataFrame(weights, columns=names).groupby(
     np.where(y_test == 1, "parasitized", "uninfected")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from malariafuse import (
         classifiers,
         datasets,
+        deploy,
         evaluation,
         features,
         metrics,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _SUBPACKAGES = (
     "classifiers",
     "datasets",
+    "deploy",
     "evaluation",
     "features",
     "metrics",
@@ -79,6 +81,7 @@ __all__ = [
     "SpotFeatureExtractor",
     "classifiers",
     "datasets",
+    "deploy",
     "evaluation",
     "features",
     "metrics",

@@ -49,7 +49,8 @@ def find_cell(image: NDArray[np.float32]) -> Cell | None:
     if not outlines:
         return None
     largest = max(outlines, key=cv2.contourArea)
-    mask = np.zeros_like(lit)
+    # OpenCV draws into rows that follow each other in memory, however the image lies.
+    mask = np.zeros(lit.shape, dtype=np.uint8)
     cv2.drawContours(mask, [largest], -1, 1, cv2.FILLED)
     if mask.sum() < _SMALLEST:
         return None

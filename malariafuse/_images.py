@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._arrays import refuse_masked
+
 _ROUNDING = 1e-4  # out of 0..1, of floating images
+_CHANNELS = (1, 3, 4)  # of the images that people have
+_BLACK = 1.5 / 255  # between the first two levels above 0
 
 
 def check_images(
@@ -26,15 +30,16 @@ def check_images(
     -------
     ndarray of shape (n_samples, height, width, channels)
         The same data, uint8 or floating. It is copied only if `X` is not an array yet,
-        or has values out of 0..1 by rounding, which are clipped: by at most 1e-4, or
-        the resolution of the dtype where that is coarser. A memory-mapped array within
-        0..1 stays on disk.
+        or has another byte order than the machine's, or has values out of 0..1 by
+        rounding, which are clipped: by at most 1e-4, or the resolution of the dtype
+        where that is coarser. A memory-mapped array within 0..1 stays on disk.
 
     Raises
     ------
     ValueError
-        If the rank, the number of samples, pixels or channels, the range or the
-        finiteness is not as said above.
+        If the rank, the order of dimensions, the number of samples, pixels or channels,
+        the range or the finiteness is not as said above, if all images are all but
+        black, as after a second division by 255, or if values are masked.
     TypeError
         If the dtype is neither uint8 nor floating.
     """
@@ -51,18 +56,10 @@ def check_images(
             f"Resize all images to one size first, for example with ImageLoader. "
             f"({error})"
         ) from error
+    refuse_masked(X, name)
     if np.iscomplexobj(images):
         raise ValueError(f"Complex data not supported: {name} has {images.dtype}.")
-    if images.ndim == 3 and images.shape[-1] in (1, 3, 4):
-        raise ValueError(
-            f"{name} has shape {images.shape}: expected 4 dimensions (n_samples, "
-            f"height, width, channels). Use {name}[None] if this is a single image."
-        )
-    if images.ndim != 4:
-        raise ValueError(
-            f"{name} has shape {images.shape}: expected 4 dimensions (n_samples, "
-            "height, width, channels). Reshape your data."
-        )
+    _check_layout(images.shape, name)
     if images.shape[0] == 0:
         raise ValueError(
             f"{name} is empty: found 0 image(s) (shape={images.shape}) while a minimum "
@@ -76,17 +73,23 @@ def check_images(
             f"last dimension; its shape is {images.shape}."
         )
     if images.dtype == np.uint8:
+        # The first image settles it, but for a black one.
+        if not any(image.max() > 1 for image in images):
+            _check_not_black(images, name)
         return images
     if not np.issubdtype(images.dtype, np.floating):
         raise TypeError(
             f"{name} has dtype {images.dtype}: expected uint8 in 0..255 or floating in "
             f"0..1. If its values are in 0..255, pass {name}.astype('uint8')."
         )
+    images = images.astype(images.dtype.newbyteorder("="), copy=False)
     low, high = images.min(), images.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(
             f"{name} contains NaN or infinity; floating images are in 0..1."
         )
+    if low >= 0 and high < _BLACK:
+        _check_not_black(images, name)
     if low >= 0 and high <= 1:
         return images
     # Any resize and any change of color rounds.
@@ -101,6 +104,53 @@ def check_images(
     # With all digits: what is barely too far above 1 must not read as 1.
     raise ValueError(
         f"{name} has floating values in [{low}, {high}]: expected 0..1.{hint}"
+    )
+
+
+def _check_layout(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError, with the way out, unless `shape` may be that of images."""
+    found = (
+        f"{name} has shape {shape}: expected 4 dimensions (n_samples, height, width, "
+        "channels)."
+    )
+    is_side = [size > max(_CHANNELS) for size in shape]
+    if len(shape) == 4:
+        if shape[1] in _CHANNELS and is_side[2] and is_side[3]:
+            raise ValueError(
+                f"{found} This looks like (n_samples, channels, height, width): pass "
+                f"np.moveaxis({name}, 1, -1)."
+            )
+        if shape[2] in _CHANNELS and is_side[1] and is_side[3]:
+            raise ValueError(
+                f"{found} This looks like (height, width, channels, n_samples): pass "
+                f"np.moveaxis({name}, -1, 0)."
+            )
+        return
+    if len(shape) == 3:
+        if shape[-1] in _CHANNELS:
+            raise ValueError(f"{found} Use {name}[None] if this is a single image.")
+        if shape[0] in _CHANNELS and is_side[1] and is_side[2]:
+            raise ValueError(
+                f"{found} If this is a single image (channels, height, width), pass "
+                f"np.moveaxis({name}, 0, -1)[None]."
+            )
+        raise ValueError(
+            f"{found} If these are gray images (n_samples, height, width), pass "
+            f"{name}[..., None]."
+        )
+    raise ValueError(f"{found} Reshape your data.")
+
+
+def _check_not_black(images: NDArray[Any], name: str) -> None:
+    """Raise ValueError unless this is one black image, of which there are such."""
+    largest = images.max()
+    if len(images) == 1 and largest == 0:
+        return
+    whole = 255 if images.dtype == np.uint8 else 1
+    raise ValueError(
+        f"{name} is all but black: its largest value is {largest}, where white is "
+        f"{whole}. This follows from a second division by 255, or from one before a "
+        "conversion to uint8. Expected uint8 in 0..255 or floating in 0..1."
     )
 
 

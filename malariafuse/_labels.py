@@ -1,9 +1,10 @@
-"""Which of two classes is the positive one."""
+"""Which of two classes is the positive one, and what a classifier decides."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 
 def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
@@ -36,6 +37,19 @@ def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
 
 def pos_label_of(estimator: Any) -> Any:
     """Return the `pos_label` of a classifier, or of the last step of a pipeline."""
-    steps = getattr(estimator, "steps", None)
-    last = steps[-1][1] if steps else estimator
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
     return getattr(last, "pos_label", None)
+
+
+def decisions_and_probabilities(
+    estimator: Any, X: Any
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what ``predict`` and ``predict_proba`` of a classifier return.
+
+    A classifier of this package computes its network once for both.
+    """
+    probabilities = np.asarray(estimator.predict_proba(X))
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    decide = getattr(last, "_decide", None)
+    decided = estimator.predict(X) if decide is None else decide(probabilities)
+    return np.asarray(decided), probabilities

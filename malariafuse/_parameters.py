@@ -5,15 +5,21 @@ subclass extends the table of its parent. `check_parameters` holds an estimator 
 its table, so that all of them refuse a value in the same words.
 """
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from numbers import Integral, Number, Real
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from malariafuse._shown import short_repr
+
 _Truth = bool | np.bool_
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 class Rule(Protocol):
@@ -53,8 +59,12 @@ class Integers:
         return f"an integer of at least {self.low}"
 
 
-class NonzeroIntegers:
-    """Integers except 0, such as numbers of jobs; booleans are none."""
+_MOST_JOBS = 1024  # threads or processes of one machine
+_LONGEST_SIDE = 4096  # of an image of one cell, in pixels
+
+
+class NumbersOfJobs:
+    """Integers except 0, up to what a machine starts; booleans are none."""
 
     def allows(self, value: Any) -> bool:
         """Return whether `value` is such an integer."""
@@ -62,10 +72,11 @@ class NonzeroIntegers:
             isinstance(value, Integral)
             and not isinstance(value, _Truth)
             and int(value) != 0
+            and int(value) <= _MOST_JOBS
         )
 
     def __str__(self) -> str:
-        return "an integer other than 0"
+        return f"an integer other than 0, at most {_MOST_JOBS}"
 
 
 @dataclass(frozen=True)
@@ -191,18 +202,21 @@ class Functions:
 
 
 class ImageSizes:
-    """Heights and widths of images, in a tuple or a list."""
+    """Heights and widths of images of a cell, in a tuple or a list."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is two positive integers."""
+        """Return whether `value` is two integers that memory has room for."""
         return (
             isinstance(value, tuple | list)
             and len(value) == 2
-            and all(Integers(1).allows(side) for side in value)
+            and all(Integers(1, _LONGEST_SIDE).allows(side) for side in value)
         )
 
     def __str__(self) -> str:
-        return "two positive integers (height, width), for example (64, 64)"
+        return (
+            f"two integers (height, width) from 1 to {_LONGEST_SIDE}, for example "
+            "(64, 64)"
+        )
 
 
 @dataclass(frozen=True)
@@ -240,7 +254,7 @@ POS_LABEL: Sequence[Rule] = (
     Instances((str, bytes, Real, np.bool_), "a label, which is a number or text"),
 )
 VERBOSE: Sequence[Rule] = (Booleans(), Integers(0))
-N_JOBS: Sequence[Rule] = (Nothing(), NonzeroIntegers())
+N_JOBS: Sequence[Rule] = (Nothing(), NumbersOfJobs())
 PRECISION: Sequence[Rule] = (OneOf("auto", "bfloat16", "float32"),)
 ENGINE: Sequence[Rule] = (OneOf("auto", "keras", "openvino"),)
 
@@ -266,7 +280,40 @@ def check_parameter(name: str, value: Any, rules: Sequence[Rule]) -> None:
             # A comma before it, where a rule has an "or" of its own.
             comma = "," if any(" or " in text for text in others) else ""
             last = f"{', '.join(others)}{comma} or {last}"
-        raise InvalidParameterError(f"{name}={value!r}: expected {last}.")
+        raise InvalidParameterError(f"{name}={short_repr(value)}: expected {last}.")
+
+
+def check_arguments(
+    **rules: Sequence[Rule],
+) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
+    """Make a decorator that holds arguments of a function against rules.
+
+    Parameters
+    ----------
+    **rules : sequence of Rule
+        The values that each of the named arguments takes.
+
+    Returns
+    -------
+    callable
+        The decorator. The decorated function raises as `check_parameter` does.
+    """
+
+    def decorate(
+        function: Callable[_Arguments, _Result],
+    ) -> Callable[_Arguments, _Result]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+            given = signature.bind(*args, **kwargs).arguments
+            for name in rules.keys() & given.keys():
+                check_parameter(name, given[name], rules[name])
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
 
 
 def check_parameters(estimator: Any) -> None:

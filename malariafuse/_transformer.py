@@ -1,7 +1,8 @@
-"""What the transformers of images share."""
+"""Base classes of the transformers of images."""
 
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
@@ -9,6 +10,68 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._parameters import Rules, check_parameters
+
+_CONTAINERS = (None, "default", "pandas", "polars")
+
+
+class GivesImages(TransformerMixin):
+    """Give images, which no table holds, as a step of pipelines that end in tables.
+
+    A pipeline asks each of its steps in turn for names of features, and sets the output
+    of each.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Nothing wraps the output of `transform`, whatever the configuration is.
+        super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+
+    def get_feature_names_out(
+        self, input_features: ArrayLike | None = None
+    ) -> NDArray[np.object_] | None:
+        """Return the names that are given: the pixels of images have none.
+
+        A pipeline that ends in vectors has the names of its last steps.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the features of the input.
+
+        Returns
+        -------
+        ndarray of str objects or None
+            The same names; None if there are none.
+        """
+        if input_features is None:
+            return None
+        return np.asarray(input_features, dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Keep giving arrays, whatever a pipeline has its steps give.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Container of the output of other transformers.
+
+        Returns
+        -------
+        self : object
+            The transformer itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such container.
+        """
+        if transform not in _CONTAINERS:
+            raise ValueError(
+                f"transform={transform!r}: expected 'default', 'pandas', 'polars' or "
+                "None."
+            )
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
 
 class ImageTransformer(TransformerMixin, BaseEstimator):

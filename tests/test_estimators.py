@@ -6,12 +6,14 @@ turns each row of a table into an image first: everything else is the estimator'
 
 import keras
 import numpy as np
+import pytest
 from scipy.special import expit
-from sklearn.base import is_classifier
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.base import clone, is_classifier
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from sklearn.utils.validation import _check_n_features
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
 from support import linear_network
 
 from malariafuse import classifiers, features, preprocessing
@@ -26,8 +28,6 @@ class TakesTables:
         X = np.asarray(X)
         if X.ndim != 2 or not X.size or np.iscomplexobj(X):
             return X
-        if hasattr(self, "n_features_in_"):
-            _check_n_features(self, X, reset=False)
         if X.dtype == np.uint8:
             return self._image_of(X)
         # Any number into 0..1, as images are; what is no number stays what it is.
@@ -40,10 +40,7 @@ class TakesTables:
         return np.tile(values[:, None, None, :], (1, 8, 8, 1))
 
     def fit(self, X, y=None, **arguments):
-        vars(self).pop("n_features_in_", None)
-        super().fit(self._to_images(X), y, **arguments)
-        _check_n_features(self, X, reset=True)
-        return self
+        return super().fit(self._to_images(X), y, **arguments)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -52,39 +49,27 @@ class TakesTables:
 
 
 class TableClassifier(TakesTables):
-    def _network_function(self):
-        # The networks have tests of their own; building them 200 times takes minutes.
-        return linear_network
-
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        super().partial_fit(self._to_images(X), y, classes, sample_weight)
-        _check_n_features(self, X, reset=not hasattr(self, "n_features_in_"))
-        return self
+        return super().partial_fit(self._to_images(X), y, classes, sample_weight)
 
     def predict_proba(self, X):
         return super().predict_proba(self._to_images(X))
+
+
+class TakesColoredTables(TakesTables):
+    def _image_of(self, values):
+        """Make each column a column of colored pixels."""
+        return np.stack([values, values[:, ::-1], values], axis=-1)[:, None]
 
 
 class ConvNet(TableClassifier, classifiers.ConvNetClassifier):
     pass
 
 
-class FeatureFusion(TableClassifier, classifiers.FeatureFusionClassifier):
-    def _network_function(self):
-        return linear_fusion
-
-
-def linear_fusion(input_shapes, n_outputs):
-    inputs = [keras.Input(shape) for shape in input_shapes.values()]
-    images, means = inputs
-    x = keras.layers.GlobalAveragePooling2D()(images)
-    x = keras.layers.Concatenate()([x, means])
-    activation = "sigmoid" if n_outputs == 1 else "softmax"
-    return keras.Model(inputs, keras.layers.Dense(n_outputs, activation=activation)(x))
-
-
-def channel_means(images):
-    return images.mean(axis=(1, 2))
+class FeatureFusion(
+    TakesColoredTables, TableClassifier, classifiers.FeatureFusionClassifier
+):
+    pass
 
 
 class FineTuned(TableClassifier, classifiers.FineTunedClassifier):
@@ -99,11 +84,7 @@ class ResNet18(TableClassifier, classifiers.ResNet18Classifier):
     pass
 
 
-class TableTransformer(TakesTables):
-    def _image_of(self, values):
-        """Make each column a column of colored pixels."""
-        return np.stack([values, values[:, ::-1], values], axis=-1)[:, None]
-
+class TableTransformer(TakesColoredTables):
     def transform(self, X):
         return super().transform(self._to_images(X))
 
@@ -152,6 +133,11 @@ EXPECTED_FAILURES = {
     "check_estimators_empty_data_messages": (
         "images without pixels are refused in the words of images, not of tables"
     ),
+    "check_n_features_in": "images have an image_shape_, and no n_features_in_",
+    "check_n_features_in_after_fitting": (
+        "images have an image_shape_, and no n_features_in_: see "
+        "test_the_shape_of_images_is_checked"
+    ),
 }
 EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
     "check_sample_weight_equivalence_on_dense_data": (
@@ -163,18 +149,9 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
 
 @parametrize_with_checks(
     [
-        ConvNet(**SETTINGS),
-        FeatureFusion(
-            [
-                ("images", "passthrough"),
-                ("means", FunctionTransformer(channel_means)),
-            ],
-            **SETTINGS,
-        ),
-        FineTuned(head_epochs=0, **SETTINGS),
+        # All classifiers train in the same way, and this one takes any network.
         KerasImage(linear_network, **SETTINGS),
-        ResNet18(**SETTINGS),
-        Background(no_cell="keep"),
+        Background(on_error="keep"),
         Concavity(),
         Gaussian(),
         HSV(),
@@ -205,6 +182,79 @@ def test_stock_checks(estimator, check, monkeypatch):
             ),
         )
     check(estimator)
+
+
+# With the networks that they have by default, narrow ones. Each fit takes seconds.
+WITH_NETWORKS = [
+    ConvNet(filters=2, dense_units=(4,)),
+    FeatureFusion(filters=1, embedding_size=2, training_views=1),
+    FineTuned(tiny_backbone, weights=None, dense_units=(4,), head_epochs=1),
+    ResNet18(filters=1),
+]
+# Checks that fit once at most.
+CHECKS_OF_NETWORKS = {
+    "check_dict_unchanged",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_estimator_cloneable",
+    "check_estimator_get_tags_default_keys",
+    "check_estimator_repr",
+    "check_estimators_overwrite_params",
+    "check_estimators_unfitted",
+    "check_fit2d_predict1d",
+    "check_get_params_invariance",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_readonly_memmap_input",
+    "check_set_params",
+}
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [
+        pytest.param(estimator, check, id=f"{type(estimator).__name__}-{name}")
+        for classifier in WITH_NETWORKS
+        for estimator, check in estimator_checks_generator(
+            classifier.set_params(**SETTINGS | {"epochs": 1, "learning_rate": 0.01})
+        )
+        if (name := check.func.__name__) in CHECKS_OF_NETWORKS
+    ],
+)
+def test_stock_checks_with_networks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        classifiers.KerasImageClassifier(linear_network, **SETTINGS),
+        preprocessing.BackgroundMasker(on_error="keep"),
+        preprocessing.ConcavityMarker(),
+        preprocessing.GaussianSmoother(),
+        preprocessing.HSVConverter(),
+        features.PretrainedFeatureExtractor(tiny_backbone, weights=None),
+        features.SpotFeatureExtractor(),
+    ],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def test_the_shape_of_images_is_checked(estimator):
+    """As scikit-learn's check_n_features_in_after_fitting, for images."""
+    estimator = clone(estimator)
+    images = np.random.default_rng(0).random((12, 8, 9, 3))
+    labels = np.arange(12) % 2
+    assert not hasattr(estimator, "image_shape_")
+    assert estimator.fit(images, labels).image_shape_ == (8, 9, 3)
+    assert not hasattr(estimator, "n_features_in_")
+    methods = {"transform", "inverse_transform", "predict", "predict_proba"}
+    methods |= {"predict_log_proba", "decision_function"}
+    called = [getattr(estimator, method, None) for method in methods]
+    if is_classifier(estimator):
+        called.append(lambda X: estimator.score(X, labels))
+        called.append(lambda X: estimator.partial_fit(X, labels))
+    for method in filter(None, called):
+        with pytest.raises(ValueError, match=r"shape \(9, 8, 3\).* \(8, 9, 3\)"):
+            method(images.transpose(0, 2, 1, 3))
 
 
 def test_every_estimator_is_checked():

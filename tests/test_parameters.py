@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils import get_tags
 
 from malariafuse import (
     classifiers,
+    datasets,
     evaluation,
     features,
     model_selection,
@@ -86,6 +88,8 @@ class Network:
         (VERBOSE, 2),
         (N_JOBS, None),
         (N_JOBS, -1),
+        (N_JOBS, 1024),
+        (SIZE, (1, 4096)),
     ],
 )
 def test_what_is_taken(rules, value):
@@ -123,8 +127,14 @@ def test_what_is_taken(rules, value):
         (
             SIZE,
             48,
-            "x=48: expected two positive integers (height, width), for example "
+            "x=48: expected two integers (height, width) from 1 to 4096, for example "
             "(64, 64).",
+        ),
+        (
+            SIZE,
+            (48, 4097),
+            "x=(48, 4097): expected two integers (height, width) from 1 to 4096, for "
+            "example (64, 64).",
         ),
         (
             RANDOM_STATE,
@@ -137,9 +147,18 @@ def test_what_is_taken(rules, value):
             "yes",
             "x='yes': expected True or False, or an integer of at least 0.",
         ),
-        (N_JOBS, 0, "x=0: expected None or an integer other than 0."),
-        (N_JOBS, "2", "x='2': expected None or an integer other than 0."),
-        (N_JOBS, True, "x=True: expected None or an integer other than 0."),
+        (N_JOBS, 0, "x=0: expected None or an integer other than 0, at most 1024."),
+        (
+            N_JOBS,
+            1025,
+            "x=1025: expected None or an integer other than 0, at most 1024.",
+        ),
+        (N_JOBS, "2", "x='2': expected None or an integer other than 0, at most 1024."),
+        (
+            N_JOBS,
+            True,
+            "x=True: expected None or an integer other than 0, at most 1024.",
+        ),
         (ENGINE, "tpu", "x='tpu': expected one of 'auto', 'keras', 'openvino'."),
     ],
 )
@@ -245,7 +264,7 @@ NEEDED = {classifiers.KerasImageClassifier: {"network": print}}
 # Parameters that take any object, with the reason, by class and name.
 TAKES_ANYTHING = {}
 
-IMAGES = np.zeros((4, 8, 8, 3), dtype=np.uint8)
+IMAGES = np.full((4, 8, 8, 3), 99, dtype=np.uint8)
 LABELS = [0, 1, 0, 1]
 DATA = {
     evaluation.PatientTest: (LABELS, [0.1, 0.9, 0.2, 0.8], [1, 1, 2, 2]),
@@ -292,3 +311,32 @@ def test_every_parameter_is_checked(estimator, name):
     if hasattr(estimator, "transform") and not get_tags(wrong).requires_fit:
         with pytest.raises(ValueError, match=message):
             wrong.transform(DATA.get(estimator, (IMAGES,))[0])
+
+
+# Parameters of transformers that take a million, with the reason why that ends.
+TAKES_A_MILLION = {
+    "batch_size": "there are no more images in a batch than in all",
+    "sigma": "the size of the kernel stays as it is",
+    "verbose": "it is as good as True",
+}
+
+
+@pytest.mark.parametrize(
+    "estimator", [e for e in ESTIMATORS if hasattr(e, "transform")]
+)
+def test_no_parameter_of_a_transformer_makes_it_run_for_ever(estimator):
+    taken = set()
+    for name, rules in estimator._parameter_rules.items():
+        for value in (1_000_001, (1_000_001, 1_000_001)):
+            with suppress(ValueError):
+                check_parameter(name, value, rules)
+                taken.add(name)
+    assert taken <= TAKES_A_MILLION.keys()
+
+
+def test_a_size_of_images_that_fills_the_memory_is_refused():
+    huge = classifiers.FineTunedClassifier(image_size=(1_000_000, 1_000_000))
+    with pytest.raises(ValueError, match=r"image_size=.* from 1 to 4096"):
+        huge.fit(IMAGES, LABELS)
+    with pytest.raises(ValueError, match=r"image_size=.* from 1 to 4096"):
+        datasets.load_cell_images("cells", image_size=(1_000_000, 1_000_000))

@@ -43,8 +43,8 @@ def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:
 def head_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """Return the layers of the head of `network`, which decides on features.
 
-    They are the layers outside of networks within the network, as outside of a trunk or
-    a backbone; of a network without such parts, the last layer with weights.
+    They are the layers outside of networks within the network, as outside of a
+    backbone; of a network without such parts, the last layer with weights.
     """
     outside = [layer for layer in network.layers if not isinstance(layer, keras.Model)]
     if len(outside) < len(network.layers):

@@ -8,15 +8,16 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._digest import StoredWithDigest, with_digest, without_digest
 from malariafuse._engine._layers import set_weights
 from malariafuse._engine._process import keras_seed
 from malariafuse._version import __version__
 
 # Raised when a file written by this version could not be read by an older one.
-FORMAT = 1
+FORMAT = 2
 
 
-class StoredNetwork:
+class StoredNetwork(StoredWithDigest):
     """Hold a `keras.Model`; pickle its configuration and weights and nothing else.
 
     Neither the optimizer's state nor a compiled function is stored, and no code:
@@ -59,6 +60,7 @@ class StoredNetwork:
                 f"reads format {FORMAT}. Load it with the version that stored it, or "
                 "train again."
             )
+        without_digest(state, "network")
         self._model, self._stored, self._lock = None, state, RLock()
 
 
@@ -99,7 +101,7 @@ def _store(model: keras.Model) -> dict[str, Any]:
         weight.astype(np.float32) if weight.dtype.kind == "V" else weight
         for weight in model.get_weights()
     ]
-    return {
+    state = {
         "format": FORMAT,
         "malariafuse": __version__,
         "keras": keras.__version__,
@@ -108,6 +110,7 @@ def _store(model: keras.Model) -> dict[str, Any]:
         # One flat array of bytes: every pickler, skops included, writes it as it is.
         "weights": np.frombuffer(b"".join(w.tobytes() for w in weights), np.uint8),
     }
+    return with_digest(state)
 
 
 def _restore(stored: dict[str, Any]) -> keras.Model:

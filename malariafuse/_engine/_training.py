@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from malariafuse._digest import StoredWithDigest
 from malariafuse._engine._augmentation import check_augmentation, make_augmentation
 from malariafuse._engine._callbacks import (
     ADVICE,
@@ -55,7 +56,7 @@ NetworkFunction = Callable[[Any, int], keras.Model]
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(StoredWithDigest):
     """What one training leaves behind.
 
     Attributes

@@ -2,12 +2,20 @@
 
 import io
 import struct
-import zlib
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from malariafuse._files._damage import (
+    PNG_SIGNATURE,
+    RefusedImageError,
+    check_bmp,
+    check_jpeg,
+    check_png,
+    check_tiff,
+)
 
 MAX_BYTES = 2**26
 """The largest file that is read: a cell crop has some 10 KB."""
@@ -15,7 +23,6 @@ MAX_BYTES = 2**26
 _MAX_PIXELS = 4096 * 4096
 _MIN_SIDE = 4
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # With any other chunk (transparency, animation, orientation, ...) the pixels may need
 # more than decoding, which Pillow tells apart and OpenCV does not.
 _PLAIN_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tIME", b"pHYs"}
@@ -25,59 +32,41 @@ _COLOR_MODES = {"P", "PA", "RGB", "RGBA"}
 _TIFF_BITS_PER_SAMPLE = 258
 
 
-class RefusedImageError(ValueError):
-    """Why one file is not taken as an image of a cell."""
-
-
 def decode_image(data: bytes) -> NDArray[np.uint8]:
     """Decode a BMP, JPEG, PNG or TIFF file to an RGB array (height, width, 3).
 
     Plain PNG files, which is what cell images are, go through OpenCV, the faster one.
     Everything else goes through Pillow, which knows what it is.
     """
-    if data.startswith(_PNG_SIGNATURE):
-        kinds = _check_png(data)
+    if data.startswith(PNG_SIGNATURE):
+        kinds = check_png(data)
         width, height, depth, color_type = struct.unpack_from(">IIBB", data, 16)
         _check_size(width, height)
         if depth == 16:
             raise _sixteen_bit()
         if depth == 8 and color_type in _PLAIN_COLOR_TYPES and kinds <= _PLAIN_CHUNKS:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+            try:
+                image = cv2.imdecode(
+                    np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB
+                )
+            except cv2.error as error:
+                raise RefusedImageError(f"cannot be decoded: {error.err}") from error
             if image is None:
                 raise RefusedImageError("damaged PNG: its pixels cannot be decoded")
             return image  # type: ignore[return-value]
     return _decode_with_pillow(data)
 
 
-def _check_png(data: bytes) -> set[bytes]:
-    """Return the kinds of chunks in a whole PNG file, whose checksums must be right.
-
-    Pillow takes files whose tail is cut off, and OpenCV reports damage on stderr only.
-    """
-    view = memoryview(data)
-    kinds: set[bytes] = set()
-    start = len(_PNG_SIGNATURE)
-    while start + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        end = start + length + 12
-        if end > len(data):
-            break
-        (checksum,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(view[start + 4 : end - 4]) != checksum:
-            raise RefusedImageError("damaged PNG: a checksum is wrong")
-        if not kinds and (kind != b"IHDR" or length != 13):
-            raise RefusedImageError("damaged PNG: it does not begin with a header")
-        kinds.add(kind)
-        if kind == b"IEND":
-            return kinds
-        start = end
-    raise RefusedImageError("truncated PNG: its end is missing")
-
-
 def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise ValueError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: Pillow would take damaged "
+            "files without a word. Set it to False."
+        )
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             _check_kind(image)
+            _check_damage(image, data)
             upright = ImageOps.exif_transpose(image)
             if upright.has_transparency_data:
                 return _on_black(np.asarray(upright.convert("RGBA")))
@@ -90,6 +79,21 @@ def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
     # struct.error, DecompressionBombError and more have been seen.
     except Exception as error:
         raise RefusedImageError(f"cannot be decoded: {error}") from error
+
+
+def _check_damage(image: ImageFile.ImageFile, data: bytes) -> None:
+    match image.format:
+        case "JPEG":
+            check_jpeg(data, image.tobytes, _decode_jpeg)
+        case "BMP":
+            check_bmp(data)
+        case "TIFF":
+            check_tiff(data, image.tag_v2)  # type: ignore[attr-defined]
+
+
+def _decode_jpeg(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+        return image.tobytes()
 
 
 def _check_kind(image: Image.Image) -> None:

@@ -1,19 +1,38 @@
 """Many image files to arrays of images, in parallel threads."""
 
+import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError, decode_image
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import MAX_BYTES, decode_image
 from malariafuse._files._resize import resize_image
+from malariafuse._shown import short_text
 
 # Small enough for a smooth progress bar and little memory in flight, large enough for
 # the overhead of a task (about 0.2 ms) to vanish.
 _BLOCK = 64
 _SHOWN = 20
+_PIECE = 2**20
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    # A pipe that takes the file's place after it was looked at must not hang the call.
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 Block = tuple[NDArray[np.uint8], dict[str, str]]
 
@@ -31,7 +50,8 @@ class ImageReadError(ValueError):
     Attributes
     ----------
     refused : dict of str to str
-        As given; the message counts all files and shows the first 20.
+        As given. The message counts all files and shows the first 20. It cuts long
+        names and quotes names that cannot be printed.
 
     See Also
     --------
@@ -59,7 +79,10 @@ class ImageReadError(ValueError):
 
 def describe_refused(refused: dict[str, str]) -> str:
     """Count the refused files and name the first ones, with reasons."""
-    shown = [f"  {name}: {why}" for name, why in list(refused.items())[:_SHOWN]]
+    shown = [
+        f"  {short_text(name)}: {short_text(why)}"
+        for name, why in list(refused.items())[:_SHOWN]
+    ]
     if len(refused) > _SHOWN:
         shown.append(f"  ... and {len(refused) - _SHOWN} more, in `refused`")
     return "\n".join([f"{len(refused)} image file(s) cannot be read:", *shown])
@@ -67,28 +90,70 @@ def describe_refused(refused: dict[str, str]) -> str:
 
 @dataclass
 class CellIndex:
-    """The name and target of each image of an array, and the files that are not in."""
+    """The name of each image of an array, the files that are not in, and duplicates.
+
+    Attributes
+    ----------
+    filenames : list of str
+        The files of the images, in their order.
+    refused : dict of str to str
+        The files that could not be read, with reasons.
+    same_file, same_pixels : list of list of int
+        The positions of images whose files, or whose pixels, are equal, in sets.
+    """
 
     filenames: list[str]
-    target: list[int]
     refused: dict[str, str]
-
-    def check(self, on_error: str) -> None:
-        """Raise if files were refused, unless skipping them leaves both classes."""
-        if self.refused and (on_error == "raise" or len(set(self.target)) < 2):
-            raise ImageReadError(self.refused)
+    same_file: list[list[int]]
+    same_pixels: list[list[int]]
 
 
 def read_file(path: str) -> bytes:
-    """Return the content of a file that is small enough to be an image of a cell."""
+    """Return the content of a regular file, small enough to be an image of a cell."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        # Looked at before it is opened: opening a device may already change it.
+        _check_regular(os.stat(path))
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            _check_regular(os.fstat(descriptor))
+            return read_bounded(partial(os.read, descriptor))
+        finally:
+            os.close(descriptor)
+    except RefusedImageError:
+        raise
     except OSError as error:
         raise RefusedImageError(error.strerror or str(error)) from error
-    if len(data) > MAX_BYTES:
-        raise RefusedImageError(f"is larger than {MAX_BYTES:,} bytes")
-    return data
+    # NUL, or a surrogate that stands for no byte.
+    except ValueError as error:
+        raise RefusedImageError(f"is no name of a file: {error}") from error
+
+
+def _check_regular(status: os.stat_result) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        raise RefusedImageError(
+            f"is {_KINDS.get(kind, 'no file')}; only regular files are read"
+        )
+
+
+def read_bounded(read: Callable[[int], bytes]) -> bytes:
+    """Return all that `read` gives, piece by piece, or refuse what is too large.
+
+    Nothing that a file says about its size is believed.
+    """
+    pieces = []
+    left = MAX_BYTES
+    while piece := read(min(left + 1, _PIECE)):
+        left -= len(piece)
+        if left < 0:
+            raise too_large()
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def too_large() -> RefusedImageError:
+    """Return the reason for a file that is too large for an image of a cell."""
+    return RefusedImageError(f"is larger than {MAX_BYTES:,} bytes")
 
 
 def read_images(

@@ -19,6 +19,7 @@ from sklearn.utils import (
 )
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from malariafuse._digest import StoredWithDigest
 from malariafuse._engine._data import (
     PREDICTION_BATCH,
     ImageInputs,
@@ -44,6 +45,7 @@ from malariafuse.classifiers._checks import (
     make_samples,
     validation_samples,
 )
+from malariafuse.classifiers._familiar import ImageRange
 from malariafuse.classifiers._shared import TRAINING_RULES, describe_training
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -51,7 +53,7 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
 @describe_training
-class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
+class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC):
     """Base class of classifiers that train a Keras network on images.
 
     It trains, tunes, stores and applies a network. A subclass says in
@@ -132,6 +134,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     _network: FrozenNetwork
     _inputs: Inputs
+    _image_range: ImageRange
 
     def __init__(
         self,
@@ -398,6 +401,12 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
             If `X` is not as described.
         FloatingPointError
             If the network gives NaN.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         check_is_fitted(self)
         check_views(self.test_time_views, self.image_shape_)
@@ -462,10 +471,16 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
             Labels out of `classes_`.
         """
         check_is_fitted(self)
+        # Before the work, not after it.
+        check_threshold(self.threshold, self.pos_label, self.classes_)
+        return self._decide(self.predict_proba(X))
+
+    def _decide(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Return the decided classes for what `predict_proba` gave."""
         check_threshold(self.threshold, self.pos_label, self.classes_)
         # In float64, as thresholds are chosen: rounded to float32, a threshold may
         # fall on the other side of a probability.
-        probabilities = self.predict_proba(X).astype(np.float64)
+        probabilities = probabilities.astype(np.float64)
         if len(self.classes_) > 2:
             return self.classes_[probabilities.argmax(axis=1)]
         # At 0.5, the only threshold possible without a known positive class, either
@@ -490,6 +505,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Return what a network gives for images, batch by batch."""
         images = check_images(X)
         check_image_shape(self, images)
+        self._image_range.warn_if_far(images)
         engine = network.engine_for(self.engine)
 
         def outputs_of(seen: NDArray[Any]) -> NDArray[np.float32]:
@@ -514,6 +530,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator, ABC):
         self.precision_ = training.precision
         self.n_iter_ = len(self.history_["loss"])
         self._network, self._inputs = training.network, training.inputs
+        self._image_range = ImageRange.of(images)
         return self
 
     def _settings(self) -> TrainingSettings:

@@ -9,6 +9,7 @@ from sklearn.utils import check_array, check_consistent_length, compute_sample_w
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from malariafuse._arrays import refuse_masked
 from malariafuse._engine._data import Samples
 from malariafuse._images import check_images
 from malariafuse._labels import positive_column
@@ -30,6 +31,8 @@ def check_samples(
             f"{type(estimator).__name__} requires y to be passed, but the target "
             f"y{suffix} is None."
         )
+    refuse_masked(y, f"y{suffix}")
+    refuse_masked(groups, f"groups{suffix}")
     labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
     check_classification_targets(labels)
     patients = None if groups is None else column_or_1d(groups)
@@ -93,6 +96,7 @@ def _loss_weights(
     name = f"sample_weight{suffix}"
     weights = np.ones(len(labels), dtype=np.float32)
     if sample_weight is not None:
+        refuse_masked(sample_weight, name)
         weights = check_array(
             sample_weight,
             ensure_2d=False,

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
 
@@ -41,9 +42,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     """Classify images by several branches, fused and trained together.
 
     A branch is any scikit-learn transformer or pipeline that takes images. Where it
-    gives images, a convolutional trunk follows; where it gives vectors, they are
+    gives images, a convolutional backbone follows; where it gives vectors, they are
     standardized and a dense layer follows. The embeddings are fused, and everything
-    from the trunks on is trained jointly.
+    from the backbones on is trained jointly.
 
     Read more in the :ref:`user guide <fusion>`.
 
@@ -54,28 +55,28 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         are, and "drop" leaves a branch out. None takes the images and
         :class:`~malariafuse.features.SpotFeatureExtractor` with ``n_jobs=-1``, under
         the names "rgb" and "spots". Transformers are cloned for each fit.
-    trunk : {"resnet18", "convnet"}, callable or dict, default="resnet18"
-        What follows images: the network of that name without its last layer, or
-        that of ``trunk(input_shape, filters=filters)``, a `keras.Model` that ends in
+    backbone : {"resnet18", "convnet"}, callable or dict, default="resnet18"
+        Network that follows images: that of the name without its last layer, or
+        that of ``backbone(input_shape, filters=filters)``, a `keras.Model` that ends in
         vectors. A dict from names of branches gives each its own; branches that it
         lacks have "resnet18".
     filters : int or dict, default=16
-        Width of the trunk, or of each by the name of its branch; branches that a dict
-        lacks have 16.
+        Width of the backbone, or of each by the name of its branch; branches that a
+        dict lacks have 16.
     embedding_size : int, default=128
         Units of each embedding and of the dense layer behind the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
-        How branches are joined. "average" gives each branch a head of its own and takes
-        the mean of their logits, weighted by `weights`; the loss of each branch is
-        added to that of the mean, so that no branch leaves the work to another, see
-        :meth:`branch_probabilities`.
+        Way in which branches are joined. "average" gives each branch a head of its own
+        and takes the mean of their logits, weighted by `branch_weights`; the loss of
+        each branch is added to that of the mean, so that no branch leaves the work to
+        another, see :meth:`branch_probabilities`.
         "concatenate" puts the embeddings side by side, "gated" takes their mean by
-        weights that are computed for each cell, see :meth:`branch_weights`; one head
+        weights that are computed for each cell, see :meth:`gate_weights`; one head
         follows.
-    weights : dict, default=None
-        What each branch counts in the mean of "average", by its name and beside the
-        others; branches that a dict lacks count 1. None lets those that give images
-        count 1, and those that give vectors 2.
+    branch_weights : dict, default=None
+        Relative weights of the branches in the mean of "average", by name; branches
+        that a dict lacks count 1. None lets those that give images count 1, and those
+        that give vectors 2.
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
         of each branch with "average".
@@ -123,7 +124,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     ... )
     >>> classifier.fit(cells.images, cells.target).predict_proba(cells.images).shape
     (40, 2)
-    >>> classifier.branch_weights(cells.images).shape
+    >>> classifier.gate_weights(cells.images).shape
     (40, 2)
     """
 
@@ -137,7 +138,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
                 "pairs of a name and a transformer, such as [('rgb', 'passthrough')]",
             ),
         ],
-        "trunk": [
+        "backbone": [
             OneOf("resnet18", "convnet"),
             Functions(),
             Instances(Mapping, "a dict by names of branches"),
@@ -145,18 +146,21 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         "filters": [Integers(1), Instances(Mapping, "a dict by names of branches")],
         "embedding_size": [Integers(1)],
         "fusion": [OneOf("average", "concatenate", "gated")],
-        "weights": [Nothing(), Instances(Mapping, "a dict by names of branches")],
+        "branch_weights": [
+            Nothing(),
+            Instances(Mapping, "a dict by names of branches"),
+        ],
         "dropout": [Reals(0, 1, open_at="high")],
         "training_views": [Integers(1)],
     }
     _branch_logits: ClassVar[str | None] = _BRANCH_LOGITS
 
     branches: Sequence[tuple[str, Any]] | None
-    trunk: Any
+    backbone: Any
     filters: int | Mapping[str, int]
     embedding_size: int
     fusion: str
-    weights: Mapping[str, float] | None
+    branch_weights: Mapping[str, float] | None
     dropout: float
     training_views: int
 
@@ -164,11 +168,11 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self,
         branches: Sequence[tuple[str, Any]] | None = None,
         *,
-        trunk: Any = "resnet18",
+        backbone: Any = "resnet18",
         filters: int | Mapping[str, int] = 16,
         embedding_size: int = 128,
         fusion: str = "average",
-        weights: Mapping[str, float] | None = None,
+        branch_weights: Mapping[str, float] | None = None,
         dropout: float = 0.4,
         training_views: int = 6,
         epochs: int = 16,
@@ -218,7 +222,15 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         dict
             Values by names.
         """
-        return self._get_params("branches", deep=deep)
+        params = self._get_params("branches", deep=deep)
+        if deep and self.branches is None:
+            # Only to name them; what is changed goes through `set_params`.
+            for name, branch in _default_branches():
+                params[name] = branch
+                if not isinstance(branch, str):
+                    for key, value in branch.get_params().items():
+                        params[f"{name}__{key}"] = value
+        return params
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of the classifier or of its branches.
@@ -235,13 +247,25 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             The same classifier.
         """
         names = {name.split("__")[0] for name in params}
-        if self.branches is None and names & dict(_default_branches()).keys():
-            self.branches = _default_branches()
+        if params.get("branches", self.branches) is None and (
+            names & dict(_default_branches()).keys()
+        ):
+            params["branches"] = _default_branches()
         elif isinstance(self.branches, tuple):
             # scikit-learn replaces parts of lists alone.
             self.branches = list(self.branches)
         self._set_params("branches", **params)
         return self
+
+    def _sk_visual_block_(self) -> Any:
+        """Return the branches side by side, for the diagram in a notebook."""
+        if hasattr(self, "classes_"):
+            branches = self.branches_
+        else:
+            branches = list(
+                _default_branches() if self.branches is None else self.branches
+            )
+        return FeatureUnion(branches)._sk_visual_block_()
 
     @property
     def branches_(self) -> list[tuple[str, Any]]:
@@ -250,7 +274,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         inputs: Any = self._inputs
         return list(inputs.transformers.items())
 
-    def branch_weights(self, X: ArrayLike) -> NDArray[np.float32]:
+    def gate_weights(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return how much each branch counts for each image.
 
         Parameters
@@ -271,10 +295,10 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         """
         network = self.model_
         try:
-            weights = network.get_layer("branch_weights").output
+            weights = network.get_layer("gate_weights").output
         except ValueError as error:
             raise ValueError(
-                "branch_weights needs a fit with fusion='gated' and at least two "
+                "gate_weights needs a fit with fusion='gated' and at least two "
                 "branches: otherwise no weights are computed for each image."
             ) from error
         of_branches = self._outputs(
@@ -375,21 +399,21 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
 
         return partial(
             _build,
-            trunk=kept(self.trunk),
+            backbone=kept(self.backbone),
             filters=kept(self.filters),
             embedding_size=self.embedding_size,
             fusion=self.fusion,
-            weights=kept(self.weights),
+            branch_weights=kept(self.branch_weights),
             dropout=self.dropout,
         )
 
 
 def _build(
-    input_shapes: Mapping[str, Shape], n_outputs: int, *, trunk: Any, **settings: Any
+    input_shapes: Mapping[str, Shape], n_outputs: int, *, backbone: Any, **settings: Any
 ) -> keras.Model:
-    network = build_fusion(input_shapes, n_outputs, trunk=trunk, **settings)
-    # A trunk of the user's own may be a network that is used elsewhere.
-    return network if isinstance(trunk, str) else storable_copy(network)
+    network = build_fusion(input_shapes, n_outputs, backbone=backbone, **settings)
+    # A backbone of the user's own may be a network that is used elsewhere.
+    return network if isinstance(backbone, str) else storable_copy(network)
 
 
 def _default_branches() -> list[tuple[str, Any]]:

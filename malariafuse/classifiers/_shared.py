@@ -90,9 +90,9 @@ _PARAMETERS = """epochs : int, default=%(epochs)r
     Number of passes over the training images.
 head_epochs : int, default=0
     Number of epochs, before `epochs`, in which only the head of the network is
-    trained: the layers outside of its trunks or its backbone, or its last layer. All
-    layers follow at a tenth of `learning_rate`. With ``epochs=0`` the other layers keep
-    their first weights.
+    trained: the layers outside of its backbones, or its last layer. All layers follow
+    at a tenth of `learning_rate`. With ``epochs=0`` the other layers keep their first
+    weights.
 batch_size : int, default=64
     Number of images per step of the optimizer.
 optimizer : {"sgd", "adam", "adamw"} or keras.optimizers.Optimizer, \

@@ -1,6 +1,7 @@
 """Images of single red blood cells: loading, downloading and drawing them."""
 
 from malariafuse._files._read import ImageReadError
+from malariafuse.datasets._duplicates import find_duplicates
 from malariafuse.datasets._fetch import fetch_malaria_cells
 from malariafuse.datasets._load import load_cell_images
 from malariafuse.datasets._patients import patient_ids
@@ -9,6 +10,7 @@ from malariafuse.datasets._synthetic import make_cell_images
 __all__ = [
     "ImageReadError",
     "fetch_malaria_cells",
+    "find_duplicates",
     "load_cell_images",
     "make_cell_images",
     "patient_ids",

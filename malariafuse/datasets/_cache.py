@@ -1,16 +1,19 @@
 """Decoded images on disk, to be memory-mapped by the next call."""
 
+import errno
 import json
 import os
-import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -18,76 +21,171 @@ from malariafuse._files._read import CellIndex
 
 _IMAGES = "images.npy"
 _INDEX = "index.json"
+_ATTEMPTS = 3
+_LOCK_TIMEOUT = 600  # seconds; it is held while one entry is hashed
+
+Cells = tuple[NDArray[np.uint8], CellIndex]
 
 
-def read_entry(entry: Path) -> tuple[NDArray[np.uint8], CellIndex] | None:
-    """Return the memory-mapped images and their index; None if there are none.
+class _DamagedEntryError(Exception):
+    """Why an entry is not what was written."""
 
-    An entry that is damaged is removed, with a warning.
+
+def through_cache(
+    entry: Path,
+    shape: tuple[int, ...],
+    fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
+) -> Cells:
+    """Return the memory-mapped images of an entry and their index.
+
+    An entry that is not there is written. One that is damaged is written again, with a
+    warning.
+
+    Parameters
+    ----------
+    entry : pathlib.Path
+        The folder of the entry.
+    shape : tuple of int
+        That of one image.
+    fill : callable
+        Called with a function that takes the images in order, block by block, it
+        returns their index. If it raises, nothing is kept.
     """
-    if not entry.exists():
+    cells = _find_entry(entry)
+    # More than once only if the entry is removed between being written and being read.
+    for _ in range(_ATTEMPTS):
+        if cells is not None:
+            return cells
+        _write_entry(entry, shape, fill)
+        cells = _find_entry(entry)
+    if cells is None:
+        raise OSError(
+            f"The cached images in {str(entry)!r} were removed {_ATTEMPTS} times "
+            f"before they could be read. {_way_out()}"
+        )
+    return cells
+
+
+def _find_entry(entry: Path) -> Cells | None:
+    """Return what an entry holds; None if there is none, or no longer one."""
+    try:
+        return _read_entry(entry)
+    except _DamagedEntryError as error:
+        trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
+    lock = FileLock(f"{entry}.lock", timeout=_LOCK_TIMEOUT)
+    with _explained(f"{trouble}. They cannot be removed"):
+        lock.acquire()
+    try:
+        # Another process may have met the same damage, and its new entry must stay.
+        return _read_entry(entry)
+    except _DamagedEntryError as error:
+        trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
+        with _explained(f"{trouble}. They cannot be removed"):
+            _remove_entry(entry)
+    finally:
+        lock.release()
+    warnings.warn(
+        f"{trouble}. They are read again from their files.", UserWarning, stacklevel=4
+    )
+    return None
+
+
+def _read_entry(entry: Path) -> Cells | None:
+    if not os.path.lexists(entry):
         return None
     try:
-        index = json.loads((entry / _INDEX).read_text("utf-8"))
-        if index.pop("stamp") != _stamp(entry / _IMAGES):
-            raise ValueError(f"{_IMAGES} was changed after it had been written")
-        images = np.load(entry / _IMAGES, mmap_mode="r")
-        cells = CellIndex(**index)
-        if not len(images) == len(cells.filenames) == len(cells.target):
-            raise ValueError("images, file names and targets differ in number")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        warnings.warn(
-            f"The cached images in {str(entry)!r} are damaged and are read again from "
-            f"their files: {error}",
-            UserWarning,
-            stacklevel=4,
-        )
-        shutil.rmtree(entry)
-        return None
-    return images, cells
+        index = json.loads((entry / _INDEX).read_bytes())
+        cells = CellIndex(**index["cells"])
+        with open(entry / _IMAGES, "rb") as file:
+            if _digest(file, cells) != index["sha256"]:
+                raise _DamagedEntryError(f"they differ from the SHA-256 in {_INDEX}")
+            return _map_images(file), cells
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        if not os.path.lexists(entry):
+            return None
+        raise _DamagedEntryError(str(error)) from error
+    except OSError as error:
+        trouble = f"Cannot read the cached images in {str(entry)!r}"
+        raise _trouble(trouble, error) from error
+    # RecursionError: JSON that is nested too deeply.
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise _DamagedEntryError(f"{_INDEX} cannot be read: {error}") from error
 
 
-def write_entry(
+def _map_images(file: BinaryIO) -> NDArray[np.uint8]:
+    file.seek(0)
+    npy.read_magic(file)
+    shape, _, dtype = npy.read_array_header_1_0(file)
+    return np.memmap(file, dtype=dtype, mode="r", shape=shape, offset=file.tell())
+
+
+def _digest(images: Any, cells: CellIndex) -> str:
+    """Return the SHA-256 of a file of images followed by their index."""
+    images.seek(0)
+    digest = file_digest(images, "sha256")
+    digest.update(json.dumps(asdict(cells)).encode())
+    return digest.hexdigest()
+
+
+def _remove_entry(entry: Path) -> None:
+    """Remove an entry at once, so that no other process meets a part of it."""
+    with (
+        TemporaryDirectory(
+            dir=entry.parent, prefix="tmp-", ignore_cleanup_errors=True
+        ) as name,
+        suppress(FileNotFoundError),  # somebody else has removed it
+    ):
+        entry.rename(Path(name, entry.name))
+
+
+def _write_entry(
     entry: Path,
     shape: tuple[int, ...],
     fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
 ) -> None:
-    """Write an entry that appears at once and whole, or not at all.
-
-    `fill` is called with a function that takes the images in order, block by block, and
-    returns their index. If it raises, nothing is kept. `shape` is that of one image.
-    """
-    try:
+    """Write an entry that appears at once and whole, or not at all."""
+    writing = f"Cannot write to the cache folder {str(entry.parent)!r}"
+    with _explained(writing):
         entry.parent.mkdir(parents=True, exist_ok=True)
         scratch = TemporaryDirectory(dir=entry.parent, prefix="tmp-")
-    except OSError as error:
-        raise OSError(
-            f"Cannot write to the cache folder {str(entry.parent)!r}: {error}. Name "
-            "another one with `cache` or the environment variable MALARIAFUSE_DATA, or "
-            "pass cache=False."
-        ) from error
     with scratch as name:
         new = Path(name, entry.name)
-        new.mkdir()
-        with open(new / _IMAGES, "wb") as file:
-            _write_header(file, (0, *shape))
-            index = fill(lambda images: images.tofile(file))
-            # numpy leaves room in a header for the first dimension to grow.
-            file.seek(0)
-            _write_header(file, (len(index.filenames), *shape))
-            # Else a power cut may leave zeros under the right size and time.
-            file.flush()
-            os.fsync(file.fileno())
-        stamp = _stamp(new / _IMAGES)
-        (new / _INDEX).write_text(
-            json.dumps({**asdict(index), "stamp": stamp}), "utf-8"
-        )
-        try:
-            new.rename(entry)
-        except OSError:
-            # Another process was faster, with the same content.
-            if not entry.is_dir():
-                raise
+        with _explained(writing):
+            new.mkdir()
+            # Without a buffer, whose rest would be written once more, and fail once
+            # more, when the file is closed.
+            file = open(new / _IMAGES, "w+b", buffering=0)  # noqa: SIM115
+
+        def take(images: NDArray[np.uint8]) -> None:
+            with _explained(writing):
+                _write_all(file, images)
+
+        with file:
+            with _explained(writing):
+                _write_header(file, (0, *shape))
+            # Errors of the image files are none of the cache.
+            cells = fill(take)
+            with _explained(writing):
+                # numpy leaves room in a header for the first dimension to grow.
+                file.seek(0)
+                _write_header(file, (len(cells.filenames), *shape))
+                os.fsync(file.fileno())
+                digest = _digest(file, cells)
+        with _explained(writing):
+            index = {"cells": asdict(cells), "sha256": digest}
+            (new / _INDEX).write_bytes(json.dumps(index).encode())
+            try:
+                new.rename(entry)
+            except OSError:
+                # Another process was faster, with the same content.
+                if not os.path.lexists(entry):
+                    raise
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
@@ -96,6 +194,28 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     )
 
 
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns]
+def _write_all(file: Any, images: NDArray[np.uint8]) -> None:
+    left = np.ascontiguousarray(images).reshape(-1).data
+    while left:
+        left = left[file.write(left) :]
+
+
+@contextmanager
+def _explained(trouble: str) -> Iterator[None]:
+    """Say in an error of the disk which folder it concerns and what can be done."""
+    try:
+        yield
+    except OSError as error:
+        raise _trouble(trouble, error) from error
+
+
+def _trouble(trouble: str, error: OSError) -> OSError:
+    space = "Free space there. " if error.errno == errno.ENOSPC else ""
+    return OSError(f"{trouble}: {error}. {space}{_way_out()}")
+
+
+def _way_out() -> str:
+    return (
+        "Name another folder with `cache` (`data_home` in fetch_malaria_cells) or the "
+        "environment variable MALARIAFUSE_DATA, or pass cache=False."
+    )

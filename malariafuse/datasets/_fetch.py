@@ -12,6 +12,7 @@ import pooch
 import requests
 from sklearn.utils import Bunch
 
+from malariafuse.datasets._download import download
 from malariafuse.datasets._home import data_home as find_data_home
 from malariafuse.datasets._load import load_cell_images
 
@@ -20,7 +21,6 @@ _URL = "https://data.lhncbc.nlm.nih.gov/public/Malaria/cell_images.zip"
 _SIZE = 353_452_851
 _SHA256 = "0a949556b2414159b5100192609805376654c4266d8d187be9b1922fad43c668"
 _RETRIES = 3
-_TIMEOUT = 60  # seconds without a byte
 
 _DESCR = """
 The NIH malaria cell images: 27,558 crops of single cells from thin smears, half of
@@ -77,9 +77,13 @@ def fetch_malaria_cells(
     Raises
     ------
     OSError
-        If the archive is not there and may not be, or cannot be, downloaded. A broken,
-        truncated or altered download is tried again three times, from its beginning,
-        and never comes to stand under the final name.
+        If the archive is not there and may not be, or cannot be, downloaded, or if
+        `data_home` cannot be read or written. A broken, truncated or altered download,
+        and one that brings fewer than 5,000 bytes a second over a minute, is tried
+        again three times, from its beginning, and never comes to stand under the final
+        name.
+    ValueError, TypeError
+        If `data_home` is no path, and as in :func:`load_cell_images`.
 
     See Also
     --------
@@ -108,7 +112,10 @@ def fetch_malaria_cells(
     """
     home = find_data_home(data_home)
     archive = home / _FILE_NAME
-    problem = _problem(archive)
+    try:
+        problem = _problem(archive)
+    except OSError as error:
+        raise _disk_error("read", home, error) from error
     if problem is not None and not download_if_missing:
         raise OSError(f"{problem}, and download_if_missing=False.")
     if problem is not None:
@@ -153,17 +160,29 @@ def _download(url: str, archive: Path, *, verbose: bool) -> None:
         urls={archive.name: url},
         retry_if_failed=_RETRIES,
     )
-    downloader = pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)
+
+    def downloader(url: str, path: str, caller: pooch.Pooch) -> None:
+        download(url, path, verbose=verbose)
+
     with _pooch_messages(verbose):
         try:
             downloads.fetch(archive.name, downloader=downloader)
         # A wrong hash is a ValueError.
-        except (requests.RequestException, ValueError, OSError) as error:
+        except (requests.RequestException, ValueError) as error:
             raise OSError(
                 f"Could not download {url} after {_RETRIES + 1} attempts: {error}\n"
                 f"Nothing was written to {str(archive)!r}. Try again later, pass the "
                 "`url` of a mirror, or put the archive there yourself."
             ) from error
+        except OSError as error:
+            raise _disk_error("write to", archive.parent, error) from error
+
+
+def _disk_error(action: str, home: Path, error: OSError) -> OSError:
+    return OSError(
+        f"Cannot {action} the folder {str(home)!r}: {error}. Name another one with "
+        "`data_home` or the environment variable MALARIAFUSE_DATA."
+    )
 
 
 @contextmanager

@@ -2,12 +2,42 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from platformdirs import user_cache_path
 
+from malariafuse._shown import short_repr
 
-def data_home(path: str | os.PathLike[str] | None = None) -> Path:
-    """Return `path`, else ``$MALARIAFUSE_DATA``, else the user's cache folder."""
+
+def data_home(path: Any = None, *, name: str = "data_home") -> Path:
+    """Return `path`, else ``$MALARIAFUSE_DATA``, else the user's cache folder.
+
+    `name` is that of the argument that `path` is, for error messages.
+    """
     if path is None:
         path = os.environ.get("MALARIAFUSE_DATA") or user_cache_path("malariafuse")
-    return Path(path).expanduser().absolute()
+    shown = f"{name}={short_repr(path)}"
+    if not isinstance(path, str | os.PathLike) or isinstance(os.fspath(path), bytes):
+        raise TypeError(f"{shown}: expected the path of a folder.")
+    if not os.fspath(path):
+        raise ValueError(
+            f"{shown} names no folder; pass '.' to mean the working directory."
+        )
+    try:
+        folder = Path(path).expanduser().absolute()
+        if b"\0" in os.fsencode(folder):
+            raise ValueError("it holds the character NUL")
+    # RuntimeError: the home of a user who is not known.
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{shown} is no path of a folder: {error}") from error
+    return folder
+
+
+def cache_folder(cache: Any) -> Path | None:
+    """Return the folder that the argument `cache` names; None if it is False."""
+    if isinstance(cache, bool | np.bool_):
+        return data_home() if cache else None
+    if cache is None:
+        raise TypeError("cache=None: expected True, False or the path of a folder.")
+    return data_home(cache, name="cache")

@@ -1,47 +1,150 @@
-"""How the NIH cell images lie in a folder or an archive."""
+"""How cell images lie in folders, and what that says of them."""
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-CLASS_FOLDERS = {"parasitized": 1, "uninfected": 0}
+from malariafuse.datasets._classes import Classes, class_key, is_number
+from malariafuse.datasets._listing import name_some
+
 PREFIX_FOLDER = "cell_images"
-_CELL = re.compile(
-    rf"((?:{PREFIX_FOLDER}/)*)({'|'.join(CLASS_FOLDERS)})/(.+)", re.IGNORECASE
-)
-_LITTER = re.compile(r"thumbs\.db|desktop\.ini|\..*", re.IGNORECASE)
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+_LITTER = {
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "@eadir",
+    "lost+found",
+    "$recycle.bin",
+    "system volume information",
+}
+_IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
-def select_cells(names: Iterable[str], where: str) -> tuple[list[str], list[int]]:
-    """Return the sorted names of the cells among `names`, and their targets.
+@dataclass(frozen=True)
+class Place:
+    """What the folders of one file say.
+
+    `target` is None in a folder that is to be left out. `above` are the folders over
+    the class folder, `inside` those within it, without those of splits and copies.
+    `key` are the folders that count, whatever lies above them.
+    """
+
+    target: int | None
+    split: str | None = None
+    above: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    copies: int = 0
+    key: str = ""
+
+    @property
+    def patient(self) -> str | None:
+        """The folder inside the class folder, if there is one."""
+        return self.inside[0].strip() if len(self.inside) == 1 else None
+
+
+@dataclass(frozen=True)
+class PlacedFiles:
+    """Files in class folders, sorted, and the folders of images that are none."""
+
+    names: list[str]
+    places: list[Place]
+    left_out: Counter[str]
+
+
+def is_litter(part: str) -> bool:
+    """Return whether a file or folder is one that operating systems leave behind."""
+    return part.startswith(".") or part.casefold() in _LITTER
+
+
+def place(folders: Sequence[str], classes: Classes) -> Place | None:
+    """Return what `folders` say of a file; None if none of them names a class.
+
+    The outermost folder that names a class is the class.
+
+    Raises
+    ------
+    ValueError
+        If folders contradict each other.
+    """
+    position = next((i for i, name in enumerate(folders) if classes.knows(name)), None)
+    if position is None:
+        return None
+    if any(class_key(name) in classes.left_out for name in folders):
+        return Place(target=None)
+    folder = folders[position]
+    name = "/".join(folders) + "/"
+    outer = class_key(folder)
+    above = [part for part in folders[:position] if class_key(part) != PREFIX_FOLDER]
+    inside = list(folders[position + 1 :])
+    splits = [part for part in above if class_key(part) in SPLITS]
+    if inside and class_key(inside[0]) in SPLITS:
+        splits.append(inside.pop(0))
+    if len(splits) > 1:
+        raise ValueError(f"{name!r} belongs to several splits, {name_some(splits)}.")
+    for part in inside:
+        # A patient in a class folder may be called 1, but not Uninfected.
+        inner = class_key(part)
+        if inner in classes.targets and (is_number(outer) or not is_number(inner)):
+            raise ValueError(
+                f"{name!r} has one class folder, {part!r}, inside another, {folder!r}."
+            )
+    return Place(
+        target=classes.targets[outer],
+        split=SPLITS[class_key(splits[0])] if splits else None,
+        above=tuple(part for part in above if part not in splits),
+        inside=tuple(inside),
+        copies=position - len(above),
+        key="/".join([*splits, folder, *inside]),
+    )
+
+
+def place_files(
+    names: Iterable[str], classes: Classes, where: str, separators: str = "/"
+) -> PlacedFiles:
+    """Find the files in class folders among `names`.
 
     Parameters
     ----------
     names : iterable of str
-        All files, relative, with ``/`` between folders.
+        All files, relative to `where`.
+    classes : Classes
+        Which folder means which class.
     where : str
-        What error messages call the folder or archive.
+        The folder or archive, as error messages call it.
+    separators : str, default="/"
+        The characters that stand between folders.
     """
-    copies: dict[int, dict[str, tuple[str, int]]] = defaultdict(dict)
-    for name in names:
-        match = _CELL.fullmatch(name)
-        if match is None:
-            continue
-        prefix, folder, file = match.groups()
-        if _LITTER.fullmatch(file):
-            continue
-        if "/" in file:
-            raise ValueError(
-                f"{where}: {name!r} lies in a folder inside a class folder. Images "
-                "must lie directly in Parasitized/ and Uninfected/."
-            )
-        label = CLASS_FOLDERS[folder.lower()]
-        copies[prefix.count("/")][f"{folder}/{file}"] = name, label
+    copies: dict[int, dict[str, tuple[str, Place]]] = defaultdict(dict)
+    left_out: Counter[str] = Counter()
+    places_of: dict[tuple[str, ...], Place | None] = {}
+    for name, folders, file in _without_litter(names, separators):
+        if folders not in places_of:
+            places_of[folders] = place(folders, classes)
+        found = places_of[folders]
+        if found is None:
+            if file.casefold().endswith(_IMAGE_ENDINGS):
+                left_out["/".join(folders) + "/"] += 1
+        elif found.target is not None:
+            key = f"{found.key}/{file}"
+            known = copies[found.copies].setdefault(key, (name, found))
+            if known[0] != name:
+                raise ValueError(
+                    f"{where}: class folders lie in several places, for example "
+                    f"{known[0]!r} and {name!r}. Pass the folder that is meant, or "
+                    "name one that is not in `classes`, with the value None."
+                )
     if not copies:
-        raise ValueError(
-            f"{where}: found no image. Expected files in Parasitized/ and Uninfected/, "
-            f"at the top or in {PREFIX_FOLDER}/."
-        )
+        raise ValueError(_describe_nothing(left_out, classes, where))
     cells = copies.pop(min(copies))
     # The widespread copy of the archive that repeats all images one level deeper.
     for copy in copies.values():
@@ -52,5 +155,82 @@ def select_cells(names: Iterable[str], where: str) -> tuple[list[str], list[int]
                 "the outer class folders lack, for example "
                 f"{copy[extra[0]][0]!r}. Pass the one of the two that is meant."
             )
-    selected = [cells[key] for key in sorted(cells)]
-    return [name for name, _ in selected], [label for _, label in selected]
+    found_names, places = zip(*(cells[key] for key in sorted(cells)), strict=True)
+    _check_places(found_names, places, where)
+    return PlacedFiles(list(found_names), list(places), left_out)
+
+
+def place_unlabeled(
+    names: Iterable[str], where: str, separators: str = "/"
+) -> tuple[list[str], list[str | None]]:
+    """Return all files but litter, sorted, and the folders that may be patients.
+
+    A folder may be a patient if it is the only one that its file lies in.
+    """
+    found = sorted(_without_litter(names, separators))
+    if not found:
+        raise ValueError(f"{where}: found no image.")
+    return [name for name, _, _ in found], [
+        folders[0].strip() if len(folders) == 1 else None for _, folders, _ in found
+    ]
+
+
+def path_parts(path: str) -> list[str]:
+    """Cut an absolute path of this machine into its folders and the file."""
+    return os.path.splitdrive(path)[1].strip(os.sep).split(os.sep)
+
+
+def _without_litter(
+    names: Iterable[str], separators: str
+) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield each name whole, and cut into its folders and the file."""
+    other = separators.replace("/", "")
+    folders_of: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        path = name.replace(other, "/") if other else name
+        folder, _, file = path.rpartition("/")
+        if folder not in folders_of:
+            folders_of[folder] = tuple(folder.split("/")) if folder else ()
+        folders = folders_of[folder]
+        if not is_litter(file) and not any(map(is_litter, folders)):
+            yield name, folders, file
+
+
+def _check_places(names: Sequence[str], places: Sequence[Place], where: str) -> None:
+    """Raise ValueError unless all class folders lie side by side."""
+    first = places[0]
+    for name, other in zip(names, places, strict=True):
+        if other.above != first.above:
+            raise ValueError(
+                f"{where}: class folders lie in several places, for example "
+                f"{names[0]!r} and {name!r}. Pass the folder that is meant, or name "
+                "one that is not in `classes`, with the value None."
+            )
+        if len(other.inside) > 1:
+            raise ValueError(
+                f"{where}: {name!r} lies in a folder of a folder inside a class "
+                "folder. One folder there is a patient; what more of them are, nothing "
+                "says. Pass a table of paths, labels and patients."
+            )
+
+
+def _describe_nothing(left_out: Counter[str], classes: Classes, where: str) -> str:
+    if not left_out:
+        return (
+            f"{where}: found no image. Expected files in folders that name their "
+            "classes, such as Parasitized/ and Uninfected/."
+        )
+    folders = sorted(left_out)
+    if folders == ["/"]:
+        return (
+            f"{where}: found no class folder, such as Parasitized/, but "
+            f"{left_out['/']} image file(s) outside of any. If they have no labels, "
+            "pass labels=False."
+        )
+    shown = [f"{name} ({left_out[name]})" for name in folders if name != "/"]
+    last = [name.rstrip("/").split("/")[-1] for name in folders if name != "/"]
+    return (
+        f"{where}: found no image in a folder that names a known class. There are "
+        f"images in {name_some(shown)}. {classes.advice(dict.fromkeys(last))} If the "
+        "images have no labels, pass labels=False."
+    )

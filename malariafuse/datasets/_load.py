@@ -1,11 +1,10 @@
-"""Labelled cell images from a folder, an archive or a table."""
+"""Cell images from folders, archives, tables and lists."""
 
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,29 +12,37 @@ import numpy as np
 import PIL
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
-from malariafuse._files._read import CellIndex, describe_refused, read_images
+from malariafuse._files._read import CellIndex, ImageReadError
 from malariafuse._files._resize import check_image_size
-from malariafuse.datasets._cache import read_entry, write_entry
-from malariafuse.datasets._home import data_home
-from malariafuse.datasets._patients import patient_ids
-from malariafuse.datasets._sources import Source, open_source
+from malariafuse._parameters import Booleans, check_parameter
+from malariafuse.datasets._bunch import make_bunch
+from malariafuse.datasets._cache import through_cache
+from malariafuse.datasets._classes import Classes, check_classes
+from malariafuse.datasets._groups import check_patient_of
+from malariafuse.datasets._home import cache_folder
+from malariafuse.datasets._listing import Listing
+from malariafuse.datasets._reading import read_listing
+from malariafuse.datasets._sources import list_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TARGET_NAMES = ("uninfected", "parasitized")
-# Part of every cache key: raise it when the same files would give other pixels.
-_CACHE_FORMAT = 1
+# Part of every cache key: raise it when the same files would give other pixels, or
+# when the index of an entry has other fields.
+_CACHE_FORMAT = 3
 
 
 def load_cell_images(
-    path: "str | os.PathLike[str] | pd.DataFrame",
+    path: "str | os.PathLike[str] | pd.DataFrame | ArrayLike | Mapping[Any, Any]",
     *,
+    labels: bool = True,
+    classes: Mapping[Any, Any] | Sequence[str] | None = None,
+    columns: Mapping[str, Any] | None = None,
+    root: str | os.PathLike[str] | None = None,
     image_size: tuple[int, int] = (48, 48),
     keep_aspect: bool = False,
-    groups: Callable[[Sequence[str]], ArrayLike] | None = patient_ids,
+    patient_of: str | Callable[[Sequence[str]], ArrayLike] | None = "auto",
     cache: bool | str | os.PathLike[str] = True,
     on_error: str = "raise",
     n_jobs: int | None = -1,
@@ -48,28 +55,50 @@ def load_cell_images(
 
     Parameters
     ----------
-    path : str, path-like or pandas.DataFrame
-        One of
+    path : str, path-like, DataFrame, sequence or mapping
+        The source of the images, one of
 
-        - a folder or a zip file laid out as the NIH cell images: image files directly
-          in ``Parasitized/`` and ``Uninfected/``, at the top or in ``cell_images/``.
-          Upper and lower case are alike. ``Thumbs.db``, ``desktop.ini`` and hidden
-          files are no images, and files outside the class folders are not looked at.
-          A nested second copy, ``cell_images/cell_images/``, is left out, and is an
-          error if it holds other files. A zip file is read in place, never extracted.
-        - a table with the columns ``path`` and ``label`` (``"parasitized"`` or
-          ``"uninfected"``, or 1 and 0) and, if known, ``patient``.
+        - a folder or a zip file with a folder for each class, such as
+          ``Parasitized/`` and ``Uninfected/``. A zip file is read in place, never
+          extracted;
+        - a table, a DataFrame or the path of a CSV file, with a path and a label in
+          each row and, if known, a patient and a side of a split;
+        - a list, array or Series of paths, or a pattern such as
+          ``"cells/*/*.png"``. The folders of each path say its class;
+        - a dict from classes to a folder, a pattern or a list of paths.
 
+        The notes say how each of them is read.
+    labels : bool, default=True
+        Whether the images have labels. False loads all images of a folder, zip file,
+        list, pattern or table without any, for prediction.
+    classes : mapping or sequence of str, default=None
+        The names of folders and labels. A mapping goes from a name to 1 (parasitized)
+        or 0 (uninfected), to the name of a class, or to None for what is to be left
+        out. A sequence has the names of the classes in the order of `target`. None
+        knows parasitized, infected, positive, P, true and 1 as well as uninfected,
+        healthy, negative, normal, U, N, false and 0. Upper and lower case and blanks
+        around a name play no part.
+    columns : mapping of str to str, default=None
+        The columns of a table that are "path", "label", "patient" and "split", as in
+        ``{"label": "diagnosis"}``. Columns with usual names, such as ``filename``,
+        ``class`` or ``patient_id``, are found without it. None as a value says that
+        the table has no such column.
+    root : str or path-like, default=None
+        The folder that relative paths in tables, lists, patterns and dicts start
+        from. None is the folder of a CSV file and else the working directory.
     image_size : tuple of (height, width), default=(48, 48)
         The size of the returned images in pixels. A side that shrinks is averaged over
         areas (OpenCV's ``INTER_AREA``), a side that grows is interpolated linearly.
     keep_aspect : bool, default=False
         Whether the image keeps its ratio of height to width and is centered on black.
         By default it is stretched to `image_size`.
-    groups : callable or None, default=patient_ids
-        The function that turns the list of file names into one patient each, an array
-        of shape (n_samples,). None says that patients are not known. The column
-        ``patient`` of a table comes first.
+    patient_of : {"auto", "folder"}, callable or None, default="auto"
+        The source of the patients, where no column of a table says them. "auto" reads
+        the file names with :func:`patient_ids` and, where these do not tell, takes the
+        folder inside the class folder. "folder" takes the folder of each file, which
+        must be none of a class. A function turns the list of file names into one
+        patient each, an array of shape (n_samples,). None says that patients are not
+        known.
     cache : bool, str or path-like, default=True
         The folder that keeps the decoded images. True is the folder named by the
         environment variable ``MALARIAFUSE_DATA``, or else the user's cache folder as
@@ -92,33 +121,57 @@ def load_cell_images(
             RGB in 0..255. Read-only and memory-mapped unless ``cache=False``. In the
             order of a table, else sorted by class and name: shuffle, or split with a
             splitter that does, before you cut it in two.
-        target : ndarray of shape (n_samples,), dtype int64
-            1 for parasitized, 0 for uninfected.
+        target : ndarray of shape (n_samples,), dtype int64, or None
+            1 for parasitized, 0 for uninfected; the position in `target_names` if
+            `classes` names others. None if ``labels=False``.
         groups : ndarray of shape (n_samples,) or None
             The patient of each image.
+        split : ndarray of shape (n_samples,), dtype str, or None
+            The side of a split that was made before: "train", "val" or "test" by
+            folder, or what a column says. None if there is no split.
         filenames : ndarray of shape (n_samples,), dtype str
             The absolute path in a folder, the name of the member in a zip file, the
-            path as it stands in a table.
-        target_names : list of str
-            ``["uninfected", "parasitized"]``, so that ``target_names[1]`` is positive.
+            path as it was given elsewhere, behind `root` if there is one.
+        target_names : list of str or None
+            ``["uninfected", "parasitized"]``, so that ``target_names[1]`` is positive,
+            or the names of `classes`. None if ``labels=False``.
         refused : dict of str to str
             The names of skipped files, with reasons; empty unless ``on_error="skip"``.
+        duplicates : pandas.DataFrame
+            The images whose files or pixels are equal, as :func:`find_duplicates`
+            returns them, with a column ``same_file`` that says whether the files are
+            equal, too.
         DESCR : str
             What the images are and how many.
+
+    Warns
+    -----
+    UserWarning
+        If images are equal, in particular in several classes, under several patients
+        or on several sides of a split; if patients are on several sides of a split; if
+        some labels contradict the class folder that a file lies in; if a column of
+        patients contradicts the file names; if images lie in folders that name no
+        class; if files were skipped.
 
     Raises
     ------
     ImageReadError
         If files cannot be read, and `on_error` is "raise" or a whole class is lost.
+    OSError
+        If the cache cannot be read or written. The message names its folder.
     ValueError
-        If there are no images or only one class, names do not tell the patients, a zip
-        file has members that point out of it or are too large, or a parameter is wrong.
+        If there are no images or only one class, folders or labels name no known
+        class, labels are reversed, nothing tells the patients, a zip file is damaged
+        as a whole or has members that point out of it, or a parameter is wrong.
+    TypeError
+        If `path`, `classes`, `columns`, `root` or `patient_of` is of a wrong type.
     FileNotFoundError
-        If `path` does not exist.
+        If `path` or `root` does not exist, or no file matches a pattern.
 
     See Also
     --------
     fetch_malaria_cells : Downloads the NIH images and loads them.
+    find_duplicates : Finds equal images in arrays.
     make_cell_images : Draws images that look like cells.
     malariafuse.preprocessing.ImageLoader : The same images, from paths, in a pipeline.
 
@@ -132,14 +185,48 @@ def load_cell_images(
       the background of the NIH images;
     - images with an orientation mark (EXIF) are turned upright.
 
-    Color profiles and gamma marks are ignored. Refused are: truncated and damaged
-    files, animated and multi-page files, more than 8 bits a channel, CMYK and other
-    color spaces, sides of fewer than 4 pixels, more than 4096 * 4096 pixels, files of
-    more than 64 MiB.
+    Color profiles and gamma marks are ignored. Refused are: truncated files, files
+    whose damage can be known, animated and multi-page files, more than 8 bits a
+    channel, CMYK and other color spaces, sides of fewer than 4 pixels, more than
+    4096 * 4096 pixels, files of more than 64 MiB, packed or unpacked, and what is no
+    regular file: folders, named pipes, devices and sockets.
 
-    The cache knows files by path, size and time of change. It is never emptied: delete
-    the folders ``cells-*`` in it to free space, and ``tmp-*``, which a killed process
-    leaves behind.
+    Damage can be known for certain in PNG files and in TIFF files packed by deflate,
+    which hold checksums. The other formats hold none. A JPEG file is refused if its
+    marks are wrong or its data end before its pixels, which about one changed bit in
+    ten brings about. A BMP file is refused if its length is not that of its header, and
+    any other TIFF file if its strips do not fit its length or its decoder finds a
+    fault. Other damage to their pixels looks like an image and is taken: keep images as
+    PNG, or compare the files with checksums of your own. A zip file holds a checksum of
+    each member.
+
+    **Folders and zip files.** All folders are searched. The outermost one that names a
+    class is the class of a file. Class folders must lie side by side, at any depth.
+    Above or right inside them there may be ``train/``, ``val/`` (``valid/``,
+    ``validation/``) and ``test/``. One more folder inside a class folder is a patient.
+    Files and folders that operating systems leave behind are no images: those whose
+    names begin with a dot, ``Thumbs.db``, ``desktop.ini``, ``__MACOSX``, ``@eaDir``,
+    ``lost+found``, ``$RECYCLE.BIN`` and ``System Volume Information``. Any other file
+    in a class folder is read, or is an error. Images elsewhere are left out with a
+    warning. A nested second copy, ``cell_images/cell_images/``, is left out, and is an
+    error if it holds other files.
+
+    **Tables.** Labels are numbers or words, as for `classes`. A label is compared with
+    the class folder that its file lies in: if nearly all contradict, the labels are
+    reversed, as those are that number Parasitized as 0 by the alphabet, and that is an
+    error. The values of a CSV file are read as text.
+
+    **Patients.** A column comes first. File names count if all of them begin with ``C``
+    and a number. It is an error if a folder inside a class folder holds several of
+    these numbers, since either the folder or the number may be the patient, and
+    `patient_of` has to say so. Without labels, `groups` is None where nothing tells
+    the patients.
+
+    The cache knows files by path, size and time of change. Each call compares what it
+    finds there with a stored SHA-256, which takes about a second for 500 MB, and reads
+    the files again, with a warning, if an image has changed. The cache is
+    never emptied: delete ``cells-*`` in it to free space, and ``tmp-*``, which a killed
+    process leaves behind.
 
     Examples
     --------
@@ -152,7 +239,8 @@ def load_cell_images(
     ...     for name in ["Parasitized/C1P1_cell_1.png", "Uninfected/C2P2_cell_1.png"]:
     ...         path = Path(folder, name)
     ...         path.parent.mkdir()
-    ...         Image.fromarray(np.full((50, 40, 3), 200, dtype=np.uint8)).save(path)
+    ...         shade = 100 + len(name)
+    ...         Image.fromarray(np.full((50, 40, 3), shade, dtype=np.uint8)).save(path)
     ...     cells = load_cell_images(folder, image_size=(32, 32), cache=False)
     >>> cells.images.shape, cells.target, cells.groups
     ((2, 32, 32, 3), array([1, 0]), array([1, 2]))
@@ -160,82 +248,63 @@ def load_cell_images(
     size = check_image_size(image_size)
     if on_error not in ("raise", "skip"):
         raise ValueError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
-    source = open_source(path)
+    folder = cache_folder(cache)
+    check_parameter("labels", labels, (Booleans(),))
+    known = check_classes(classes)
+    listing = list_source(
+        path, classes=known, labels=bool(labels), root=root, columns=columns
+    )
+    check_patient_of(patient_of, listing)
+    _check_both_classes(listing, known)
 
     def fill(take: Callable[[NDArray[np.uint8]], None]) -> CellIndex:
-        return _read_source(
-            source,
+        index = read_listing(
+            listing,
             take,
             image_size=size,
             keep_aspect=keep_aspect,
-            on_error=on_error,
             n_jobs=n_jobs,
             verbose=verbose,
         )
+        _check_refused(index, listing, on_error)
+        return index
 
-    if cache is False:
+    if folder is None:
         blocks: list[NDArray[np.uint8]] = []
         index = fill(blocks.append)
         images = np.concatenate(blocks)
     else:
-        key = _cache_key(source.fingerprint, size, keep_aspect)
-        entry = data_home(None if cache is True else cache) / f"cells-{key}"
-        images, index = _through_cache(entry, (*size, 3), fill)
-        index.check(on_error)
-    if index.refused:
-        warnings.warn(
-            f"Skipped: {describe_refused(index.refused)}", UserWarning, stacklevel=2
+        key = _cache_key(listing.fingerprint, size, keep_aspect)
+        images, index = through_cache(folder / f"cells-{key}", (*size, 3), fill)
+        _check_refused(index, listing, on_error)
+    cells, remarks = make_bunch(images, index, listing, known, patient_of)
+    for remark in remarks:
+        warnings.warn(remark, UserWarning, stacklevel=2)
+    return cells
+
+
+def _check_both_classes(listing: Listing, classes: Classes) -> None:
+    if listing.target is None:
+        return
+    found = set(listing.target)
+    missing = [name for i, name in enumerate(classes.names) if i not in found]
+    # Of many classes, such as the stages of parasites, a set may lack some.
+    if len(found) < 2:
+        raise ValueError(
+            f"Found no {missing[0]} cell among {len(listing.names)} image(s); a "
+            "classifier needs both classes. If the images have no labels, pass "
+            f"labels=False. {' '.join(listing.remarks)}".rstrip()
         )
-    target = np.array(index.target, dtype=np.int64)
-    return Bunch(
-        images=images,
-        target=target,
-        groups=_find_groups(source, index, groups),
-        filenames=np.array(index.filenames),
-        target_names=list(TARGET_NAMES),
-        refused=index.refused,
-        DESCR=(
-            f"{len(target)} images of single red blood cells from Giemsa-stained thin "
-            f"smears, {size[0]} x {size[1]} pixels, RGB; {target.sum()} parasitized "
-            f"(target 1), {(target == 0).sum()} uninfected (target 0).\n"
-        ),
-    )
 
 
-def _read_source(
-    source: Source,
-    take: Callable[[NDArray[np.uint8]], None],
-    *,
-    image_size: tuple[int, int],
-    keep_aspect: bool,
-    on_error: str,
-    n_jobs: int | None,
-    verbose: bool,
-) -> CellIndex:
-    """Give all images to `take`, block by block, and return their index."""
-    names, targets = source.listing()
-    for label, target_name in enumerate(TARGET_NAMES):
-        if label not in targets:
-            raise ValueError(
-                f"Found no {target_name} cell among {len(names)} image(s); a "
-                "classifier needs both classes. In a folder or zip file they lie in "
-                f"{target_name.capitalize()}/."
-            )
-    refused: dict[str, str] = {}
-    with (
-        source.reader() as read,
-        tqdm(total=len(names), unit="image", disable=not verbose) as progress,
-    ):
-        for images, failures in read_images(
-            names, read, image_size=image_size, keep_aspect=keep_aspect, n_jobs=n_jobs
-        ):
-            take(images)
-            refused |= failures
-            progress.update(len(images) + len(failures))
-    kept = [cell for cell in zip(names, targets, strict=True) if cell[0] not in refused]
-    index = CellIndex([name for name, _ in kept], [label for _, label in kept], refused)
-    index.check(on_error)
-    return index
+def _check_refused(index: CellIndex, listing: Listing, on_error: str) -> None:
+    """Raise if files were refused, unless skipping them leaves all classes."""
+    if not index.refused:
+        return
+    kept = listing.without(index.refused)
+    lost = set(listing.target or ()) - set(kept.target or ())
+    if on_error == "raise" or lost or not kept.names:
+        raise ImageReadError(index.refused)
 
 
 def _cache_key(fingerprint: str, size: tuple[int, int], keep_aspect: bool) -> str:
@@ -243,47 +312,3 @@ def _cache_key(fingerprint: str, size: tuple[int, int], keep_aspect: bool) -> st
     versions = [_CACHE_FORMAT, cv2.__version__, PIL.__version__]
     parts = json.dumps([fingerprint, size, bool(keep_aspect), versions])
     return sha256(parts.encode()).hexdigest()[:32]
-
-
-def _through_cache(
-    entry: Path,
-    shape: tuple[int, ...],
-    fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
-) -> tuple[NDArray[np.uint8], CellIndex]:
-    found = read_entry(entry)
-    if found is None:
-        write_entry(entry, shape, fill)
-        found = read_entry(entry)
-    if found is None:
-        raise OSError(f"The cache entry {str(entry)!r} vanished while it was read.")
-    return found
-
-
-def _find_groups(
-    source: Source,
-    index: CellIndex,
-    groups: Callable[[Sequence[str]], ArrayLike] | None,
-) -> NDArray[Any] | None:
-    if source.patients is not None:
-        rows = zip(source.listing()[0], source.patients, strict=True)
-        return np.array(
-            [patient for name, patient in rows if name not in index.refused]
-        )
-    if groups is None:
-        return None
-    try:
-        patients = np.asarray(groups(index.filenames))
-    except ValueError as error:
-        if groups is not patient_ids:
-            raise
-        raise ValueError(
-            f"The patients are not known: {error} Pass a function of the file names as "
-            "`groups`, or groups=None if nothing tells the patients; cells of one "
-            "patient may then lie on both sides of a split and flatter a classifier."
-        ) from error
-    if patients.shape != (len(index.filenames),):
-        raise ValueError(
-            f"groups returned an array of shape {patients.shape} for "
-            f"{len(index.filenames)} file names; expected one patient each."
-        )
-    return patients

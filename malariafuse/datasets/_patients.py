@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-_PATIENT = re.compile(r"(?:.*[/\\])?C([0-9]+)[^/\\]*", re.DOTALL)
+_PATIENT = re.compile(r"(?:.*[/\\])?C([0-9]{1,18})(?![0-9])[^/\\]*", re.DOTALL)
 _SHOWN = 5
 
 
@@ -32,14 +32,14 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
     Raises
     ------
     ValueError
-        If a name does not begin with ``C`` and a number. The message counts and names
-        the files.
+        If a name does not begin with ``C`` and a number of at most 18 digits. The
+        message counts and names the files.
     TypeError
-        If `filenames` is one single name.
+        If `filenames` is one single name, or holds something else than names.
 
     See Also
     --------
-    load_cell_images : Uses this function to find its `groups`.
+    load_cell_images : Reads `groups` with this function where names tell patients.
 
     Notes
     -----
@@ -64,7 +64,12 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
             f"filenames is one name, {filenames!r}; expected a list of names. Pass "
             "[filenames]."
         )
-    names = [os.fspath(name) for name in filenames]
+    if not isinstance(filenames, Iterable) or getattr(filenames, "ndim", 1) == 0:
+        raise TypeError(
+            f"filenames is of type {type(filenames).__name__}: expected a list of "
+            "names of files."
+        )
+    names = [_as_name(name, i) for i, name in enumerate(filenames)]
     matches = [_PATIENT.fullmatch(name) for name in names]
     ids = [int(match[1]) for match in matches if match]
     if len(ids) < len(names):
@@ -76,3 +81,13 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
             f"number of a patient, as in 'C39P4thinF_cell_26.png': {shown}{rest}."
         )
     return np.array(ids, dtype=np.int64)
+
+
+def _as_name(name: object, position: int) -> str:
+    path = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not isinstance(path, str):
+        raise TypeError(
+            f"filenames[{position}] is of type {type(name).__name__}: expected the "
+            "name of a file, str or path-like."
+        )
+    return path

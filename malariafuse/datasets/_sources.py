@@ -1,222 +1,113 @@
-"""The places that cell images are read from: a folder, an archive, a table."""
+"""What the images are read from: a folder, an archive, a table, paths."""
 
-import lzma
+import glob
 import os
-import re
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from hashlib import sha256
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
-from malariafuse._files._decode import MAX_BYTES, RefusedImageError
-from malariafuse._files._read import read_file
-from malariafuse.datasets._layout import CLASS_FOLDERS, PREFIX_FOLDER, select_cells
+import numpy as np
 
-Listing = tuple[list[str], list[int]]
+from malariafuse.datasets._classes import Classes
+from malariafuse.datasets._folder import list_folder, list_names
+from malariafuse.datasets._listing import Listing, stamp
+from malariafuse.datasets._paths import list_classes, list_paths, list_pattern
+from malariafuse.datasets._reversal import check_folders_against_labels
+from malariafuse.datasets._table import list_table, read_csv
+from malariafuse.datasets._zip import ZipSource, is_zip
 
-
-class Source(Protocol):
-    """Labeled image files, listed and read on demand."""
-
-    fingerprint: str
-    """Changes whenever the files, their sizes or their times of change do."""
-
-    patients: list[Any] | None
-    """One for each row of the listing, where the source itself knows them."""
-
-    def listing(self) -> Listing:
-        """Return file names and targets."""
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        """Give the function that returns the content of a file of the listing."""
+_TABLES = (".csv", ".tsv")
+_EXPECTED = (
+    "the path of a folder, zip file or CSV file, a pattern of paths, a pandas "
+    "DataFrame, a list of paths, or a dict from classes to their paths"
+)
 
 
-def open_source(path: Any) -> Source:
-    """Return the source that `path` is, or say why it is none."""
-    if hasattr(path, "columns"):
-        return TableSource(path)
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(
-            f"path is of type {type(path).__name__}; expected the path of a folder or "
-            "zip file, or a pandas DataFrame with the columns 'path' and 'label'."
+def list_source(
+    path: Any,
+    *,
+    classes: Classes,
+    labels: bool,
+    root: Any = None,
+    columns: Mapping[str, Any] | None = None,
+) -> Listing:
+    """List the images that `path` stands for, or say why it is none."""
+    if root is not None:
+        root = _as_folder(root)
+    if columns is not None and not _is_table(path):
+        raise ValueError(
+            f"columns={columns!r}, but path is no table: expected a pandas DataFrame "
+            "or a CSV file."
         )
-    where = os.path.abspath(os.path.expanduser(path))
+    if isinstance(path, str | os.PathLike):
+        where = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+        if root is not None and os.path.exists(where) and not _is_table(path):
+            raise ValueError(
+                f"root={root!r}, but path={where!r} says itself where the images are. "
+                "`root` is for tables, lists, patterns and dicts."
+            )
+        if not os.path.exists(where) and glob.has_magic(os.fsdecode(path)):
+            return list_pattern(
+                os.path.expanduser(os.fsdecode(path)), classes, labels, root
+            )
+        listing = _list_place(where, classes, labels, root, columns)
+    elif hasattr(path, "columns"):
+        listing = list_table(path, classes, labels, root, columns)
+    elif isinstance(path, Mapping):
+        if not labels:
+            raise ValueError("labels=False, but path is a dict, whose keys are labels.")
+        listing = list_classes(path, classes, root)
+    elif isinstance(path, list | tuple | np.ndarray) or hasattr(path, "to_numpy"):
+        return list_paths(path, classes, labels, root)
+    else:
+        raise TypeError(f"path is of type {type(path).__name__}; expected {_EXPECTED}.")
+    # Where labels come from elsewhere, the folders may contradict them.
+    if listing.target is not None and (_is_table(path) or isinstance(path, Mapping)):
+        listing.remarks += check_folders_against_labels(
+            listing.names, listing.target, classes
+        )
+    return listing
+
+
+def _list_place(
+    where: str,
+    classes: Classes,
+    labels: bool,
+    root: str | None,
+    columns: Mapping[str, Any] | None,
+) -> Listing:
     if os.path.isdir(where):
-        return FolderSource(where)
+        return list_folder(where, classes, labels)
     if not os.path.exists(where):
         raise FileNotFoundError(f"path={where!r} does not exist.")
-    if not zipfile.is_zipfile(where):
+    # A pipe would never end.
+    if where.casefold().endswith(_TABLES) and os.path.isfile(where):
+        root = os.path.dirname(where) if root is None else root
+        return list_table(read_csv(where), classes, labels, root, columns)
+    if not is_zip(where):
         raise ValueError(
-            f"path={where!r} is neither a folder nor a zip file. To read single image "
-            "files, use malariafuse.preprocessing.ImageLoader."
+            f"path={where!r} is neither a folder nor a zip file nor a table (.csv, "
+            ".tsv). To read single image files, use "
+            "malariafuse.preprocessing.ImageLoader."
         )
-    return ZipSource(where)
+    archive = ZipSource(where)
+    # Some programs of Windows write backslashes.
+    listing = list_names(archive.names(), classes, labels, where, separators="/\\")
+    listing.stamps = [where, stamp(where)]
+    listing.reader = archive.reader
+    return listing
 
 
-class FolderSource:
-    """A folder with the layout of the NIH cell images."""
-
-    patients: list[Any] | None = None
-
-    def __init__(self, where: str) -> None:
-        files = dict(_walk(where, ""))
-        names, self._targets = select_cells(files, where)
-        self._paths = [os.path.join(where, name) for name in names]
-        self.fingerprint = _fingerprint([where, *(files[name] for name in names)])
-
-    def listing(self) -> Listing:
-        return self._paths, self._targets
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        yield read_file
+def _is_table(path: Any) -> bool:
+    if isinstance(path, str | os.PathLike):
+        name = os.path.expanduser(os.fsdecode(path))
+        return name.casefold().endswith(_TABLES) and not os.path.isdir(name)
+    return hasattr(path, "columns")
 
 
-class TableSource:
-    """A table with a path and a label in each row."""
-
-    def __init__(self, table: Any) -> None:
-        missing = {"path", "label"} - set(table.columns)
-        if missing:
-            raise ValueError(
-                f"The table lacks the column(s) {sorted(missing)}; it has "
-                f"{list(table.columns)}."
-            )
-        self._paths = [_as_path(path) for path in table["path"]]
-        if not self._paths:
-            raise ValueError("The table of paths and labels is empty.")
-        self._targets = _as_targets(table["label"])
-        self.patients: list[Any] | None = (
-            _as_patients(table["patient"]) if "patient" in table else None
-        )
-        places = map(os.path.abspath, self._paths)
-        stamps = [
-            f"{path}\n{where}\n{_stamp(where)}"
-            for path, where in zip(self._paths, places, strict=True)
-        ]
-        self.fingerprint = _fingerprint([*stamps, str(self._targets)])
-
-    def listing(self) -> Listing:
-        return self._paths, self._targets
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        yield read_file
-
-
-class ZipSource:
-    """A zip file with the layout of the NIH cell images, read without extracting."""
-
-    patients: list[Any] | None = None
-
-    def __init__(self, where: str) -> None:
-        self._where = where
-        self.fingerprint = _fingerprint([where, _stamp(where)])
-
-    def listing(self) -> Listing:
-        with zipfile.ZipFile(self._where) as archive:
-            members = archive.infolist()
-        for member in members:
-            _check_member(member, self._where)
-        files = {member.filename for member in members if not member.is_dir()}
-        return select_cells(files, self._where)
-
-    @contextmanager
-    def reader(self) -> Iterator[Callable[[str], bytes]]:
-        with zipfile.ZipFile(self._where) as archive:
-
-            def read(name: str) -> bytes:
-                try:
-                    return archive.read(name)
-                # What zipfile raises for damage, encryption and unknown compression.
-                except (
-                    zipfile.BadZipFile,
-                    zlib.error,
-                    lzma.LZMAError,
-                    EOFError,
-                    OSError,
-                    RuntimeError,
-                ) as error:
-                    # bz2 reports damage as OSError. With a number it is one of the
-                    # operating system, which concerns the archive and no single file.
-                    if isinstance(error, OSError) and error.errno is not None:
-                        raise
-                    raise RefusedImageError(f"damaged in the zip: {error}") from error
-
-            yield read
-
-
-def _walk(where: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """Yield relative name and stamp of the files below, where images may lie."""
-    in_class = bool(prefix) and prefix.split("/")[-2].lower() in CLASS_FOLDERS
-    with os.scandir(where) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if not entry.is_dir():
-                yield name, f"{name}\n{_stamp(entry.path)}"
-            elif in_class or entry.name.lower() in {*CLASS_FOLDERS, PREFIX_FOLDER}:
-                yield from _walk(entry.path, name + "/")
-
-
-def _stamp(path: str) -> str:
-    try:
-        stat = os.stat(path)
-    except OSError as error:  # reported with its reason when the file is read
-        return str(error)
-    return f"{stat.st_size} {stat.st_mtime_ns}"
-
-
-def _fingerprint(parts: Sequence[str]) -> str:
-    return sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _check_member(member: zipfile.ZipInfo, where: str) -> None:
-    name = member.filename
-    parts = re.split(r"[/\\]", name)
-    if parts[0] == "" or ".." in parts or re.match("[A-Za-z]:", name):
-        raise ValueError(
-            f"{where}: refused, because its member {name!r} points out of the archive."
-        )
-    if member.file_size > MAX_BYTES:
-        raise ValueError(
-            f"{where}: refused, because its member {name!r} unpacks to "
-            f"{member.file_size:,} bytes; an image of a cell has at most {MAX_BYTES:,}."
-        )
-
-
-def _as_path(path: Any) -> str:
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"The column 'path' holds {path!r}; expected paths.")
-    return os.fspath(path)
-
-
-def _as_targets(labels: Any) -> list[int]:
-    targets = {
-        **CLASS_FOLDERS,
-        "0": 0,
-        "1": 1,
-        "0.0": 0,
-        "1.0": 1,
-        "false": 0,
-        "true": 1,
-    }
-    keys = [str(label).lower() for label in labels]
-    wrong = sorted(set(keys) - set(targets))
-    if wrong:
-        raise ValueError(
-            f"The column 'label' holds {wrong}; expected 'parasitized' or "
-            "'uninfected', or 1 (parasitized) and 0."
-        )
-    return [targets[key] for key in keys]
-
-
-def _as_patients(patients: Any) -> list[Any]:
-    if patients.isna().any():
-        raise ValueError(
-            f"The column 'patient' lacks {int(patients.isna().sum())} value(s); fill "
-            "them, drop those rows, or drop the column."
-        )
-    return list(patients)
+def _as_folder(root: Any) -> str:
+    if not isinstance(root, str | os.PathLike):
+        raise TypeError(f"root={root!r}: expected the path of a folder.")
+    where = os.path.abspath(os.path.expanduser(os.fsdecode(root)))
+    if not os.path.isdir(where):
+        raise FileNotFoundError(f"root={where!r} is no folder.")
+    return where

@@ -22,7 +22,7 @@ from malariafuse._cells import (
     check_target,
     warn_of_suspicious,
 )
-from malariafuse._labels import pos_label_of
+from malariafuse._labels import decisions_and_probabilities, pos_label_of
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 
@@ -158,10 +158,13 @@ def cross_validate_patients(
             **_cut(fit_params or {}, train, len(target)),
         )
         tested = _safe_indexing(X, test)
-        columns = np.asarray(fitted.predict_proba(tested))
+        if threshold is None:
+            decided, columns = decisions_and_probabilities(fitted, tested)
+        else:
+            columns = np.asarray(fitted.predict_proba(tested))
         probabilities[test] = columns[:, _positive_column(fitted, positive)]
         decisions[test] = (
-            np.asarray(fitted.predict(tested)) == positive
+            decided == positive
             if threshold is None
             else probabilities[test] >= threshold
         )

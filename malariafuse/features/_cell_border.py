@@ -1,4 +1,4 @@
-"""What lies along the outline of a cell: its notches, and the stain inside of them."""
+"""The outline of a cell: its notches, and the stain along it."""
 
 import cv2
 import numpy as np
@@ -35,7 +35,7 @@ def border_features(density: NDArray[np.float32], cell: Cell) -> list[float]:
     Parameters
     ----------
     density : ndarray of shape (height, width, 3), float32
-        Optical density beside that of the cell; 0 outside.
+        Optical density relative to that of the cell; 0 outside.
     cell : Cell
         The cell.
     """

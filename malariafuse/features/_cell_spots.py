@@ -63,7 +63,7 @@ def spot_features(
     Parameters
     ----------
     density : ndarray of shape (height, width, 3), float32
-        Optical density beside that of the cell; 0 outside.
+        Optical density relative to that of the cell; 0 outside.
     cell : Cell
         The cell.
     depth : ndarray of shape (height, width), float32
@@ -101,7 +101,7 @@ def _smooth(
 ) -> NDArray[np.float32]:
     """Smooth two layers within the cell, the third, at each scale.
 
-    What is outside does not count (Knutsson, 1993). The array returned has shape
+    Pixels outside of it do not count (Knutsson, 1993). The array returned has shape
     (2, n_scales, height, width).
     """
     smooth = np.empty((2, len(scales), *layers.shape[:2]), dtype=np.float32)

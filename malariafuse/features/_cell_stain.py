@@ -37,8 +37,8 @@ def stain_features(image: NDArray[np.float32], cell: Cell) -> list[float]:
     pixels = image[within] + 1
     white = np.median(pixels, axis=0)
     logarithms = np.log(white)
-    # Optical density beside that of the cell itself: the same for any lamp and for a
-    # paler or darker cell (gray-world balance by the cell's own median).
+    # Optical density relative to that of the cell itself: the same for any lamp and for
+    # a paler or darker cell (gray-world balance by the cell's own median).
     density = -np.log(np.maximum((image + 1) / white, 0.05))
     density[~within] = 0
     # The frame outside the image is background, too.

@@ -97,14 +97,14 @@ def cut_network(
     chosen : dict of str to keras.layers.Layer
         Layers of it by name.
     pooling : {"avg", "max", "flatten"}
-        What makes a vector of a map.
+        Way in which a map becomes a vector.
 
     Returns
     -------
     keras.Model
         Images to the outputs in the order of `chosen`, side by side.
     dict of str to int
-        How many features each layer gives.
+        Number of features of each layer.
 
     Raises
     ------

@@ -49,13 +49,17 @@ from malariafuse.features._layers import (
     layers_by_name,
 )
 
+# The parameters that the network is built from; the others say how it is applied.
+_BUILT_FROM = ("backbone", "layer", "pooling", "weights", "image_size", "precision")
+
 
 @dataclass(frozen=True)
 class _Built:
-    """A network, and the settings that it was built with."""
+    """A network, and the settings and the input shape that it was built with."""
 
     network: FrozenNetwork
-    settings: tuple[Any, ...]
+    settings: dict[str, Any]
+    input_shape: Shape
     precision: str
     widths: dict[str, int]
 
@@ -75,35 +79,36 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Parameters
     ----------
     backbone : str or callable, default="VGG16"
-        The name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
+        Name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
         "MobileNetV2", "InceptionV3", "DenseNet121" or "EfficientNetB0"; or a function
         ``(input_shape) -> keras.Model`` of one input. Networks of `keras.applications`
         get images prepared by the `preprocess_input` that belongs to them; a network
         from a function gets floating values in 0..1.
     layer : str or list of str, default=None
-        The layer whose output is wanted, or several, whose features stand side by side
-        in this order. :meth:`available_layers` lists them. None is the last layer below
-        the top.
+        Name of the layer whose output is taken, or of several, whose features stand
+        side by side in this order. :meth:`available_layers` lists them. None is the
+        last layer below the top.
     pooling : {"avg", "max", "flatten"}, default="avg"
-        What becomes of maps, outputs of shape `(height, width, channels)`: the mean or
-        the maximum of each channel, or all values. Vectors stay as they are.
+        Vector made of maps, which are outputs of shape `(height, width, channels)`: the
+        mean or the maximum of each channel, or all values. Vectors stay as they are.
     weights : "imagenet", path-like or None, default="imagenet"
-        "imagenet" takes the weights from Keras' cache, into which Keras downloads them
-        the first time. A path names a file with weights of the network without its top.
-        None draws random weights, always the same; with a function as `backbone`, it
-        keeps the weights of the network that the function returns.
+        Weights of the network. "imagenet" takes them from Keras' cache, into which
+        Keras downloads them the first time. A path names a file with weights of the
+        network without its top. None draws random weights, always the same; with a
+        function as `backbone`, it keeps the weights of the network that the function
+        returns.
     image_size : tuple of (int, int), default=None
         Height and width to which images are resized (bilinear interpolation, not
         rounded), one batch at a time. None takes them as they are.
     batch_size : int, default=32
-        Images in one pass through the network.
+        Number of images in one pass through the network.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        In which type layers compute; features are float32 always. "auto" takes bfloat16
-        on a CPU with instructions for it (AMX or AVX-512, known on Linux), unless the
-        network has depthwise convolutions, as MobileNetV2 and EfficientNetB0 have, for
-        which it is slower; else float32.
+        Floating type in which layers compute; features are float32 always. "auto" takes
+        bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on Linux),
+        unless the network has depthwise convolutions, as MobileNetV2 and EfficientNetB0
+        have, for which it is slower; else float32.
     engine : {"auto", "keras", "openvino"}, default="auto"
-        What computes the features. "auto" takes OpenVINO where the extra
+        Engine that computes the features. "auto" takes OpenVINO where the extra
         ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
         `engine_` says which. Their features differ by rounding.
     verbose : int or bool, default=0
@@ -112,12 +117,12 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Attributes
     ----------
     engine_ : {"keras", "openvino"}
-        What computes the features on this machine.
+        Engine that computes the features on this machine.
     image_shape_ : tuple of (int, int, int)
         Height, width and channels of the images seen in `fit`. Later images must have
         the same shape.
     precision_ : {"float32", "bfloat16"}
-        In which type the layers compute.
+        Floating type in which the layers compute.
 
     See Also
     --------
@@ -126,9 +131,11 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Notes
     -----
     Nothing is learned from data, so `transform` works without `fit`. The network is
-    built by whichever comes first, and kept; `fit` builds it anew. A pickle holds the
-    network with its weights: a fitted pipeline needs neither a connection nor Keras'
-    cache where it is loaded.
+    built by whichever comes first, and kept; `fit` builds it anew. After `fit`,
+    `transform` refuses to go on if `backbone`, `layer`, `pooling`, `weights`,
+    `image_size` or `precision` was changed. A pickle holds the network with its
+    weights: a fitted pipeline needs neither a connection nor Keras' cache where it is
+    loaded.
 
     Peak memory is that of one batch and of the features; `X` may be memory-mapped.
 
@@ -236,7 +243,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         check_parameters(self)
         images = check_images(X, channels=3)
         check_engine(self.engine)
-        built = self._build(self._settings(images.shape[1:]))
+        built = self._build(images.shape[1:])
         remember_image_shape(self, images)
         self._built = built
         return self
@@ -257,15 +264,15 @@ class PretrainedFeatureExtractor(ImageTransformer):
         Raises
         ------
         ValueError, TypeError, OSError
-            As in `fit`, and if `X` has images of another shape than those seen there.
+            As in `fit`, and if `X` has images of another shape than those seen there,
+            or a parameter that the network is built from was changed since.
         FloatingPointError
             If the network gives NaN or infinity.
         """
         images = self._check(X)
-        settings = self._settings(images.shape[1:])
-        built = getattr(self, "_built", None)
-        if built is None or built.settings != settings:
-            built = self._built = self._build(settings)
+        built = self._kept()
+        if built is None or built.input_shape != self._input_shape(images.shape[1:]):
+            built = self._built = self._build(images.shape[1:])
         engine = built.network.engine_for(self.engine)
         features = np.empty((len(images), sum(built.widths.values())), np.float32)
         with tqdm(
@@ -287,12 +294,12 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     @property
     def engine_(self) -> str:
-        """What computes the features here, "keras" or "openvino"."""
+        """Engine that computes the features here, "keras" or "openvino"."""
         return engine_attribute(self._have_built().network, self.engine)
 
     @property
     def precision_(self) -> str:
-        """In which type the layers compute."""
+        """Floating type in which the layers compute."""
         return self._have_built().precision
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
@@ -314,9 +321,8 @@ class PretrainedFeatureExtractor(ImageTransformer):
             refused as `layer`.
         """
         if image_shape is None:
-            image_shape = getattr(self, "image_shape_", (224, 224, 3))
-            if self.image_size is not None:
-                image_shape = (*check_image_size(self.image_size), 3)
+            seen = getattr(self, "image_shape_", (224, 224, 3))
+            image_shape = self._input_shape(seen)
         return list(self._layers_of(build_backbone(self.backbone, image_shape, None)))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -342,39 +348,68 @@ class PretrainedFeatureExtractor(ImageTransformer):
         )
 
     def _have_built(self) -> _Built:
+        built: _Built | None = getattr(self, "_built", None)
         # NotFittedError is an AttributeError, as the properties have to raise.
-        if not hasattr(self, "_built"):
+        if built is None:
             raise NotFittedError(
                 f"This {type(self).__name__} has no network yet, which its features "
-                "and attributes tell of. Call fit or transform first."
+                "and attributes are of. Call fit or transform first."
             )
-        return self._built
+        return built
 
-    def _settings(self, image_shape: Shape) -> tuple[Any, ...]:
-        """Return what the network depends on, ending in its input shape."""
-        names = [self.layer] if isinstance(self.layer, str) else self.layer
-        layers = None if names is None else tuple(names)
-        if self.image_size is not None:
-            image_shape = (*check_image_size(self.image_size), 3)
-        return (
-            self.backbone,
-            layers,
-            self.pooling,
-            self.weights,
-            self.precision,
-            image_shape,
-        )
+    def _kept(self) -> _Built | None:
+        """Return the network if it was built from the parameters as they are.
 
-    def _build(self, settings: tuple[Any, ...]) -> _Built:
-        backbone, layers, pooling, weights, precision, input_shape = settings
-        resolved = resolve_precision(precision)
-        network = build_backbone(backbone, input_shape, weights)
-        chosen = choose_layers(self._layers_of(network), layers)
-        cut, widths = cut_network(network, chosen, pooling)
-        if precision == "auto" and has_depthwise_convolutions(cut):
-            resolved = "float32"
-        set_precision(cut, resolved)
-        return _Built(FrozenNetwork(cut), settings, resolved, widths)
+        Raises
+        ------
+        ValueError
+            If `fit` built it and they have changed.
+        """
+        built: _Built | None = getattr(self, "_built", None)
+        if built is None:
+            return None
+        settings = self._settings()
+        changed = [
+            name for name in _BUILT_FROM if settings[name] != built.settings[name]
+        ]
+        if not changed:
+            return built
+        if hasattr(self, "image_shape_"):
+            name = changed[0]
+            raise ValueError(
+                f"{name}={settings[name]!r} was {built.settings[name]!r} when this "
+                f"{type(self).__name__} was fitted: transform would give features "
+                "other than those fitted. Call fit again, or set it back."
+            )
+        return None
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the parameters that the network is built from."""
+        settings = {name: getattr(self, name) for name in _BUILT_FROM}
+        if isinstance(self.layer, str):
+            settings["layer"] = [self.layer]
+        # Lists of the user's may change later.
+        for name in ("layer", "image_size"):
+            if settings[name] is not None:
+                settings[name] = tuple(settings[name])
+        return settings
+
+    def _input_shape(self, image_shape: Shape) -> Shape:
+        """Return the shape of images as the network gets them."""
+        if self.image_size is None:
+            return image_shape
+        return (*check_image_size(self.image_size), 3)
+
+    def _build(self, image_shape: Shape) -> _Built:
+        settings, input_shape = self._settings(), self._input_shape(image_shape)
+        precision = resolve_precision(self.precision)
+        network = build_backbone(self.backbone, input_shape, self.weights)
+        chosen = choose_layers(self._layers_of(network), settings["layer"])
+        cut, widths = cut_network(network, chosen, self.pooling)
+        if self.precision == "auto" and has_depthwise_convolutions(cut):
+            precision = "float32"
+        set_precision(cut, precision)
+        return _Built(FrozenNetwork(cut), settings, input_shape, precision, widths)
 
     def _layers_of(self, network: keras.Model) -> dict[str, keras.layers.Layer]:
         return layers_by_name(network, renumber=isinstance(self.backbone, str))

@@ -6,7 +6,7 @@ from tempfile import gettempdir
 from typing import Any, ClassVar
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 
@@ -21,6 +21,7 @@ _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
 _FEWEST_SHARED = 128
 # Larger arrays are written to files by joblib, for its processes to read.
 _MOST_BYTES_PICKLED = 1_000_000
+_MOST_PROCESSES_PER_CORE = 4
 
 
 class SpotFeatureExtractor(ImageTransformer):
@@ -31,7 +32,7 @@ class SpotFeatureExtractor(ImageTransformer):
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
     ones, the distribution of the stain inside the cell and at its rim, the outline of
     the cell, and the stain along it, above all around its most concave place. All
-    densities are beside the median of the cell itself, so that the lamp and the
+    densities are relative to the median of the cell itself, so that the lamp and the
     paleness of the cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
@@ -63,7 +64,7 @@ class SpotFeatureExtractor(ImageTransformer):
     :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
     cell, so the size of the image hardly matters. Optical density is the negative
-    logarithm of light beside the cell's median, after Beer and Lambert; spots are
+    logarithm of light relative to the cell's median, after Beer and Lambert; spots are
     maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
     outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
     what closings and openings by disks add and take [3]_. Purple is the density in
@@ -126,14 +127,17 @@ class SpotFeatureExtractor(ImageTransformer):
         images = self._check(X)
         if len(images) < _FEWEST_SHARED:
             return _measure(images)
-        n_jobs = effective_n_jobs(self.n_jobs)
+        # Each process takes memory, and many more than there are cores save no time.
+        n_jobs = min(
+            effective_n_jobs(self.n_jobs), _MOST_PROCESSES_PER_CORE * cpu_count()
+        )
         most = max(1, _MOST_BYTES_PICKLED // images[0].nbytes)
         # As many parts for one process as for another, all of one size.
         parts = np.array_split(images, n_jobs * ceil(len(images) / (n_jobs * most)))
         # Without `temp_folder`, each call of joblib leaves an empty folder in shared
         # memory until the process ends, even if it needs no files.
         parallel = Parallel(
-            n_jobs=self.n_jobs,
+            n_jobs=n_jobs,
             temp_folder=os.environ.get("JOBLIB_TEMP_FOLDER", gettempdir()),
         )
         return np.concatenate(parallel(delayed(_measure)(part) for part in parts))

@@ -3,6 +3,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from malariafuse._parameters import Reals, check_parameter
+
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomQuarterTurn(keras.layers.Layer):
@@ -86,7 +88,7 @@ class RandomStainJitter(keras.layers.Layer):
         Half-width of the interval of :math:`u`; 0.4 scales by 0.67 to 1.49.
     contrast : float, default=0.25
         Half-width of the interval of :math:`v`; 0.25 multiplies the density of a spot
-        beside the cell by 0.78 to 1.28.
+        by 0.78 to 1.28.
     seed : int, default=None
         Seed of the layer's own generator; None draws one.
     **kwargs : dict
@@ -95,7 +97,7 @@ class RandomStainJitter(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If `strength` or `contrast` is negative or NaN.
+        If `strength` or `contrast` is no finite number of at least 0.
 
     See Also
     --------
@@ -127,8 +129,7 @@ class RandomStainJitter(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         for name, value in (("strength", strength), ("contrast", contrast)):
-            if not value >= 0:
-                raise ValueError(f"{name}={value!r}: expected at least 0.")
+            check_parameter(name, value, [Reals(0)])
         self.strength = strength
         self.contrast = contrast
         self.seed = seed

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from malariafuse._parameters import Integers, Reals, SequencesOf, check_parameter
 from malariafuse.networks._layers import check_network_arguments, probabilities
 
 
@@ -59,10 +60,8 @@ def build_convnet(
     2229154
     """
     shape = check_network_arguments(input_shape, n_outputs, filters, smallest=8)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
-    if any(units < 1 for units in dense_units):
-        raise ValueError(f"dense_units={dense_units!r}: expected positive integers.")
+    check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
+    check_parameter("dense_units", dense_units, [SequencesOf(Integers(1))])
     inputs = keras.Input(shape, name="images")
     x = inputs
     for block, widths in enumerate(

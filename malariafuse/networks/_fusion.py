@@ -8,11 +8,12 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from malariafuse._parameters import Integers, OneOf, Reals, check_parameter
 from malariafuse.networks._convnet import build_convnet
 from malariafuse.networks._layers import probabilities
 from malariafuse.networks._resnet18 import build_resnet18
 
-_TRUNKS: dict[str, Callable[..., keras.Model]] = {
+_BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "convnet": build_convnet,
     "resnet18": partial(build_resnet18, pool_size=None),
 }
@@ -20,25 +21,25 @@ FUSIONS = ("average", "concatenate", "gated")
 # Of the layer with what each branch says, (n_samples, n_branches, n_outputs).
 BRANCH_LOGITS = "branch_logits"
 
-Trunk = str | Callable[..., keras.Model]
+Backbone = str | Callable[..., keras.Model]
 
 
 def build_fusion(
     input_shapes: Mapping[str, Sequence[int]],
     n_outputs: int = 1,
     *,
-    trunk: Trunk | Mapping[str, Trunk] = "resnet18",
+    backbone: Backbone | Mapping[str, Backbone] = "resnet18",
     filters: int | Mapping[str, int] = 16,
     embedding_size: int = 128,
     fusion: str = "average",
-    weights: Mapping[str, float] | None = None,
+    branch_weights: Mapping[str, float] | None = None,
     dropout: float = 0.4,
 ) -> keras.Model:
     """Build a network that fuses several views of one cell.
 
-    Each branch becomes an embedding: images by a convolutional trunk and a dense layer,
-    vectors by a dense layer, both batch-normalized. The embeddings are fused, and a
-    dense layer and the output classify them.
+    Each branch becomes an embedding: images by a convolutional backbone and a dense
+    layer, vectors by a dense layer, both batch-normalized. The embeddings are fused,
+    and a dense layer and the output classify them.
 
     Parameters
     ----------
@@ -48,25 +49,25 @@ def build_fusion(
     n_outputs : int, default=1
         1 for a sigmoid output (two classes), otherwise a softmax over this many
         classes.
-    trunk : {"resnet18", "convnet"}, callable or mapping, default="resnet18"
-        What stands behind images: the network of that name without its last layer, or
-        that of ``trunk(input_shape, filters=filters)``, a `keras.Model` that ends in
+    backbone : {"resnet18", "convnet"}, callable or mapping, default="resnet18"
+        Network that follows images: that of the name without its last layer, or
+        that of ``backbone(input_shape, filters=filters)``, a `keras.Model` that ends in
         vectors. A mapping from names of branches gives each its own; branches that it
         lacks have "resnet18".
     filters : int or mapping, default=16
-        Width of the trunk, or of each by the name of its branch; branches that a
+        Width of the backbone, or of each by the name of its branch; branches that a
         mapping lacks have 16.
     embedding_size : int, default=128
         Units of each embedding and of the dense layer behind the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
-        How branches are joined. "average" gives each branch a dense layer and logits of
-        its own, the output of the layer ``"branch_logits"``, and takes their mean,
-        weighted by `weights`.
+        Way in which branches are joined. "average" gives each branch a dense layer and
+        logits of its own, the output of the layer ``"branch_logits"``, and takes their
+        mean, weighted by `branch_weights`.
         "concatenate" puts the embeddings side by side; "gated" takes their mean by
         weights that a softmax computes from all of them, for each cell anew [1]_: the
-        output of the layer ``"branch_weights"``.
-    weights : mapping of str to float, default=None
-        What each branch counts in the mean of "average", beside the others; branches
+        output of the layer ``"gate_weights"``.
+    branch_weights : mapping of str to float, default=None
+        Relative weights of the branches in the mean of "average", by name; branches
         that a mapping lacks count 1. None lets images count 1 and vectors 2.
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
@@ -86,7 +87,7 @@ def build_fusion(
 
     See Also
     --------
-    build_resnet18 : The default trunk.
+    build_resnet18 : The default backbone.
     malariafuse.classifiers.FeatureFusionClassifier : This network as a classifier.
 
     References
@@ -100,21 +101,19 @@ def build_fusion(
     >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (281,)}, fusion="gated")
     >>> [tensor.shape for tensor in network.inputs]
     [(None, 48, 48, 3), (None, 281)]
-    >>> network.get_layer("branch_weights").output.shape
+    >>> network.get_layer("gate_weights").output.shape
     (None, 2)
     """
     if not input_shapes:
         raise ValueError("input_shapes is empty: expected at least one branch.")
-    if fusion not in FUSIONS:
-        raise ValueError(f"fusion={fusion!r}: expected one of {', '.join(FUSIONS)}.")
-    if embedding_size < 1:
-        raise ValueError(f"embedding_size={embedding_size!r}: expected at least 1.")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout={dropout!r}: expected a fraction in [0, 1).")
+    check_parameter("n_outputs", n_outputs, [Integers(1)])
+    check_parameter("fusion", fusion, [OneOf(*FUSIONS)])
+    check_parameter("embedding_size", embedding_size, [Integers(1)])
+    check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
     for argument, value in (
-        ("trunk", trunk),
+        ("backbone", backbone),
         ("filters", filters),
-        ("weights", weights),
+        ("branch_weights", branch_weights),
     ):
         unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
         if unknown:
@@ -122,7 +121,7 @@ def build_fusion(
                 f"{argument} names {sorted(unknown)}, which are no branches: expected "
                 f"some of {list(input_shapes)}."
             )
-    shares = _shares(weights, input_shapes)
+    shares = _shares(branch_weights, input_shapes)
     inputs, embeddings = [], []
     for name, shape in input_shapes.items():
         if len(shape) not in (1, 3):
@@ -133,8 +132,10 @@ def build_fusion(
         entrance = keras.Input(tuple(shape), name=f"{name}_input")
         x = entrance
         if len(shape) == 3:
-            x = _build_trunk(
-                trunk.get(name, "resnet18") if isinstance(trunk, Mapping) else trunk,
+            x = _build_backbone(
+                backbone.get(name, "resnet18")
+                if isinstance(backbone, Mapping)
+                else backbone,
                 shape,
                 filters.get(name, 16) if isinstance(filters, Mapping) else filters,
                 name,
@@ -149,7 +150,9 @@ def build_fusion(
             for name, embedding in zip(input_shapes, embeddings, strict=True)
         ]
         if not shares.any():
-            raise ValueError(f"weights={weights!r}: expected one above 0.")
+            raise ValueError(
+                f"branch_weights={branch_weights!r}: expected one above 0."
+            )
         return keras.Model(inputs, _averaged(heads, shares, n_outputs), name="fusion")
     elif fusion == "concatenate":
         x = layers.Concatenate(name="fused")(embeddings)
@@ -166,41 +169,46 @@ def build_fusion(
 
 
 def _shares(
-    weights: Mapping[str, float] | None, input_shapes: Mapping[str, Sequence[int]]
+    branch_weights: Mapping[str, float] | None,
+    input_shapes: Mapping[str, Sequence[int]],
 ) -> NDArray[np.float64]:
     """Return what each branch counts."""
-    if weights is None:
-        # A trunk fits the patients of the training more closely than a dense layer on
-        # frozen vectors can, and is too sure of others.
+    if branch_weights is None:
+        # A backbone fits the patients of the training more closely than a dense layer
+        # on frozen vectors can, and is too sure of others.
         return np.array([1.0 if len(s) == 3 else 2.0 for s in input_shapes.values()])
-    if not isinstance(weights, Mapping) or not all(
-        isinstance(weight, Real) and 0 <= weight < np.inf for weight in weights.values()
+    if not isinstance(branch_weights, Mapping) or not all(
+        isinstance(weight, Real) and 0 <= weight < np.inf
+        for weight in branch_weights.values()
     ):
         raise ValueError(
-            f"weights={weights!r}: expected None or a mapping from names of branches "
-            "to numbers of at least 0."
+            f"branch_weights={branch_weights!r}: expected None or a mapping from names "
+            "of branches to numbers of at least 0."
         )
-    return np.array([float(weights.get(name, 1)) for name in input_shapes])
+    return np.array([float(branch_weights.get(name, 1)) for name in input_shapes])
 
 
-def _build_trunk(
-    trunk: Any, shape: Sequence[int], filters: int, name: str
+def _build_backbone(
+    backbone: Any, shape: Sequence[int], filters: int, name: str
 ) -> keras.Model:
-    if callable(trunk):
-        network = trunk(tuple(shape), filters=filters)
+    if callable(backbone):
+        network = backbone(tuple(shape), filters=filters)
         if not isinstance(network, keras.Model) or len(network.output_shape) != 2:
             raise ValueError(
-                f"trunk gave {getattr(network, 'output_shape', network)!r} for the "
+                f"backbone gave {getattr(network, 'output_shape', network)!r} for the "
                 f"branch {name!r}: expected a keras.Model with output (None, n)."
             )
-        return keras.Model(network.inputs[0], network.outputs[0], name=f"{name}_trunk")
-    if trunk not in _TRUNKS:
-        raise ValueError(
-            f"trunk={trunk!r}: expected a callable or one of {', '.join(_TRUNKS)}."
+        return keras.Model(
+            network.inputs[0], network.outputs[0], name=f"{name}_backbone"
         )
-    network = _TRUNKS[trunk](shape, filters=filters)
+    if not isinstance(backbone, str) or backbone not in _BACKBONES:
+        raise ValueError(
+            f"backbone={backbone!r}: expected a callable or one of "
+            f"{', '.join(_BACKBONES)}."
+        )
+    network = _BACKBONES[backbone](shape, filters=filters)
     return keras.Model(
-        network.inputs[0], network.layers[-2].output, name=f"{name}_trunk"
+        network.inputs[0], network.layers[-2].output, name=f"{name}_backbone"
     )
 
 
@@ -214,9 +222,9 @@ def _dense(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
 
 def _gated(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
     together = layers.Concatenate(name="all_embeddings")(embeddings)
-    weights = layers.Dense(
-        len(embeddings), activation="softmax", name="branch_weights"
-    )(together)
+    weights = layers.Dense(len(embeddings), activation="softmax", name="gate_weights")(
+        together
+    )
     return layers.Dot(axes=(1, 1), name="fused")([weights, _stacked(embeddings)])
 
 

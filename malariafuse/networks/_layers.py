@@ -1,21 +1,26 @@
-"""What every network here shares: the check of its arguments and its last layer."""
+"""Shared by every network here: the check of its arguments and its last layer."""
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import keras
+
+from malariafuse._parameters import Integers, check_parameter
 
 
 def check_network_arguments(
     input_shape: Sequence[int], n_outputs: int, filters: int, *, smallest: int
 ) -> tuple[int, int, int]:
     """Return `input_shape` as a tuple, or say which argument does not fit."""
-    shape = tuple(input_shape)
-    if len(shape) != 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+    if (
+        not isinstance(input_shape, Sequence)
+        or len(input_shape) != 3
+        or not all(Integers(1).allows(side) for side in input_shape)
+    ):
         raise ValueError(
             f"input_shape={input_shape!r}: expected three positive integers (height, "
             "width, channels)."
         )
+    shape = tuple(input_shape)
     if min(shape[:2]) < smallest:
         raise ValueError(
             f"input_shape={input_shape!r}: height and width must be at least "
@@ -23,8 +28,7 @@ def check_network_arguments(
             "larger images."
         )
     for name, value in (("n_outputs", n_outputs), ("filters", filters)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r}: expected a positive integer.")
+        check_parameter(name, value, [Integers(1)])
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers, regularizers
 
+from malariafuse._parameters import Integers, Nothing, Reals, check_parameter
 from malariafuse.networks._layers import check_network_arguments, probabilities
 
 
@@ -66,16 +67,12 @@ def build_resnet18(
     >>> build_resnet18((110, 110, 3)).count_params()
     11183041
     """
-    if pool_size is not None and pool_size < 1:
-        raise ValueError(
-            f"pool_size={pool_size!r}: expected a positive integer or None."
-        )
+    check_parameter("pool_size", pool_size, [Nothing(), Integers(1)])
+    check_parameter("l2", l2, [Reals(0)])
     # The last map has ceil(size / 8) pixels a side.
     shape = check_network_arguments(
         input_shape, n_outputs, filters, smallest=8 * ((pool_size or 1) - 1) + 1
     )
-    if l2 < 0:
-        raise ValueError(f"l2={l2!r}: expected a penalty of at least 0.")
 
     def convolution(
         x: keras.KerasTensor, width: int, kernel_size: int, strides: int, name: str

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._shown import short_repr
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
@@ -30,6 +32,7 @@ def single_axes(
     pyplot = import_pyplot()
     if ax is None:
         return pyplot.subplots(figsize=size, layout="constrained")
+    _check_axes(ax)
     return ax.figure, ax
 
 
@@ -50,6 +53,7 @@ def axes_grid(
         )
         figure.suptitle(title, fontsize="large")
         return figure, axes
+    _check_axes(ax)
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
@@ -67,6 +71,16 @@ def axes_grid(
     for index in np.ndindex(*shape):
         axes[index] = ax.figure.add_subplot(grid[index])
     return ax.figure, axes
+
+
+def _check_axes(ax: Any) -> None:
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax={short_repr(ax)}: expected the axes of a matplotlib figure, or None "
+            "for a new figure."
+        )
 
 
 def show_image(

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from malariafuse._cells import check_share
 from malariafuse.evaluation import patient_table
 from malariafuse.plotting._axes import single_axes
-from malariafuse.plotting._response import decide, judge
+from malariafuse.plotting._response import judge, judge_and_decide
 from malariafuse.plotting._style import GREY, RECALL
 
 if TYPE_CHECKING:
@@ -117,12 +117,12 @@ class PatientRecallDisplay:
         """
         if threshold is not None:
             check_share(threshold, "threshold")
-        y_true, y_prob = judge(estimator, X, y, pos_label)
         if threshold is None:
-            decisions = decide(estimator, X, pos_label)
+            y_true, y_prob, decisions = judge_and_decide(estimator, X, y, pos_label)
             return cls.from_predictions(
                 y_true, y_prob, groups, decisions=decisions, ax=ax
             )
+        y_true, y_prob = judge(estimator, X, y, pos_label)
         return cls.from_predictions(y_true, y_prob, groups, threshold=threshold, ax=ax)
 
     @classmethod

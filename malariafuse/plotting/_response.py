@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._labels import pos_label_of
+from malariafuse._labels import decisions_and_probabilities, pos_label_of
 from malariafuse.plotting._checks import check_labels
 
 
@@ -18,6 +18,26 @@ def judge(
 
     `y` has the labels that `estimator` knows, of which `pos_label` means parasitized.
     """
+    target, positive = _check(estimator, X, y, pos_label)
+    column = np.asarray(estimator.classes_).tolist().index(positive)
+    return target, np.asarray(estimator.predict_proba(X))[:, column]
+
+
+def judge_and_decide(
+    estimator: Any, X: Any, y: ArrayLike, pos_label: Any = None
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return labels and probabilities as `judge` does, and decisions as 1 and 0."""
+    target, positive = _check(estimator, X, y, pos_label)
+    column = np.asarray(estimator.classes_).tolist().index(positive)
+    decided, probabilities = decisions_and_probabilities(estimator, X)
+    decisions = [label == positive for label in decided.tolist()]
+    return target, probabilities[:, column], np.array(decisions, dtype=np.int64)
+
+
+def _check(
+    estimator: Any, X: Any, y: ArrayLike, pos_label: Any
+) -> tuple[NDArray[np.int64], Any]:
+    """Return labels as 0 and 1, and the positive one as it is."""
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"estimator={estimator!r}: expected a classifier with predict_proba."
@@ -34,16 +54,7 @@ def judge(
             f"y has the labels {alien[:4]}: expected the classes that estimator knows, "
             f"{classes}."
         )
-    target = np.array([label == positive for label in labels], dtype=np.int64)
-    return target, np.asarray(estimator.predict_proba(X))[:, classes.index(positive)]
-
-
-def decide(estimator: Any, X: Any, pos_label: Any = None) -> NDArray[np.int64]:
-    """Return 1 where a fitted classifier calls a cell parasitized, and else 0."""
-    classes = np.asarray(estimator.classes_).tolist()
-    positive = _positive_class(estimator, classes, pos_label)
-    decided = np.asarray(estimator.predict(X)).tolist()
-    return np.array([label == positive for label in decided], dtype=np.int64)
+    return np.array([label == positive for label in labels], dtype=np.int64), positive
 
 
 def _positive_class(estimator: Any, classes: list[Any], pos_label: Any) -> Any:

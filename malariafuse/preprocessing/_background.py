@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._parameters import OneOf, Rules
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
 _BLACK = 5  # of 255: black, also after a lossy format
 _MASKED_FRAME = 0.1  # share of black on its frame from which a crop counts as masked
@@ -18,7 +18,7 @@ _FAINTEST_CELL = 0.1  # optical density, summed over R, G and B
 Bytes = NDArray[np.uint8]
 
 
-class BackgroundMasker(ImageTransformer):
+class BackgroundMasker(GivesImages, ImageTransformer):
     """Turn the background of crops black, as in the NIH cell images.
 
     The NIH crops show one cell on black, and a classifier trained on them expects that.
@@ -28,9 +28,9 @@ class BackgroundMasker(ImageTransformer):
 
     Parameters
     ----------
-    no_cell : {"raise", "keep"}, default="raise"
-        What to do with a crop in which no cell is found: raise an error that names the
-        crops, or leave them as they are.
+    on_error : {"raise", "keep"}, default="raise"
+        Reaction to crops in which no cell is found: "raise" raises an error that names
+        the crops, "keep" leaves them as they are.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class BackgroundMasker(ImageTransformer):
     4. Bridges narrower than 6 % of the crop are cut. Of the connected regions that are
        left, the one that covers most of the middle of the crop is the cell. Its holes
        (a pale center) belong to it; the other regions are neighbors. A neighbor that
-       touches the cell along a wide line cannot be told apart from it.
+       touches the cell along a wide line cannot be separated from it.
 
     No cell is found if that region covers less than 5 % of the crop, or its density is
     less than 0.1 above that of the rest. Use the transformer before images are smoothed
@@ -83,10 +83,10 @@ class BackgroundMasker(ImageTransformer):
     array([0, 0, 0], dtype=uint8)
     """
 
-    _parameter_rules: ClassVar[Rules] = {"no_cell": (OneOf("raise", "keep"),)}
+    _parameter_rules: ClassVar[Rules] = {"on_error": (OneOf("raise", "keep"),)}
 
-    def __init__(self, *, no_cell: str = "raise") -> None:
-        self.no_cell = no_cell
+    def __init__(self, *, on_error: str = "raise") -> None:
+        self.on_error = on_error
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Set the background of every image to 0.
@@ -104,13 +104,13 @@ class BackgroundMasker(ImageTransformer):
         Raises
         ------
         ValueError
-            If no cell is found in an image and ``no_cell="raise"``; if `X` is not an
+            If no cell is found in an image and ``on_error="raise"``; if `X` is not an
             array of RGB images of the shape seen in `fit`.
         TypeError
             If the dtype of `X` is neither uint8 nor floating.
         """
         images = self._check(X)
-        masked = np.array(images)
+        masked = np.array(images, order="C")
         without_cell = []
         for i, image in enumerate(images):
             image = image if image.dtype == np.uint8 else _to_bytes(image)
@@ -122,13 +122,13 @@ class BackgroundMasker(ImageTransformer):
                 without_cell.append(i)
             else:
                 masked[i][inner][~cell] = 0
-        if without_cell and self.no_cell == "raise":
+        if without_cell and self.on_error == "raise":
             shown = ", ".join(map(str, without_cell[:10]))
             more = ", ..." if len(without_cell) > 10 else ""
             raise ValueError(
                 f"No cell found in {len(without_cell)} of {len(images)} image(s), at "
                 f"index {shown}{more}. Look at them and leave them out, or pass "
-                "no_cell='keep' to leave them as they are."
+                "on_error='keep' to leave them as they are."
             )
         return masked
 

@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._cell import Cell, find_cell
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
 # Of 255. Stained cells absorb green most, so none is of this color.
 _TEAL = (0, 128, 128)
 
 
-class ConcavityMarker(ImageTransformer):
+class ConcavityMarker(GivesImages, ImageTransformer):
     """Paint teal what a cell on black lacks of its convex hull.
 
     Most cells are convex or nearly so. Where a segmentation cut a parasite at the rim
-    away with the background, as in some of the NIH crops, a bite is left: black beside
-    black, of which a network makes little. Painted, it is a shape like any other. What
-    that gains is told in :ref:`results`.
+    away with the background, as in some of the NIH crops, a bite is left: black next to
+    black, of which a network makes little. Painted, it is a shape like any other.
+    :ref:`results` has the gain.
 
     Attributes
     ----------
@@ -34,8 +34,8 @@ class ConcavityMarker(ImageTransformer):
 
     Notes
     -----
-    What lies in the convex hull of a shape and not in the shape is its convex
-    deficiency [1]_. The cell is the largest region brighter than 10 of 255, its holes
+    The convex deficiency of a shape is the part of its convex hull that does not
+    belong to it [1]_. The cell is the largest region brighter than 10 of 255, its holes
     filled. Black pixels of its convex deficiency get the color (0, 128, 128) of 255,
     in which no stained cell is: chromatin and hemoglobin absorb green more than red.
     Nothing else changes, so debris in the bite stays as it is. An image whose largest
@@ -81,7 +81,7 @@ class ConcavityMarker(ImageTransformer):
         ValueError, TypeError
             If `X` is not an array of RGB images of the shape seen in `fit`.
         """
-        marked = np.array(self._check(X))
+        marked = np.array(self._check(X), order="C")
         scale = 1 if marked.dtype == np.uint8 else 255
         teal = np.divide(_TEAL, scale).astype(marked.dtype)
         for image in marked:

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags, gen_batches
 
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
 _BATCH_BYTES = 2**20  # keeps the second pass over the hue inside the processor's cache
 
 
-class HSVConverter(ImageTransformer):
+class HSVConverter(GivesImages, ImageTransformer):
     """Convert RGB images to hue, saturation and value (HSV), with OpenCV.
 
     Hue tells the stain (salmon cytoplasm, purple chromatin), saturation how much of it

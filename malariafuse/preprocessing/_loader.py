@@ -4,8 +4,10 @@ import os
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn import get_config
+from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from malariafuse._files._read import ImageReadError, read_file, read_images
@@ -17,9 +19,11 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._shown import short_repr
+from malariafuse._transformer import GivesImages
 
 
-class ImageLoader(TransformerMixin, BaseEstimator):
+class ImageLoader(GivesImages, BaseEstimator):
     """Read and resize image files.
 
     The first step of a pipeline that starts from file names, so that one file is
@@ -44,8 +48,10 @@ class ImageLoader(TransformerMixin, BaseEstimator):
     Notes
     -----
     The transformer is stateless: `fit` checks parameters and the kind of `X`, and
-    `transform` works without it. Which files are read, converted or refused is told in
-    the notes of :func:`malariafuse.datasets.load_cell_images`.
+    `transform` works without it. The notes of
+    :func:`malariafuse.datasets.load_cell_images` list the files that are read,
+    converted and refused. They also say which damage cannot be known: JPEG, BMP and
+    most TIFF files hold no checksum of their pixels.
 
     Examples
     --------
@@ -121,11 +127,13 @@ class ImageLoader(TransformerMixin, BaseEstimator):
         ImageReadError
             If files are missing or cannot be read; it counts and names all of them.
         ValueError, TypeError
-            As in `fit`.
+            As in `fit`, or if the output of the pipeline is set to pandas and `X` has
+            row labels other than 0, 1, ..., which images would lose.
         """
         check_parameters(self)
         size = check_image_size(self.image_size)
         paths = _check_paths(X)
+        self._check_row_labels(X)
         images = np.empty((len(paths), *size, 3), dtype=np.uint8)
         refused: dict[str, str] = {}
         filled = 0
@@ -143,6 +151,23 @@ class ImageLoader(TransformerMixin, BaseEstimator):
             raise ImageReadError(refused)
         return images
 
+    def _check_row_labels(self, X: Any) -> None:
+        """Raise if a table made from the images would have other row labels than X.
+
+        pandas aligns tables by their row labels: put side by side, the rows of another
+        one would be those of other cells.
+        """
+        configured = getattr(self, "_sklearn_output_config", {})
+        container = configured.get("transform", get_config()["transform_output"])
+        if container != "pandas" or not isinstance(X, pd.Series | pd.DataFrame):
+            return
+        if not X.index.equals(pd.RangeIndex(len(X))):
+            raise ValueError(
+                "X has row labels other than 0, 1, ..., which images lose, so the rows "
+                "of a pandas output would be those of other cells. Pass "
+                "X.reset_index(drop=True), or leave the output at 'default'."
+            )
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
@@ -153,9 +178,18 @@ class ImageLoader(TransformerMixin, BaseEstimator):
 
 
 def _check_paths(X: Any) -> list[str]:
-    if isinstance(X, str | bytes | os.PathLike):
-        raise TypeError(f"X is one path, {X!r}; expected a list of paths. Pass [X].")
-    paths = np.asarray(X, dtype=object)
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(
+            f"X is one path, {short_repr(X)}; expected a list of paths. Pass [X]."
+        )
+    if isinstance(X, bytes | bytearray | memoryview):
+        raise TypeError(f"X is {short_repr(X)}; expected a list of paths.")
+    try:
+        paths = np.asarray(X, dtype=object)
+    except ValueError as error:
+        raise ValueError(
+            f"X holds arrays of several shapes; expected a list of paths: {error}"
+        ) from error
     if paths.ndim == 2 and paths.shape[1] == 1:
         paths = paths[:, 0]
     if paths.ndim != 1:
@@ -170,7 +204,7 @@ def _check_paths(X: Any) -> list[str]:
     for position, path in enumerate(paths):
         if not isinstance(path, str | os.PathLike):
             raise TypeError(
-                f"X[{position}] is {path!r}, of type {type(path).__name__}; expected "
-                "the path of an image file."
+                f"X[{position}] is {short_repr(path)}, of type {type(path).__name__}; "
+                "expected the path of an image file."
             )
-    return [os.fspath(path) for path in paths]
+    return [os.fsdecode(path) for path in paths]

@@ -9,23 +9,29 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import gen_batches
 
 from malariafuse._parameters import Integers, Nothing, Reals, Rules
-from malariafuse._transformer import ImageTransformer
+from malariafuse._transformer import GivesImages, ImageTransformer
 
+# Far above what any cell needs; the work grows with the size, and at a million it does
+# not end.
+_LARGEST_KERNEL = 999
 # For fewer a thread is not worth its start.
 _IMAGES_OF_THREAD = 512
 
 
 class _OddIntegers:
-    """Odd positive integers: a kernel of such a size has a center."""
+    """Odd integers: a kernel of such a size has a center."""
 
     def allows(self, value: Any) -> bool:
-        return Integers(1).allows(value) and bool(value % 2)
+        return Integers(1, _LARGEST_KERNEL).allows(value) and bool(value % 2)
 
     def __str__(self) -> str:
-        return "an odd positive integer, so that the kernel has a center"
+        return (
+            f"an odd integer from 1 to {_LARGEST_KERNEL}, so that the kernel has a "
+            "center"
+        )
 
 
-class GaussianSmoother(ImageTransformer):
+class GaussianSmoother(GivesImages, ImageTransformer):
     """Smooth images with a Gaussian kernel, with OpenCV.
 
     Takes off the noise of the camera and of compression. A chromatin dot of a small
@@ -34,7 +40,8 @@ class GaussianSmoother(ImageTransformer):
     Parameters
     ----------
     kernel_size : int, default=5
-        Height and width of the kernel in pixels, odd and positive. 1 changes nothing.
+        Height and width of the kernel in pixels, odd and from 1 to 999. 1 changes
+        nothing.
     sigma : float, default=None
         Standard deviation of the Gaussian in pixels. None derives it from
         `kernel_size`, see the notes.

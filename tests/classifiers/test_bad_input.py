@@ -28,6 +28,10 @@ def fitted():
         (X.astype(float), ValueError, r"\[\d+\.0, 255\.0\].*pass X.astype\('uint8'\)"),
         (X.astype(int), TypeError, "dtype int64: expected uint8"),
         (X / -255.0, ValueError, r"expected 0..1"),
+        (X / 255 / 255, ValueError, "all but black"),
+        ((X / 255).astype(np.uint8), ValueError, "all but black"),
+        (X.transpose(0, 3, 1, 2), ValueError, r"np.moveaxis\(X, 1, -1\)"),
+        (np.ma.masked_less(X, 100), ValueError, r"masked value\(s\)"),
         ([*X[:2], X[0, :5]], ValueError, "images of different sizes"),
     ],
 )
@@ -58,6 +62,16 @@ def test_prediction_before_fit():
         ({"y": np.linspace(0, 1, len(X))}, "Unknown label type"),
         ({"y": Y, "groups": PATIENTS[:-1]}, "inconsistent numbers of samples"),
         ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight.shape"),
+        ({"y": np.ma.masked_equal(Y, 1)}, r"y has 24 masked value\(s\)"),
+        (
+            {"y": Y, "sample_weight": np.ma.masked_equal(np.ones(len(X)), 1)},
+            r"sample_weight has 48 masked",
+        ),
+        (
+            {"y": Y, "groups": np.ma.masked_equal(PATIENTS, 0)},
+            r"groups has 8 masked",
+        ),
+        ({"y": Y, "sample_weight": np.ones(len(X)) * 1j}, "Complex data"),
         ({"y": Y, "sample_weight": -np.ones(len(Y))}, "below 0"),
         ({"y": Y, "sample_weight": np.zeros(len(Y))}, "none but zeros"),
     ],

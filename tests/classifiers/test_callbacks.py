@@ -169,7 +169,7 @@ def test_what_is_no_callback(callbacks, message):
         classifier(callbacks=callbacks).fit(X, Y)
 
 
-def trunk(input_shape, filters):
+def backbone(input_shape, filters):
     layers = normalized_network(input_shape, filters).layers[:-1]
     return keras.Sequential([keras.Input(input_shape), *layers])
 
@@ -178,7 +178,7 @@ def trunk(input_shape, filters):
     "made",
     [
         KerasImageClassifier(normalized_network),
-        FeatureFusionClassifier(trunk=trunk, filters=2, embedding_size=4),
+        FeatureFusionClassifier(backbone=backbone, filters=2, embedding_size=4),
     ],
     ids=lambda made: type(made).__name__,
 )

@@ -276,7 +276,7 @@ class Killer(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def trunk(input_shape, filters):
+def backbone(input_shape, filters):
     network = keras.Sequential(
         [
             keras.Input(input_shape),
@@ -292,7 +292,7 @@ def trunk(input_shape, filters):
 X, Y, patients = dark_spots()
 classifier = FeatureFusionClassifier(
     [("hsv", HSVConverter()), ("spots", SpotFeatureExtractor())],
-    trunk=trunk,
+    backbone=backbone,
     filters=2,
     embedding_size=4,
     training_views=2,

@@ -6,7 +6,6 @@ import importlib.util
 import pickle
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -201,15 +200,6 @@ def test_a_network_that_is_loaded_again_is_compiled_once(monkeypatch):
     assert len(compiled) == 2
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-
-
-@needs_openvino
-def test_threads_may_predict_at_once():
-    classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
-    expected = classifier.predict_proba(X)
-    with ThreadPoolExecutor(4) as threads:
-        for given in threads.map(classifier.predict_proba, [X] * 20):
-            np.testing.assert_array_equal(given, expected)
 
 
 @needs_openvino

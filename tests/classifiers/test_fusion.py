@@ -1,3 +1,5 @@
+import re
+
 import joblib
 import keras
 import numpy as np
@@ -28,7 +30,7 @@ from malariafuse.networks import RandomStainJitter, build_fusion
 X, Y, PATIENTS = dark_spots()
 
 
-def tiny_trunk(input_shape, filters):
+def tiny_backbone(input_shape, filters):
     inputs = keras.Input(input_shape)
     x = keras.layers.Conv2D(filters, 3, activation="relu")(inputs)
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
@@ -53,7 +55,7 @@ class MeanColor(TransformerMixin, BaseEstimator):
 
 
 def fusion(branches=None, **parameters):
-    settings = {"trunk": tiny_trunk, "filters": 2, "embedding_size": 8}
+    settings = {"backbone": tiny_backbone, "filters": 2, "embedding_size": 8}
     return FeatureFusionClassifier(branches, **settings, **fast(**parameters))
 
 
@@ -100,7 +102,9 @@ def test_each_branch_learns_to_decide_by_itself(n_classes):
 
 def test_weights_of_dropped_branches_do_not_matter():
     branches = [("rgb", "passthrough"), ("color", "drop")]
-    classifier = fusion(branches, epochs=1).set_params(weights={"rgb": 0, "color": 1})
+    classifier = fusion(branches, epochs=1).set_params(
+        branch_weights={"rgb": 0, "color": 1}
+    )
     assert classifier.fit(X, Y).predict_proba(X).shape == (len(X), 2)
 
 
@@ -139,8 +143,8 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
 def test_the_weights_of_branches_are_told():
     classifier = fusion([("rgb", "passthrough"), ("color", MeanColor())], epochs=2)
     with pytest.raises(ValueError, match="needs a fit with fusion='gated'"):
-        clone(classifier).fit(X, Y).branch_weights(X)
-    weights = classifier.set_params(fusion="gated").fit(X, Y).branch_weights(X)
+        clone(classifier).fit(X, Y).gate_weights(X)
+    weights = classifier.set_params(fusion="gated").fit(X, Y).gate_weights(X)
     assert weights.shape == (len(X), 2)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-3)
 
@@ -297,6 +301,41 @@ def test_the_default_branches_and_those_of_a_tuple_are_set_by_name():
     assert dict(given.set_params(rgb="drop").branches)["rgb"] == "drop"
 
 
+def test_the_default_branches_are_among_the_parameters():
+    classifier = FeatureFusionClassifier()
+    params = classifier.get_params()
+    assert params["branches"] is None
+    assert params["rgb"] == "passthrough"
+    assert isinstance(params["spots"], SpotFeatureExtractor)
+    assert params["spots__n_jobs"] == -1
+    assert "spots" not in classifier.get_params(deep=False)
+    assert clone(classifier).branches is None
+    again = FeatureFusionClassifier().set_params(**params | {"spots__n_jobs": 2})
+    assert [name for name, _ in again.branches] == ["rgb", "spots"]
+    assert again.get_params()["spots__n_jobs"] == 2
+    assert not hasattr(again, "rgb")
+
+
+def branches_in(diagram):
+    """Return the titles of the boxes in a diagram."""
+    return re.findall(r"<label>([^<]*)</label>", diagram)
+
+
+def test_the_diagram_shows_the_branches():
+    assert branches_in(FeatureFusionClassifier()._repr_html_()) == ["rgb", "spots"]
+    pipeline = make_pipeline(GaussianSmoother(), HSVConverter())
+    classifier = fusion(
+        [("color", MeanColor()), ("smooth", pipeline), ("left_out", "drop")], epochs=1
+    )
+    diagram = classifier._repr_html_()
+    assert branches_in(diagram) == ["color", "smooth", "left_out"]
+    assert "MeanColor" in diagram
+    assert "HSVConverter" in diagram
+    fitted = classifier.fit(X, Y)._repr_html_()
+    assert branches_in(fitted) == ["color", "smooth"]
+    assert "Not fitted" not in fitted
+
+
 def test_settings_of_a_dropped_branch_are_left_out():
     classifier = fusion([("rgb", "passthrough"), ("hsv", "drop")], epochs=1)
     classifier.set_params(filters={"rgb": 2, "hsv": 3}).fit(X, Y)
@@ -324,11 +363,11 @@ def test_augmented_images_stay_within_their_range():
     fusion([("dark", Dark())], epochs=1, augmentation=(noise,)).fit(X // 100, Y)
 
 
-def test_a_trunk_that_is_used_elsewhere_is_left_as_it_is():
-    shared = tiny_trunk((16, 16, 3), 2)
+def test_a_backbone_that_is_used_elsewhere_is_left_as_it_is():
+    shared = tiny_backbone((16, 16, 3), 2)
     before = shared.get_weights()
     classifier = fusion([("rgb", "passthrough")], epochs=2)
-    classifier.set_params(trunk=lambda input_shape, filters: shared).fit(X, Y)
+    classifier.set_params(backbone=lambda input_shape, filters: shared).fit(X, Y)
     for was, now in zip(before, shared.get_weights(), strict=True):
         np.testing.assert_array_equal(was, now)
 
@@ -456,7 +495,11 @@ def sparse(values):
         ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
         ([("a", MeanColor()), ("a", MeanColor())], ValueError, "not unique"),
         ([("a__b", MeanColor())], ValueError, "must not contain __"),
-        ([("trunk", MeanColor())], ValueError, "conflict with constructor arguments"),
+        (
+            [("backbone", MeanColor())],
+            ValueError,
+            "conflict with constructor arguments",
+        ),
         ([("a/b", MeanColor())], ValueError, "expected a letter or digit of ASCII"),
         ([("a", "pass")], TypeError, "expected a transformer with fit and transform"),
         ([("a", MeanColor)], TypeError, "expected a transformer with fit and transf"),

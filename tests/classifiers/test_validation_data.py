@@ -139,7 +139,7 @@ def test_each_branch_is_trained_on_the_loss_that_was_chosen():
         fitted = FeatureFusionClassifier(
             [("a", "passthrough"), ("b", "passthrough")],
             loss=loss,
-            trunk="convnet",
+            backbone="convnet",
             filters=1,
             embedding_size=4,
             dropout=0.0,

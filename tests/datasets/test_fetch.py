@@ -2,13 +2,20 @@
 
 import hashlib
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pooch
 import pytest
 
-from malariafuse.datasets import _fetch, fetch_malaria_cells, load_cell_images
+from malariafuse.datasets import (
+    _download,
+    _fetch,
+    fetch_malaria_cells,
+    load_cell_images,
+)
 
 SIZE = (16, 12)
 
@@ -21,6 +28,7 @@ class Server(ThreadingHTTPServer):
         self.archive = archive
         self.behaviors = []
         self.requests = 0
+        self.ended = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}/cell_images.zip"
 
 
@@ -32,6 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         if behavior == "missing":
             self.send_error(404)
             return
+        if behavior == "drip headers":
+            self.drip(b"HTTP/1.1 200 OK\r\nX-Filler: " + bytes(1000))
+            return
         if behavior == "truncate":
             data = data[: len(data) // 2]
         if behavior == "corrupt":
@@ -39,7 +50,24 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
+        if behavior == "drip":
+            self.drip(data)
+            return
+        if behavior == "slow":
+            for start in range(0, len(data), 1000):
+                self.wfile.write(data[start : start + 1000])
+                self.server.ended.wait(0.05)
+            return
         self.wfile.write(data[: len(data) // 2] if behavior == "break" else data)
+
+    def drip(self, data):
+        """Send a byte at a time, until nobody listens or the test ends."""
+        with suppress(OSError):
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                if self.server.ended.wait(0.05):
+                    return
 
     def log_message(self, *args):
         pass
@@ -59,6 +87,7 @@ def server(cell_folder, zip_folder, monkeypatch):
         )
         thread.start()
         yield server
+        server.ended.set()
         server.shutdown()
         thread.join()
 
@@ -102,6 +131,91 @@ def test_a_download_that_keeps_failing_leaves_nothing(server, tmp_path, trouble)
 
     assert server.requests == 4
     assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("trouble", ["drip", "drip headers"])
+def test_a_download_that_drips_fails_in_a_bounded_time(
+    server, tmp_path, monkeypatch, trouble
+):
+    monkeypatch.setattr(_download, "_WINDOW", 0.3)
+    server.behaviors = [trouble] * 4
+    start = time.monotonic()
+
+    # On a busy machine a single byte may come too late as well.
+    too_slow = r"after 4 attempts: (only 0 bytes came in 0\.3 seconds|.*timed out)"
+    with pytest.raises(OSError, match=too_slow):
+        fetch(server, tmp_path / "home")
+
+    assert 4 * 0.3 <= time.monotonic() - start < 30
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_download_that_drips_is_tried_again(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(_download, "_WINDOW", 0.3)
+    server.behaviors = ["drip", "good", "good", "good"]
+
+    assert len(fetch(server, tmp_path).images) == 5
+
+
+def test_a_download_that_is_slow_but_steady_succeeds(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(_download, "_WINDOW", 0.5)
+    monkeypatch.setattr(_download, "_LEAST_RATE", 2_000)
+    monkeypatch.setattr(_download, "_CHUNK", 500)
+    server.archive += bytes(20_000)  # 20,000 bytes a second last longer than a window
+    monkeypatch.setattr(_fetch, "_SIZE", len(server.archive))
+    sha256 = hashlib.sha256(server.archive).hexdigest()
+    monkeypatch.setattr(_fetch, "_SHA256", sha256)
+    server.behaviors = ["slow"]
+    start = time.monotonic()
+
+    _fetch._download(server.url, tmp_path / "cell_images.zip", verbose=False)
+
+    assert time.monotonic() - start > 2 * 0.5
+    assert (tmp_path / "cell_images.zip").read_bytes() == server.archive
+
+
+def test_the_slowest_download_takes_less_than_a_day():
+    assert _fetch._SIZE / _download._LEAST_RATE < 24 * 3600
+
+
+def test_a_full_disk_is_not_blamed_on_the_server(server, tmp_path):
+    resource = pytest.importorskip("resource")
+    server.behaviors = ["good"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(
+            OSError, match=r"Cannot write to the folder '.*/home'.*with `data_home` or"
+        ):
+            fetch(server, tmp_path / "home")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_read_is_named(server, tmp_path, monkeypatch):
+    (tmp_path / "cell_images.zip").write_bytes(server.archive)
+
+    def forbid(file, algorithm):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_fetch, "file_digest", forbid)
+
+    with pytest.raises(OSError, match=r"Cannot read the folder.*with `data_home` or"):
+        fetch(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("home", "error", "message"),
+    [
+        ("", ValueError, "data_home='' names no folder"),
+        (3, TypeError, "data_home=3: expected the path of a folder"),
+        ("a\0b", ValueError, "data_home='a.*b' is no path of a folder"),
+    ],
+)
+def test_what_is_no_folder_is_named(server, home, error, message):
+    with pytest.raises(error, match=message):
+        fetch(server, home)
 
 
 def test_a_server_that_is_not_there_is_an_error(server, tmp_path):

@@ -1,8 +1,6 @@
 import errno
-import json
 import pickle
 import shutil
-import time
 import zipfile
 from pathlib import Path
 
@@ -136,13 +134,6 @@ def test_a_nested_folder_with_other_cells_is_an_error(cell_folder):
         load(cell_folder)
 
 
-def test_folders_inside_class_folders_are_an_error(cell_folder):
-    save_cell(cell_folder / "cell_images/Parasitized/slide_1/C9.png", 0)
-
-    with pytest.raises(ValueError, match="folder inside a class folder"):
-        load(cell_folder)
-
-
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="found no image"):
         load(tmp_path)
@@ -170,9 +161,10 @@ def test_a_single_file_is_an_error_that_names_the_loader(cell_folder):
         load(cell_folder / "cell_images" / CELLS[0])
 
 
-def test_a_list_of_paths_is_an_error(cell_folder):
-    with pytest.raises(TypeError, match="type list; expected"):
-        load([cell_folder])
+@pytest.mark.parametrize("path", [3, None, b"cells", {"cells"}])
+def test_a_path_of_another_type_is_an_error(path):
+    with pytest.raises(TypeError, match=f"path is of type {type(path).__name__}; exp"):
+        load(path)
 
 
 # --- zip files ---------------------------------------------------------------------
@@ -194,15 +186,6 @@ def test_a_zip_that_points_out_of_itself_is_refused(cell_folder, zip_folder, nam
         archive.writestr(name, b"")
 
     with pytest.raises(ValueError, match="points out of the archive"):
-        load(packed, on_error="skip")
-
-
-def test_a_zip_bomb_is_refused(cell_folder, zip_folder):
-    packed = zip_folder(cell_folder)
-    with zipfile.ZipFile(packed, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("Parasitized/C9.png", bytes(2**26 + 1))
-
-    with pytest.raises(ValueError, match=r"C9.png' unpacks to 67,108,865 bytes"):
         load(packed, on_error="skip")
 
 
@@ -244,11 +227,11 @@ def test_a_damaged_member_is_refused_however_it_is_packed(
 def test_an_archive_that_cannot_be_read_blames_no_image(
     cell_folder, zip_folder, monkeypatch
 ):
-    def fail(archive, name):
+    def fail(archive, member):
         raise OSError(errno.EIO, "Input/output error")
 
     packed = zip_folder(cell_folder)
-    monkeypatch.setattr(zipfile.ZipFile, "read", fail)
+    monkeypatch.setattr(zipfile.ZipFile, "open", fail)
 
     with pytest.raises(OSError, match="Input/output error"):
         load(packed, on_error="skip")
@@ -288,7 +271,7 @@ def test_labels_of_a_table_may_be_numbers(cell_folder, labels):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"file": ["a"]}, r"lacks the column\(s\) \['label', 'path'\]"),
+        ({"scan": ["a"]}, r"lacks the column\(s\) \['label', 'path'\]"),
         ({"path": [], "label": []}, "is empty"),
         ({"path": ["a", "b"], "label": ["sick", 0]}, r"'label' holds \['sick'\]"),
         ({"path": ["a", "b"], "label": [1, None]}, "'label' holds"),
@@ -320,24 +303,27 @@ def nameless_folder(tmp_path):
 
 
 def test_names_without_patients_are_an_error_that_says_what_to_do(nameless_folder):
-    with pytest.raises(ValueError, match=r"2 of 2 file names.*groups=None"):
+    with pytest.raises(ValueError, match=r"2 of 2 file names.*patient_of=None"):
         load(nameless_folder)
 
 
 def test_patients_may_be_declared_unknown(nameless_folder):
-    assert load(nameless_folder, groups=None).groups is None
+    assert load(nameless_folder, patient_of=None).groups is None
 
 
 def test_patients_may_be_found_by_a_function(nameless_folder):
     def first_name(filenames):
         return [Path(name).name.split("-")[0] for name in filenames]
 
-    assert load(nameless_folder, groups=first_name).groups.tolist() == ["anna", "bela"]
+    assert load(nameless_folder, patient_of=first_name).groups.tolist() == [
+        "anna",
+        "bela",
+    ]
 
 
 def test_a_function_that_forgets_patients_is_an_error(nameless_folder):
     with pytest.raises(ValueError, match=r"shape \(1,\) for 2 file names"):
-        load(nameless_folder, groups=lambda filenames: [1])
+        load(nameless_folder, patient_of=lambda filenames: [1])
 
 
 # --- files that cannot be read -----------------------------------------------------
@@ -398,7 +384,7 @@ def test_a_broken_link_is_refused_by_name(cell_folder):
 
 
 def test_patients_of_a_table_lose_the_skipped_rows(damaged_folder):
-    names = [CELLS[0], "Parasitized/C8_truncated.png", CELLS[2], "missing.png"]
+    names = [CELLS[0], "Parasitized/C8_truncated.png", CELLS[3], "missing.png"]
     table = pd.DataFrame(
         {
             "path": [damaged_folder / "cell_images" / name for name in names],
@@ -440,190 +426,6 @@ def test_wrong_parameters_are_named(cell_folder, option, value):
         load(cell_folder, **{option: value})
 
 
-# --- the cache ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def cached(tmp_path):
-    """Load through a cache; the entries of the cache."""
-    cache = tmp_path / "cache"
-
-    def load_cached(path, **options):
-        return load(path, cache=cache, **options)
-
-    def entries():
-        return sorted(cache.iterdir())
-
-    return load_cached, entries
-
-
-@pytest.mark.parametrize("kind", ["folder", "zip", "table"])
-def test_the_second_call_maps_the_images_without_reading_files(
-    cell_folder, zip_folder, cached, monkeypatch, kind
-):
-    load_cached, _ = cached
-    plain = load(cell_folder)
-    source = {
-        "folder": cell_folder,
-        "zip": zip_folder(cell_folder),
-        "table": pd.DataFrame({"path": plain.filenames, "label": plain.target}),
-    }[kind]
-    first = load_cached(source)
-    monkeypatch.setattr("malariafuse._files._read.decode_image", None)
-
-    second = load_cached(source)
-
-    for cells in (first, second):
-        assert isinstance(cells.images, np.memmap)
-        assert not cells.images.flags.writeable
-        np.testing.assert_array_equal(cells.images, plain.images)
-    assert first.keys() == second.keys()
-    np.testing.assert_array_equal(first.filenames, second.filenames)
-    np.testing.assert_array_equal(first.groups, second.groups)
-
-
-def test_other_parameters_are_other_entries(cell_folder, cached):
-    load_cached, entries = cached
-    for options in ({}, {"keep_aspect": True}, {"image_size": (12, 16)}):
-        load_cached(cell_folder, **options)
-
-    assert len(entries()) == 3
-
-
-def test_a_changed_file_is_read_again(cell_folder, cached):
-    load_cached, _ = cached
-    before = load_cached(cell_folder).images.copy()
-    save_cell(cell_folder / "cell_images" / CELLS[0], seed=99)
-
-    after = load_cached(cell_folder).images
-
-    assert (before[0] != after[0]).any()
-    np.testing.assert_array_equal(before[1:], after[1:])
-
-
-def test_a_new_file_is_read(cell_folder, cached):
-    load_cached, _ = cached
-    load_cached(cell_folder)
-    save_cell(cell_folder / "cell_images" / "Parasitized" / "C3_new.png", seed=9)
-
-    assert load_cached(cell_folder).groups.tolist() == [1, 2, 3, 1, 30, 30]
-
-
-def cut(entry):
-    with open(entry / "images.npy", "r+b") as file:
-        file.truncate(1000)
-
-
-def overwrite(entry):
-    time.sleep(0.02)  # the clock of a file system ticks coarsely
-    with open(entry / "images.npy", "r+b") as file:
-        file.seek(500)
-        file.write(b"garbage")
-
-
-def remove_images(entry):
-    (entry / "images.npy").unlink()
-
-
-def remove_index(entry):
-    (entry / "index.json").unlink()
-
-
-def garble_index(entry):
-    (entry / "index.json").write_bytes(b"\xff{")
-
-
-def shorten_index(entry):
-    index = json.loads((entry / "index.json").read_text())
-    index["target"].pop()
-    (entry / "index.json").write_text(json.dumps(index))
-
-
-def replace_index(entry):
-    (entry / "index.json").write_text("[]")
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        cut,
-        overwrite,
-        remove_images,
-        remove_index,
-        garble_index,
-        shorten_index,
-        replace_index,
-    ],
-)
-def test_a_damaged_entry_is_rebuilt_with_a_warning(cell_folder, cached, damage):
-    load_cached, entries = cached
-    expected = load_cached(cell_folder).images.copy()
-    damage(entries()[0])
-
-    with pytest.warns(UserWarning, match="are damaged and are read again") as seen:
-        cells = load_cached(cell_folder)
-
-    assert seen[0].filename == __file__
-    np.testing.assert_array_equal(cells.images, expected)
-    np.testing.assert_array_equal(load_cached(cell_folder).images, expected)
-
-
-def test_a_failed_call_leaves_nothing_in_the_cache(damaged_folder, cached):
-    load_cached, entries = cached
-    with pytest.raises(ImageReadError):
-        load_cached(damaged_folder)
-
-    assert entries() == []
-
-
-def test_an_entry_that_another_process_wrote_meanwhile_is_used(
-    cell_folder, cached, monkeypatch
-):
-    load_cached, entries = cached
-    rename = Path.rename
-
-    def lose_the_race(new, entry):
-        shutil.copytree(new, entry)
-        return rename(new, entry)
-
-    monkeypatch.setattr(Path, "rename", lose_the_race)
-
-    cells = load_cached(cell_folder)
-
-    np.testing.assert_array_equal(cells.images, load(cell_folder).images)
-    assert len(entries()) == 1
-
-
-def test_the_default_cache_is_named_by_the_environment(
-    cell_folder, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("MALARIAFUSE_DATA", str(tmp_path / "data"))
-
-    load(cell_folder, cache=True)
-
-    assert len(list((tmp_path / "data").glob("cells-*"))) == 1
-
-
-def test_the_default_cache_is_that_of_the_user(cell_folder, tmp_path, monkeypatch):
-    monkeypatch.delenv("MALARIAFUSE_DATA", raising=False)
-    monkeypatch.setattr(
-        "malariafuse.datasets._home.user_cache_path", lambda name: tmp_path / name
-    )
-
-    load(cell_folder, cache=True)
-
-    assert len(list((tmp_path / "malariafuse").glob("cells-*"))) == 1
-
-
-def test_a_cache_that_cannot_be_written_is_an_error_that_says_what_to_do(
-    cell_folder, tmp_path
-):
-    (tmp_path / "file").write_text("not a folder")
-
-    with pytest.raises(OSError, match=r"Cannot write to the cache folder.*cache=False"):
-        load(cell_folder, cache=tmp_path / "file" / "cache")
-
-
 # --- real cells --------------------------------------------------------------------
 
 
@@ -639,7 +441,7 @@ def test_real_cells_load_once_and_then_come_from_the_cache(real_cells_zip, tmp_p
     assert cells.images[:, 16, 16].mean() > 100
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("malariafuse.datasets._load.read_images", None)
+        patch.setattr("malariafuse.datasets._reading.read_images", None)
         again = load_cell_images(real_cells_zip, image_size=(32, 32), cache=tmp_path)
     assert isinstance(again.images, np.memmap)
     np.testing.assert_array_equal(again.images, cells.images)

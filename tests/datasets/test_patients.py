@@ -50,6 +50,30 @@ def test_long_lists_of_wrong_names_are_cut():
         patient_ids(["x.png"] * 9)
 
 
+@pytest.mark.parametrize(
+    ("filenames", "message"),
+    [
+        (3, "filenames is of type int: expected a list of names"),
+        (None, "filenames is of type NoneType"),
+        (np.array("C1.png"), "filenames is of type ndarray"),
+        (["C1.png", 3], r"filenames\[1\] is of type int"),
+        ([b"C1.png"], r"filenames\[0\] is of type bytes"),
+        ([["C1.png"]], r"filenames\[0\] is of type list"),
+        (np.array([["C1.png"]]), r"filenames\[0\] is of type ndarray"),
+        ([None], r"filenames\[0\] is of type NoneType"),
+    ],
+)
+def test_what_is_no_list_of_names_is_an_error(filenames, message):
+    with pytest.raises(TypeError, match=message):
+        patient_ids(filenames)
+
+
+def test_numbers_beyond_int64_are_no_patients():
+    assert patient_ids([f"C{10**18 - 1}.png"]).tolist() == [10**18 - 1]
+    with pytest.raises(ValueError, match="1 of 1 file names do not begin"):
+        patient_ids([f"C{10**18}.png"])
+
+
 def test_one_name_is_no_list_of_names():
     with pytest.raises(TypeError, match=re.escape("Pass [filenames]")):
         patient_ids("C1P1_cell_1.png")

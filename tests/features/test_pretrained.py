@@ -448,8 +448,48 @@ def test_images_of_another_shape_than_in_fit_are_refused():
         FITTED.transform(X[:, :10])
 
 
-def test_a_parameter_that_is_changed_counts_from_the_next_call():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("backbone", lambda input_shape: tiny_backbone(input_shape)),
+        ("layer", "vector"),
+        ("layer", ["first", "vector"]),
+        ("pooling", "max"),
+        ("weights", "other.weights.h5"),
+        ("image_size", (8, 8)),
+        ("precision", "bfloat16"),
+    ],
+)
+def test_a_parameter_that_is_changed_needs_another_fit(name, value):
     extractor = tiny(layer="first").fit(X)
+    expected = extractor.transform(X)
+    before = extractor.get_params()[name]
+    extractor.set_params(**{name: value})
+    with pytest.raises(
+        ValueError, match=rf"{name}=.* when this .* was fitted.* Call fit again"
+    ):
+        extractor.transform(X)
+    assert extractor.get_feature_names_out()[0] == "first_0"
+    extractor.set_params(**{name: before})
+    np.testing.assert_array_equal(extractor.transform(X), expected)
+
+
+def test_how_the_network_is_applied_may_change_after_fit():
+    extractor = tiny(layer="first").fit(X)
+    expected = extractor.transform(X)
+    extractor.set_params(batch_size=2, verbose=0, engine="keras")
+    np.testing.assert_allclose(extractor.transform(X), expected, rtol=1e-5)
+
+
+def test_another_fit_takes_the_changed_parameter():
+    extractor = tiny(layer="first").fit(X).set_params(layer="vector")
+    np.testing.assert_array_equal(extractor.fit_transform(X), tiny().fit_transform(X))
+    assert extractor.get_feature_names_out()[0] == "vector_0"
+
+
+def test_without_fit_a_changed_parameter_counts_from_the_next_call():
+    extractor = tiny(layer="first")
+    extractor.transform(X)
     extractor.set_params(layer="vector")
     np.testing.assert_array_equal(extractor.transform(X), tiny().fit_transform(X))
     assert extractor.get_feature_names_out()[0] == "vector_0"
@@ -576,7 +616,7 @@ def test_functions_that_return_no_usable_network(backbone, error, message):
         ({"layer": []}, ValueError, r"layer=\[\]: .* list of names, at least one"),
         ({"layer": ["first", "first"]}, ValueError, "none twice"),
         ({"layer": 3}, ValueError, "layer=3: expected None, the name of a layer or"),
-        ({"image_size": 32}, ValueError, "image_size=32: expected None or two posit"),
+        ({"image_size": 32}, ValueError, "image_size=32: expected None or two integ"),
         ({"precision": "float16"}, ValueError, "precision='float16'"),
         ({"weights": 1}, ValueError, "weights=1: expected 'imagenet', None or the"),
         ({"weights": "imagenet"}, ValueError, "pass weights=None to keep"),

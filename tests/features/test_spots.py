@@ -191,6 +191,19 @@ def test_parts_of_the_work_are_small_enough_to_pickle(monkeypatch, dtype, n_part
     assert measure.call_count == n_parts
 
 
+def test_processes_are_a_few_for_each_core(monkeypatch):
+    cells = make_cell_images(8, 2, image_size=(32, 32), random_state=0).images
+    monkeypatch.setattr(_spots, "_FEWEST_SHARED", 4)
+    monkeypatch.setattr(_spots, "cpu_count", lambda: 1)
+    with (
+        parallel_config("threading"),
+        mock.patch.object(_spots, "Parallel", wraps=_spots.Parallel) as parallel,
+    ):
+        shared = SpotFeatureExtractor(n_jobs=1000).transform(cells)
+    assert parallel.call_args.kwargs["n_jobs"] == 4
+    np.testing.assert_array_equal(shared, SpotFeatureExtractor().transform(cells))
+
+
 def test_processes_leave_no_folder_behind(monkeypatch):
     def folders():
         return {
@@ -227,7 +240,7 @@ def test_an_image_without_a_cell_has_no_features():
     arrays(
         np.uint8,
         st.tuples(st.just(1), st.integers(1, 24), st.integers(1, 24), st.just(3)),
-    )
+    ).filter(lambda images: images.max() > 1)
 )
 def test_any_image_has_finite_features(images):
     assert np.isfinite(SpotFeatureExtractor().transform(images)).all()

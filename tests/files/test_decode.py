@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from malariafuse._files._decode import RefusedImageError, decode_image
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._decode import decode_image
 from malariafuse._files._resize import check_image_size, resize_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(9, 7, 4), dtype=np.uint8)
@@ -193,7 +194,7 @@ def test_a_truncated_jpeg_is_refused():
         np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), "JPEG"
     )
 
-    with pytest.raises(RefusedImageError, match=r"cannot be decoded: .*truncated"):
+    with pytest.raises(RefusedImageError, match="truncated JPEG: its end is missing"):
         decode_image(data[: len(data) // 2])
 
 

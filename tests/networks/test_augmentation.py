@@ -93,9 +93,9 @@ def test_quarter_turns_need_square_images():
 
 
 @pytest.mark.parametrize("name", ["strength", "contrast"])
-@pytest.mark.parametrize("value", [-1, float("nan")])
-def test_widths_below_0_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name}={value}"):
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "1", None])
+def test_widths_that_are_no_finite_numbers_from_0_on_are_refused(name, value):
+    with pytest.raises(ValueError, match=rf"{name}={value!r}: expected a number of"):
         RandomStainJitter(**{name: value})
 
 

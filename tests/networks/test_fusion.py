@@ -28,7 +28,7 @@ def test_output_is_a_probability_per_class(fusion, n_outputs):
 
 def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
     network = build_fusion(SHAPES, fusion="gated", filters=1, embedding_size=3)
-    names = [*(f"{name}_embedding" for name in SHAPES), "branch_weights", "fused"]
+    names = [*(f"{name}_embedding" for name in SHAPES), "gate_weights", "fused"]
     outputs = [network.get_layer(name).output for name in names]
     *embeddings, weights, fused = (
         np.asarray(output) for output in keras.Model(network.inputs, outputs)(batch())
@@ -48,7 +48,7 @@ def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
 )
 def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, shares):
     network = build_fusion(
-        SHAPES, n_outputs, fusion="average", weights=weights, filters=1
+        SHAPES, n_outputs, fusion="average", branch_weights=weights, filters=1
     )
     logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
     outputs = keras.ops.convert_to_numpy(logits(batch()))
@@ -58,25 +58,25 @@ def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, s
     np.testing.assert_allclose(network(batch()), expected, rtol=1e-5)
 
 
-def test_trunk_and_width_can_be_set_for_each_branch():
+def test_backbone_and_width_can_be_set_for_each_branch():
     network = build_fusion(
-        SHAPES, trunk={"hsv": "convnet"}, filters={"rgb": 2, "hsv": 3}
+        SHAPES, backbone={"hsv": "convnet"}, filters={"rgb": 2, "hsv": 3}
     )
-    rgb, hsv = (network.get_layer(f"{name}_trunk") for name in ("rgb", "hsv"))
+    rgb, hsv = (network.get_layer(f"{name}_backbone") for name in ("rgb", "hsv"))
     alone = build_resnet18((16, 16, 3), filters=2, pool_size=None)
     output = alone.layers[-1]
     assert rgb.count_params() == alone.count_params() - output.count_params()
     assert hsv.get_layer("block1_conv1").filters == 3
 
 
-def test_a_trunk_of_ones_own():
+def test_a_backbone_of_ones_own():
     def mean_color(input_shape, filters):
         inputs = keras.Input(input_shape)
         x = keras.layers.Conv2D(filters, 1)(inputs)
         return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
 
-    network = build_fusion({"rgb": (8, 8, 3)}, trunk=mean_color, filters=7)
-    assert network.get_layer("rgb_trunk").output_shape == (None, 7)
+    network = build_fusion({"rgb": (8, 8, 3)}, backbone=mean_color, filters=7)
+    assert network.get_layer("rgb_backbone").output_shape == (None, 7)
 
 
 @pytest.mark.parametrize(
@@ -84,18 +84,40 @@ def test_a_trunk_of_ones_own():
     [
         ({"input_shapes": {}}, "expected at least one branch"),
         ({"input_shapes": {"map": (4, 4)}}, r"samples of shape \(4, 4\)"),
-        ({"fusion": "sum"}, "fusion='sum': expected one of average,"),
-        ({"trunk": "vgg"}, "trunk='vgg': expected a callable or one of"),
-        ({"trunk": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
+        ({"fusion": "sum"}, "fusion='sum': expected one of 'average',"),
+        ({"backbone": "vgg"}, "backbone='vgg': expected a callable or one of"),
+        ({"backbone": ["convnet"]}, r"backbone=\['convnet'\]: expected a callable"),
+        ({"backbone": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
         ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
-        ({"trunk": lambda shape, filters: None}, "trunk gave None for the branch"),
-        ({"weights": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
-        ({"weights": [1, 2, 2]}, r"weights=\[1, 2, 2\]: expected None or a mapping"),
-        ({"weights": {"hsv": -1}}, r"weights=\{'hsv': -1\}.*numbers of at least 0"),
-        ({"weights": {"hsv": np.nan}}, r"weights=\{'hsv': nan\}.*of at least 0"),
-        ({"weights": {"hsv": "1"}}, r"weights=\{'hsv': '1'\}.*of at least 0"),
-        ({"weights": dict.fromkeys(SHAPES, 0)}, "weights=.*expected one above 0"),
+        (
+            {"backbone": lambda shape, filters: None},
+            "backbone gave None for the branch",
+        ),
+        ({"branch_weights": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
+        (
+            {"branch_weights": [1, 2, 2]},
+            r"branch_weights=\[1, 2, 2\]: expected None or a mapping",
+        ),
+        (
+            {"branch_weights": {"hsv": -1}},
+            r"branch_weights=\{'hsv': -1\}.*numbers of at least 0",
+        ),
+        (
+            {"branch_weights": {"hsv": np.nan}},
+            r"branch_weights=\{'hsv': nan\}.*of at least 0",
+        ),
+        (
+            {"branch_weights": {"hsv": "1"}},
+            r"branch_weights=\{'hsv': '1'\}.*of at least 0",
+        ),
+        (
+            {"branch_weights": dict.fromkeys(SHAPES, 0)},
+            "branch_weights=.*expected one above 0",
+        ),
         ({"embedding_size": 0}, "embedding_size=0"),
+        ({"embedding_size": "8"}, "embedding_size='8': expected a positive integer"),
+        ({"n_outputs": 0}, "n_outputs=0: expected a positive integer"),
+        ({"fusion": ["gated"]}, r"fusion=\['gated'\]: expected one of 'average',"),
         ({"dropout": 1.0}, r"dropout=1.0"),
     ],
 )

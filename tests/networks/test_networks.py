@@ -64,6 +64,18 @@ def test_resnet18_penalizes_kernels_by_l2():
         (build_convnet, {"dense_units": (8, 0)}, "dense_units"),
         (build_resnet18, {"l2": -1}, "l2=-1"),
         (build_resnet18, {"pool_size": 0}, "pool_size=0"),
+        (build_resnet18, {"input_shape": 64}, "input_shape=64: expected three"),
+        (build_resnet18, {"l2": "0"}, "l2='0': expected a number of at least 0"),
+        (build_resnet18, {"l2": np.nan}, "l2=nan: expected a number of at least 0"),
+        (build_resnet18, {"pool_size": True}, "pool_size=True: expected None or a pos"),
+        (build_convnet, {"dropout": "0"}, r"dropout='0': expected a number in \[0, 1"),
+        (build_convnet, {"dense_units": 3}, "dense_units=3: expected a sequence"),
+        (
+            build_convnet,
+            {"dense_units": (1.5,)},
+            r"dense_units=\(1.5,\): expected a seq",
+        ),
+        (build_convnet, {"filters": True}, "filters=True: expected a positive integer"),
     ],
 )
 def test_what_does_not_fit_is_refused(build, arguments, message):

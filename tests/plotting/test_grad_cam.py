@@ -59,7 +59,7 @@ def color_network(input_shape, n_outputs):
     )
 
 
-def color_trunk(input_shape, filters):
+def color_backbone(input_shape, filters):
     network = color_network(input_shape, 1)
     return keras.Model(network.inputs[0], network.layers[-2].output)
 
@@ -228,7 +228,7 @@ class TestNetworks:
             found.sum(axis=(1, 2)), coarse.sum(axis=(1, 2)), rtol=0.05, atol=1e-4
         )
 
-    def trunk(self, name, size=SIZE):
+    def backbone(self, name, size=SIZE):
         return keras.Sequential(
             [
                 keras.Input((size, size, 3)),
@@ -239,18 +239,18 @@ class TestNetworks:
         )
 
     def several_inputs(self):
-        """Two trunks, one of them for images of half the size, and a vector."""
+        """Two backbones, one of them for images of half the size, and a vector."""
         images = [keras.Input((SIZE, SIZE, 3)), keras.Input((SIZE // 2, SIZE // 2, 3))]
         vector = keras.Input((2,))
-        trunks = [self.trunk("whole"), self.trunk("half", SIZE // 2)]
+        backbones = [self.backbone("whole"), self.backbone("half", SIZE // 2)]
         joined = layers.Concatenate()(
-            [trunk(image) for trunk, image in zip(trunks, images, strict=True)]
+            [backbone(image) for backbone, image in zip(backbones, images, strict=True)]
             + [layers.Dense(2, activation="relu", name="dense")(vector)]
         )
         output = layers.Dense(1, activation="sigmoid", name="decision")(joined)
         network = keras.Model([*images, vector], output)
-        for trunk in trunks:
-            trunk.set_weights(COLORS)
+        for backbone in backbones:
+            backbone.set_weights(COLORS)
         # Red of the whole image and green of the half one.
         network.get_layer("decision").set_weights(
             [np.array([[50.0], [0], [0], [0], [50], [0], [1], [1]]), np.zeros(1)]
@@ -285,9 +285,9 @@ class TestNetworks:
                 self.several_inputs(), inputs=self.make_inputs, layer="colors"
             )
 
-    def test_a_trunk_inside_a_trunk(self):
+    def test_a_backbone_inside_a_backbone(self):
         image = keras.Input((SIZE, SIZE, 3))
-        inner = self.trunk("inner")
+        inner = self.backbone("inner")
         outer = keras.Model(image, layers.Rescaling(1.0)(inner(image)), name="outer")
         network = keras.Sequential(
             [keras.Input((SIZE, SIZE, 3)), outer, layers.Dense(1, activation="sigmoid")]
@@ -298,14 +298,14 @@ class TestNetworks:
         np.testing.assert_allclose(found[0] / found[0].max(), mask(RED), atol=1e-5)
         np.testing.assert_array_equal(found, self.contributions(network))
 
-    def test_a_trunk_that_sees_two_images(self):
+    def test_a_backbone_that_sees_two_images(self):
         first, second = (keras.Input((SIZE, SIZE, 3)) for _ in range(2))
-        trunk = self.trunk("shared")
-        joined = layers.Concatenate()([trunk(first), trunk(second)])
+        backbone = self.backbone("shared")
+        joined = layers.Concatenate()([backbone(first), backbone(second)])
         network = keras.Model(
             [first, second], layers.Dense(1, activation="sigmoid")(joined)
         )
-        trunk.set_weights(COLORS)
+        backbone.set_weights(COLORS)
         network.layers[-1].set_weights([np.ones((6, 1)), np.zeros(1)])
 
         def turned_too(images):
@@ -382,15 +382,15 @@ def test_the_branches_of_a_fusion_are_looked_at_together_or_alone():
             ("hsv", HSVConverter()),
             ("color", FunctionTransformer(mean_color)),
         ],
-        trunk=color_trunk,
+        backbone=color_backbone,
         embedding_size=16,
         **fast(epochs=2, batch_size=4),
     )
     classifier.fit(np.tile(IMAGES, (4, 1, 1, 1)), np.tile([1, 0, 1, 0], 4))
-    branches = ["rgb_trunk/colors", "hsv_trunk/colors"]
-    for trunk in ("rgb_trunk", "hsv_trunk"):
+    branches = ["rgb_backbone/colors", "hsv_backbone/colors"]
+    for backbone in ("rgb_backbone", "hsv_backbone"):
         # Three units with random weights may see nothing in any of these images.
-        classifier.model_.get_layer(trunk).get_layer("colors").set_weights(COLORS)
+        classifier.model_.get_layer(backbone).get_layer("colors").set_weights(COLORS)
     for layer in (None, *branches):
         maps = grad_cam(classifier, IMAGES, layer=layer)
         assert maps.shape == (4, SIZE, SIZE)

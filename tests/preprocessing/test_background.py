@@ -126,13 +126,15 @@ def test_a_crop_without_a_cell_is_named_or_kept(image):
     images = np.stack([np.zeros_like(image), image])
     with pytest.raises(ValueError, match=r"in 1 of 2 image\(s\), at index 1\. Look"):
         BackgroundMasker().fit_transform(images)
-    kept = BackgroundMasker(no_cell="keep").fit_transform(images)
+    kept = BackgroundMasker(on_error="keep").fit_transform(images)
     np.testing.assert_array_equal(kept, images)
 
 
 def test_bad_input_is_refused(masked):
-    with pytest.raises(ValueError, match="no_cell='skip': expected one of 'raise', 'k"):
-        BackgroundMasker(no_cell="skip").fit(masked)
+    with pytest.raises(
+        ValueError, match="on_error='skip': expected one of 'raise', 'k"
+    ):
+        BackgroundMasker(on_error="skip").fit(masked)
     with pytest.raises(NotFittedError):
         BackgroundMasker().transform(masked)
     masker = BackgroundMasker().fit(masked)
@@ -143,9 +145,8 @@ def test_bad_input_is_refused(masked):
 
 
 def test_is_a_scikit_learn_transformer(masked):
-    masker = clone(BackgroundMasker(no_cell="keep")).fit(masked)
-    assert masker.get_params() == {"no_cell": "keep"}
-    assert not hasattr(masker, "set_output")
+    masker = clone(BackgroundMasker(on_error="keep")).fit(masked)
+    assert masker.get_params() == {"on_error": "keep"}
     assert "BackgroundMasker" in masker._repr_html_()
     again = pickle.loads(pickle.dumps(masker))
     np.testing.assert_array_equal(again.transform(masked), masked)

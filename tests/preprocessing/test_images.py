@@ -68,8 +68,78 @@ def test_values_that_rounding_left_are_clipped(value, dtype, clipped):
     assert images[0, 0, 0, 0] != clipped
 
 
-@pytest.mark.parametrize("value", [0, 0.3, 1])
+@pytest.mark.parametrize("value", [0.01, 0.3, 1])
 def test_images_in_their_range_are_not_copied(value, tmp_path):
     images = np.memmap(tmp_path / "x", np.float32, "w+", shape=(2, 4, 4, 3))
     images[:] = value
     assert np.shares_memory(check_images(images), images)
+
+
+LEVELS = np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        LEVELS / 255 / 255,
+        (LEVELS / 255 / 255).astype(np.float32),
+        (LEVELS / 255).astype(np.uint8),  # all 0
+        (LEVELS // 191).astype(np.uint8),  # 0 and 1
+        LEVELS[:1] / 255 / 255,
+    ],
+    ids=["float64", "float32", "zeros", "ones", "one image"],
+)
+def test_images_divided_by_255_too_often_are_refused(images):
+    with pytest.raises(ValueError, match=r"X is all but black.* second division"):
+        check_images(images)
+
+
+def test_a_black_image_may_be_one_of_many():
+    images = LEVELS.copy()
+    images[0] = 0
+    np.testing.assert_array_equal(check_images(images), images)
+    np.testing.assert_array_equal(check_images(images[:1]), images[:1])
+
+
+@pytest.mark.parametrize(
+    ("axes", "way_out"),
+    [
+        ((0, 3, 1, 2), "np.moveaxis(X, 1, -1)"),
+        ((1, 2, 3, 0), "np.moveaxis(X, -1, 0)"),
+    ],
+    ids=["channels first", "samples last"],
+)
+@pytest.mark.parametrize("n_channels", [1, 3, 4])
+def test_another_order_of_dimensions_is_named(axes, way_out, n_channels):
+    images = np.full((6, 8, 9, n_channels), 99, dtype=np.uint8)
+    turned = images.transpose(axes)
+    with pytest.raises(ValueError, match=r"This looks like") as error:
+        check_images(turned)
+    assert str(error.value).endswith(f"pass {way_out}.")
+    mended = eval(way_out, {"np": np, "X": turned})
+    np.testing.assert_array_equal(check_images(mended), images)
+
+
+@pytest.mark.parametrize(
+    ("shape", "way_out", "mended"),
+    [
+        ((8, 9, 3), "X[None]", (1, 8, 9, 3)),
+        ((3, 8, 9), "np.moveaxis(X, 0, -1)[None]", (1, 8, 9, 3)),
+        ((6, 8, 9), "X[..., None]", (6, 8, 9, 1)),
+    ],
+)
+def test_three_dimensions_are_told_what_lacks(shape, way_out, mended):
+    images = np.full(shape, 99, dtype=np.uint8)
+    with pytest.raises(ValueError, match="expected 4 dimensions") as error:
+        check_images(images)
+    assert way_out in str(error.value)
+    assert eval(way_out, {"np": np, "X": images}).shape == mended
+
+
+def test_masked_values_are_refused_and_an_empty_mask_is_not():
+    masked = np.ma.masked_greater(LEVELS, 250)
+    n = int((LEVELS > 250).sum())
+    with pytest.raises(ValueError, match=rf"X has {n} masked value\(s\)"):
+        check_images(masked)
+    nothing = np.ma.masked_array(LEVELS)
+    np.testing.assert_array_equal(check_images(nothing), LEVELS)

@@ -1,3 +1,4 @@
+import os
 import pickle
 import re
 import zipfile
@@ -109,7 +110,7 @@ def test_all_unreadable_files_are_named_in_one_error(paths):
 
 
 def test_a_folder_is_no_image(tmp_path):
-    with pytest.raises(ImageReadError, match="Is a directory"):
+    with pytest.raises(ImageReadError, match="is a folder; only regular files"):
         ImageLoader().transform([tmp_path])
 
 
@@ -127,11 +128,48 @@ def test_a_folder_is_no_image(tmp_path):
         (["a.png", None], TypeError, "X[1] is None"),
         (np.zeros((2, 3)), ValueError, "X has shape (2, 3)"),
         ([["a.png", "b.png"]], ValueError, "X has shape (1, 2)"),
+        ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, "X holds arrays of several"),
+        ("a" * 10_000, TypeError, "X is one path, 'aaaa"),
     ],
 )
 def test_what_is_no_list_of_paths_is_refused(method, X, error, message):
     with pytest.raises(error, match=re.escape(message)):
         getattr(ImageLoader(), method)(X)
+
+
+CONTENT = b"\x89PNG of a patient" * 1000
+
+
+@pytest.mark.parametrize("method", ["fit", "transform"])
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (CONTENT, "X is <17,000 bytes>; expected a list of paths"),
+        (bytearray(CONTENT), "X is <17,000 bytes>; expected a list of paths"),
+        (memoryview(CONTENT), "X is <17,000 bytes>; expected a list of paths"),
+        ([CONTENT], "X[0] is <17,000 bytes>, of type bytes"),
+        (["a.png", bytearray(CONTENT)], "X[1] is <17,000 bytes>, of type bytearray"),
+        (["a.png", memoryview(CONTENT)], "X[1] is <17,000 bytes>, of type memoryview"),
+        ([["a.png"], [CONTENT]], "X[1] is <17,000 bytes>, of type bytes"),
+        (["a.png", [CONTENT]], "X[1] is [<17,000 bytes>], of type list"),
+        (np.array([CONTENT]), "X[0] is <17,000 bytes>, of type bytes"),
+        (np.array([CONTENT], dtype=object), "X[0] is <17,000 bytes>, of type bytes"),
+        ([{"image": CONTENT}], "X[0] is {'image': <17,000 bytes>}, of type dict"),
+    ],
+)
+def test_the_content_of_a_file_is_not_shown(method, X, message):
+    with pytest.raises(TypeError, match=re.escape(message)) as caught:
+        getattr(ImageLoader(), method)(X)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_path_object_may_hold_bytes(paths):
+    with os.scandir(os.fsencode(paths[0].parent)) as entries:
+        entry = next(entry for entry in entries if entry.path == os.fsencode(paths[0]))
+
+    np.testing.assert_array_equal(
+        ImageLoader().transform([entry]), ImageLoader().transform(paths[:1])
+    )
 
 
 @pytest.mark.parametrize("method", ["fit", "transform"])

@@ -1,0 +1,44 @@
+"""Names and values as error messages show them: short, and without a file's content."""
+
+import reprlib
+from typing import Any
+
+_MAX_CHARACTERS = 200
+
+
+class _ShortRepr(reprlib.Repr):
+    """`repr` cut short, with the size of binary data in place of the data."""
+
+    def repr_bytes(self, value: Any, level: int) -> str:
+        return f"<{len(value):,} bytes>"
+
+    repr_bytes_ = repr_bytearray = repr_bytes
+
+    def repr_memoryview(self, value: memoryview, level: int) -> str:
+        return f"<{value.nbytes:,} bytes>"
+
+    def repr_ndarray(self, value: Any, level: int) -> str:
+        return f"<array of shape {value.shape}, dtype {value.dtype}>"
+
+
+_shortener = _ShortRepr()
+_shortener.maxstring = _shortener.maxother = _MAX_CHARACTERS
+
+
+def short_repr(value: Any) -> str:
+    """Return `repr(value)`, cut short; binary data are counted and not shown."""
+    return _shortener.repr(value)
+
+
+def short_text(text: str) -> str:
+    """Return `text` without its middle if it is long.
+
+    Text with line breaks, lone surrogates or other characters that cannot be printed is
+    quoted, so that it neither breaks a list into other lines nor fails to be encoded.
+    """
+    if not text.isprintable():
+        text = repr(text)
+    if len(text) <= _MAX_CHARACTERS:
+        return text
+    half = _MAX_CHARACTERS // 2
+    return f"{text[:half]}...{text[-half:]}"

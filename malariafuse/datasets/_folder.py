@@ -1,0 +1,98 @@
+"""Folders of images, with or without class folders."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from malariafuse.datasets._classes import Classes
+from malariafuse.datasets._layout import (
+    Place,
+    is_litter,
+    place_files,
+    place_unlabeled,
+)
+from malariafuse.datasets._listing import Listing, name_some, stamp
+
+
+def list_folder(where: str, classes: Classes, labels: bool) -> Listing:
+    """List the images in a folder."""
+    listing = list_names(walk(where), classes, labels, where)
+    listing.names = [os.path.join(where, name) for name in listing.names]
+    listing.stamps = [stamp(name) for name in listing.names]
+    return listing
+
+
+def list_names(
+    names: Iterable[str],
+    classes: Classes,
+    labels: bool,
+    where: str,
+    separators: str = "/",
+) -> Listing:
+    """List the images of a folder or an archive by their relative names."""
+    if not labels:
+        found, folders = place_unlabeled(names, where, separators)
+        return Listing(found, [], folders=folders)
+    files = place_files(names, classes, where, separators)
+    listing = listing_of(files.names, files.places)
+    if files.left_out:
+        listing.remarks.append(_describe_left_out(files.left_out, classes, where))
+    return listing
+
+
+def listing_of(names: list[str], places: Sequence[Place]) -> Listing:
+    """Return the listing of files that lie in class folders; stamps are missing."""
+    split = [place.split for place in places if place.split is not None]
+    if 0 < len(split) < len(places):
+        apart = [
+            next(n for n, p in zip(names, places, strict=True) if bool(p.split) is s)
+            for s in (True, False)
+        ]
+        raise ValueError(
+            f"{apart[0]!r} lies in a folder of a split, such as train/, and "
+            f"{apart[1]!r} does not: expected all images or none to belong to a split."
+        )
+    return Listing(
+        names,
+        [],
+        target=[place.target for place in places if place.target is not None],
+        split=split or None,
+        folders=[place.patient for place in places],
+    )
+
+
+def walk(where: str) -> Iterator[str]:
+    """Yield the relative names of the files below a folder, but litter.
+
+    A link to a folder that it lies in counts as a file, so that the walk ends.
+    """
+    return _walk(where, "", ())
+
+
+def _walk(where: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
+    above = (*above, os.path.realpath(where))
+    with os.scandir(where) as entries:
+        for entry in entries:
+            if is_litter(entry.name):
+                continue
+            if _is_folder(entry) and os.path.realpath(entry.path) not in above:
+                yield from _walk(entry.path, f"{prefix}{entry.name}/", above)
+            else:
+                yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; refused when it is read
+        return False
+
+
+def _describe_left_out(left_out: Counter[str], classes: Classes, where: str) -> str:
+    folders = [f"{'.' if name == '/' else ''}{name}" for name in sorted(left_out)]
+    last = [name.rstrip("/").split("/")[-1] for name in folders if name != "./"]
+    return (
+        f"{where}: left out {left_out.total()} image file(s) in folders that name no "
+        f"class: {name_some(folders)}."
+        + (f" {classes.advice(dict.fromkeys(last))}" if last else "")
+    )

@@ -1,0 +1,184 @@
+"""The patients of images, by column, file name, folder or function."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from malariafuse.datasets._classes import Classes, class_key
+from malariafuse.datasets._layout import SPLITS
+from malariafuse.datasets._listing import Listing, folder_name, name_some
+from malariafuse.datasets._patients import patient_ids
+
+PatientOf = str | Callable[[Sequence[str]], ArrayLike] | None
+
+# More than C and a number, which may count cells: C39P4thinF_..., C241NThinF_...
+_SURELY_A_PATIENT = re.compile(r"C[0-9]+[PN][0-9]*[^0-9]")
+_ADVICE = (
+    "Pass a function of the file names as `patient_of`, patient_of='folder' if the "
+    "folder of each file is its patient, or patient_of=None if nothing says the "
+    "patients; cells of one patient may then lie on both sides of a split, which "
+    "flatters a classifier."
+)
+
+
+def check_patient_of(patient_of: Any, listing: Listing) -> None:
+    """Raise unless `patient_of` is of use for the images of `listing`."""
+    if isinstance(patient_of, str) and patient_of not in ("auto", "folder"):
+        raise ValueError(
+            f"patient_of={patient_of!r}: expected 'auto', 'folder', a function of the "
+            "file names, or None."
+        )
+    if not (patient_of is None or isinstance(patient_of, str) or callable(patient_of)):
+        raise TypeError(
+            f"patient_of={patient_of!r}: expected 'auto', 'folder', a function of the "
+            "file names, or None."
+        )
+    if listing.patients is not None and patient_of != "auto":
+        raise ValueError(
+            f"The column {listing.patient_column!r} of the table says the patients, "
+            "and so does `patient_of`. Leave `patient_of` out, or pass "
+            "columns={'patient': None}."
+        )
+
+
+def find_groups(
+    listing: Listing, patient_of: PatientOf, classes: Classes, remarks: list[str]
+) -> NDArray[Any] | None:
+    """Return the patient of each image; what to warn of goes to `remarks`."""
+    if listing.patients is not None:
+        remarks += _column_against_names(listing)
+        return np.array(listing.patients)
+    if patient_of is None:
+        return None
+    if callable(patient_of):
+        return _by_function(listing.names, patient_of)
+    if patient_of == "folder":
+        return _by_folder(listing, classes)
+    return _by_name_or_folder(listing, classes)
+
+
+def describe_patients_on_both_sides(
+    groups: NDArray[Any], split: NDArray[Any]
+) -> list[str]:
+    """Return what to warn of, where patients are on several sides of a split."""
+    sides = defaultdict(set)
+    for patient, side in zip(groups.tolist(), split.tolist(), strict=True):
+        sides[patient].add(side)
+    several = [
+        f"{patient} ({', '.join(sorted(on))})"
+        for patient, on in sides.items()
+        if len(on) > 1
+    ]
+    if not several:
+        return []
+    return [
+        f"{len(several)} of {len(sides)} patients are on several sides of the split, "
+        f"which flatters a classifier: {name_some(several)}. Split by patient instead, "
+        "for example with StratifiedGroupKFold of scikit-learn."
+    ]
+
+
+def _by_function(
+    names: Sequence[str], patient_of: Callable[[Sequence[str]], ArrayLike]
+) -> NDArray[Any]:
+    patients = np.asarray(patient_of(names))
+    if patients.shape != (len(names),):
+        raise ValueError(
+            f"patient_of returned an array of shape {patients.shape} for {len(names)} "
+            "file names; expected one patient each."
+        )
+    return patients
+
+
+def _by_folder(listing: Listing, classes: Classes) -> NDArray[Any]:
+    folders = listing.folders or [folder_name(name) for name in listing.names]
+    # Those of classes and splits are the folders of no patient.
+    wrong = [
+        name
+        for name, folder in zip(listing.names, folders, strict=True)
+        if folder is None or _is_taken(folder, listing, classes)
+    ]
+    if wrong:
+        raise ValueError(
+            f"patient_of='folder', but {len(wrong)} of {len(folders)} files lie in no "
+            f"folder of a patient: {name_some(wrong)}."
+        )
+    return np.array(folders)
+
+
+def _is_taken(folder: str, listing: Listing, classes: Classes) -> bool:
+    if listing.folders is not None and listing.target is not None:
+        return False  # it lies inside the folder of the class
+    key = class_key(folder)
+    return key in SPLITS or key in classes.words()
+
+
+def _by_name_or_folder(listing: Listing, classes: Classes) -> NDArray[Any] | None:
+    names, folders = listing.names, listing.folders or [None] * len(listing.names)
+    try:
+        ids = patient_ids(names)
+    except ValueError as error:
+        if all(
+            folder is not None and not _is_taken(folder, listing, classes)
+            for folder in folders
+        ):
+            return np.array(folders)
+        if listing.target is None:
+            return None
+        bare = [n for n, folder in zip(names, folders, strict=True) if folder is None]
+        mixed = (
+            f"{len(bare)} file(s) lie directly in class folders and the others in "
+            f"folders inside them, for example {bare[0]!r}. "
+            if len(bare) < len(names)
+            else ""
+        )
+        raise ValueError(
+            f"The patients are not known: {error} {mixed}{_ADVICE}"
+        ) from error
+    by_folder = defaultdict(set)
+    for folder, patient in zip(folders, ids.tolist(), strict=True):
+        if folder is not None:
+            by_folder[folder].add(patient)
+    mixed_folders = [
+        f"{folder} ({', '.join(f'C{i}' for i in sorted(found)[:3])}, ...)"
+        for folder, found in by_folder.items()
+        if len(found) > 1
+    ]
+    if mixed_folders and listing.target is not None:
+        raise ValueError(
+            "The patients are not clear: files begin with 'C' and a number, as those "
+            "of the NIH set begin with the patient, but folders inside the class "
+            f"folders hold several such numbers: {name_some(mixed_folders)}. Pass "
+            "patient_of='folder' if each folder is a patient, or "
+            "patient_of=malariafuse.datasets.patient_ids if each number is one."
+        )
+    return ids
+
+
+def _column_against_names(listing: Listing) -> list[str]:
+    """Return what to warn of, where one patient by file name is several by column."""
+    files = [re.split(r"[/\\]", name)[-1] for name in listing.names]
+    if not all(map(_SURELY_A_PATIENT.match, files)):
+        return []
+    said = defaultdict(set)
+    for number, patient in zip(
+        patient_ids(files).tolist(), listing.patients or [], strict=True
+    ):
+        said[number].add(patient)
+    several = [
+        f"C{number} ({name_some(sorted(map(str, on)), 3)})"
+        for number, on in said.items()
+        if len(on) > 1
+    ]
+    if not several:
+        return []
+    return [
+        f"The column {listing.patient_column!r}, which is believed, gives several "
+        f"patients to files that begin with one patient: {name_some(several)}. If it "
+        "counts slides or cells, name another one with columns={'patient': ...}, or "
+        "pass columns={'patient': None} to go by the file names."
+    ]

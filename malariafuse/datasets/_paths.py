@@ -1,0 +1,163 @@
+"""Images that are named one by one, by a pattern, or class by class."""
+
+import glob
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+from malariafuse._shown import short_repr
+from malariafuse.datasets._classes import Classes, class_key
+from malariafuse.datasets._folder import listing_of, walk
+from malariafuse.datasets._layout import (
+    SPLITS,
+    Place,
+    is_litter,
+    path_parts,
+    place,
+)
+from malariafuse.datasets._listing import (
+    Listing,
+    folder_name,
+    name_some,
+    stamp_all,
+)
+
+
+def as_path(path: Any, what: str) -> str:
+    """Return `path` as text, or raise TypeError."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise TypeError(f"{what} {short_repr(path)}; expected paths.")
+    return os.fsdecode(path)
+
+
+def list_paths(
+    paths: Iterable[Any], classes: Classes, labels: bool, root: str | None
+) -> Listing:
+    """List images by their paths, whose folders say the classes."""
+    names = [_under(root, as_path(path, "path holds")) for path in paths]
+    if not names:
+        raise ValueError("path is an empty list: expected at least one image file.")
+    if not labels:
+        return Listing(names, stamp_all(names))
+    places = _place_paths(names, classes)
+    lost = [name for name, found in zip(names, places, strict=True) if found is None]
+    if lost:
+        raise ValueError(
+            f"{len(lost)} of {len(names)} paths lie in no folder that names a known "
+            f"class: {name_some(lost)}. If the images have no labels, pass "
+            "labels=False; if something else says their labels, pass a table, or a "
+            "dict from the class to its paths. "
+            f"{classes.advice(dict.fromkeys(map(folder_name, lost)))}"
+        )
+    kept = [
+        (name, found)
+        for name, found in zip(names, places, strict=True)
+        if found is not None and found.target is not None
+    ]
+    names = [name for name, _ in kept]
+    listing = listing_of(names, [found for _, found in kept])
+    listing.stamps = stamp_all(names)
+    return listing
+
+
+def list_pattern(
+    pattern: str, classes: Classes, labels: bool, root: str | None
+) -> Listing:
+    """List the images whose paths match a pattern."""
+    return list_paths(_matches(pattern, root), classes, labels, None)
+
+
+def list_classes(
+    paths: Mapping[Any, Any], classes: Classes, root: str | None
+) -> Listing:
+    """List images class by class, from folders, patterns or lists of paths."""
+    unknown = [name for name in paths if not classes.knows(name)]
+    if unknown:
+        raise ValueError(
+            f"path has the classes {name_some(unknown)}, which are not known. "
+            f"{classes.advice(unknown)}"
+        )
+    names: list[str] = []
+    places: list[Place] = []
+    for label, value in paths.items():
+        target = classes.targets.get(class_key(label))
+        if target is None:
+            continue
+        for name, inside in _files_of(label, value, root):
+            splits = [SPLITS[key] for key in map(class_key, inside) if key in SPLITS]
+            within = [part for part in inside if class_key(part) not in SPLITS]
+            names.append(name)
+            places.append(
+                Place(
+                    target=target,
+                    split=splits[0] if splits else None,
+                    inside=tuple(within[-1:]),
+                )
+            )
+    if not names:
+        raise ValueError(f"path={dict(paths)!r} names no image file.")
+    listing = listing_of(names, places)
+    listing.stamps = stamp_all(names)
+    return listing
+
+
+def _files_of(
+    label: Any, value: Any, root: str | None
+) -> Sequence[tuple[str, Sequence[str]]]:
+    """Return the files of one class, with the folders that they lie in below it."""
+    if isinstance(value, str | os.PathLike):
+        path = _under(root, os.path.expanduser(as_path(value, f"path[{label!r}] is")))
+        if os.path.isdir(path):
+            return [
+                (os.path.join(path, name), name.split("/")[:-1])
+                for name in sorted(walk(path))
+            ]
+        if os.path.exists(path):
+            raise ValueError(
+                f"path[{label!r}] is {path!r}, a file: expected a folder, a pattern or "
+                "a list of paths."
+            )
+        return [(name, ()) for name in _matches(path, None)]
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"path[{label!r}] is {value!r}: expected a folder, a pattern or a list of "
+            "paths."
+        )
+    return [
+        (_under(root, as_path(path, f"path[{label!r}] holds")), ()) for path in value
+    ]
+
+
+def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
+    """Find the class folders of paths below the folder that all have in common.
+
+    Where none is there, all images may be of one class, and the common folder is it.
+    """
+    parts = [path_parts(os.path.abspath(name)) for name in names]
+    levels = zip(*(part[:-1] for part in parts), strict=False)
+    common = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    for start in (common, max(0, common - 1)):
+        places = [place(part[start:-1], classes) for part in parts]
+        if any(places):
+            return places
+    return places
+
+
+def _matches(pattern: str, root: str | None) -> list[str]:
+    try:
+        paths = sorted(glob.glob(_under(root, pattern), recursive=True))
+    except ValueError as error:  # a NUL
+        raise ValueError(f"path={pattern!r} is no pattern: {error}.") from error
+    found = [
+        path
+        for path in paths
+        if not os.path.isdir(path) and not is_litter(os.path.basename(path))
+    ]
+    if not found:
+        raise FileNotFoundError(f"path={pattern!r} matches no file.")
+    return found
+
+
+def _under(root: str | None, path: str) -> str:
+    return path if root is None else os.path.join(root, path)

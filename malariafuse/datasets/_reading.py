@@ -1,0 +1,55 @@
+"""The images of a listing, read in threads and compared with each other."""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from malariafuse._files._read import CellIndex, read_images
+from malariafuse.datasets._duplicates import image_digest, sets_of_equals
+from malariafuse.datasets._listing import Listing
+
+
+def read_listing(
+    listing: Listing,
+    take: Callable[[NDArray[np.uint8]], None],
+    *,
+    image_size: tuple[int, int],
+    keep_aspect: bool,
+    n_jobs: int | None,
+    verbose: bool,
+) -> CellIndex:
+    """Give all images to `take`, block by block, and return their index."""
+    refused: dict[str, str] = {}
+    pixels: list[bytes] = []
+    files: dict[str, bytes] = {}
+    with (
+        listing.reader() as read,
+        tqdm(total=len(listing.names), unit="image", disable=not verbose) as progress,
+    ):
+
+        def read_and_note(name: str) -> bytes:
+            data = read(name)
+            files[name] = sha256(data).digest()
+            return data
+
+        for images, failures in read_images(
+            listing.names,
+            read_and_note,
+            image_size=image_size,
+            keep_aspect=keep_aspect,
+            n_jobs=n_jobs,
+        ):
+            take(images)
+            pixels += map(image_digest, images)
+            refused |= failures
+            progress.update(len(images) + len(failures))
+    kept = [name for name in listing.names if name not in refused]
+    return CellIndex(
+        kept,
+        refused,
+        same_file=sets_of_equals(files[name] for name in kept),
+        same_pixels=sets_of_equals(pixels),
+    )

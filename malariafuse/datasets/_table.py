@@ -1,0 +1,207 @@
+"""Tables of paths, labels and patients."""
+
+import os
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from malariafuse._shown import short_repr
+from malariafuse.datasets._classes import Classes, class_key
+from malariafuse.datasets._layout import SPLITS
+from malariafuse.datasets._listing import Listing, name_some, stamp_all
+from malariafuse.datasets._paths import as_path
+
+# As compared: without upper case, blanks and underscores.
+_SYNONYMS = {
+    "path": (
+        "path",
+        "file",
+        "filename",
+        "filenames",
+        "filepath",
+        "image",
+        "imagepath",
+        "imagefile",
+    ),
+    "label": ("label", "labels", "class", "target", "diagnosis"),
+    "patient": (
+        "patient",
+        "patients",
+        "patientid",
+        "patientnumber",
+        "patientname",
+        "subject",
+        "subjectid",
+        "donor",
+        "donorid",
+        "pid",
+        "groups",
+    ),
+    "split": ("split", "subset", "partition"),
+}
+
+
+def read_csv(path: str) -> pd.DataFrame:
+    """Read a table whose fields are separated by commas, semicolons or tabs.
+
+    All values are text, so that the patients "007" and "7" stay two.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            head = file.readline()
+        separator = max(",;\t", key=head.count)
+        with warnings.catch_warnings():
+            # Of rows with more fields than the head, whose last ones would be lost.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                encoding="utf-8-sig",
+                index_col=False,
+            )
+    # Those of encodings and of pandas are ValueErrors.
+    except (ValueError, pd.errors.ParserWarning) as error:
+        raise ValueError(
+            f"path={path!r} cannot be read as a table of text in UTF-8: {error}"
+        ) from error
+
+
+def list_table(
+    table: Any,
+    classes: Classes,
+    labels: bool,
+    root: str | None,
+    columns: Mapping[str, Any] | None,
+) -> Listing:
+    """List images by the rows of a table."""
+    found = _find_columns(table, labels, columns)
+    names = [
+        path if root is None else os.path.join(root, path)
+        for path in (
+            as_path(path, f"The column {found['path']!r} holds")
+            for path in table[found["path"]]
+        )
+    ]
+    if not names:
+        raise ValueError("The table of paths and labels is empty.")
+    target = _as_targets(table, found["label"], classes) if labels else None
+    patients, split = (
+        None if found[role] is None else _as_values(table, found[role])
+        for role in ("patient", "split")
+    )
+    if split is not None:
+        split = [SPLITS.get(class_key(side), str(side)) for side in split]
+    # What `classes` leaves out.
+    kept = [
+        row for row in range(len(names)) if target is None or target[row] is not None
+    ]
+    names = [names[row] for row in kept]
+    return Listing(
+        names=names,
+        stamps=stamp_all(names),
+        target=_rows(target, kept),
+        split=_rows(split, kept),
+        patients=_rows(patients, kept),
+        patient_column=found["patient"],
+    )
+
+
+def _rows(values: Sequence[Any] | None, kept: Sequence[int]) -> list[Any] | None:
+    return None if values is None else [values[row] for row in kept]
+
+
+def _find_columns(
+    table: Any, labels: bool, columns: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return the column of each role; None for one that the table has not."""
+    columns = _check_columns(columns)
+    given = list(table.columns)
+    found = {
+        role: columns[role] if role in columns else _find_column(table, role)
+        for role in _SYNONYMS
+    }
+    needed = ("label", "path") if labels else ("path",)
+    missing = [role for role in needed if found[role] is None]
+    if missing:
+        raise ValueError(
+            f"The table lacks the column(s) {missing}; it has {given}. Name columns "
+            f"that are called otherwise, as in columns={{{missing[0]!r}: ...}}."
+            + (" Without labels, pass labels=False." if missing == ["label"] else "")
+        )
+    for role, name in found.items():
+        if name is not None and given.count(name) != 1:
+            raise ValueError(
+                f"columns[{role!r}] is {name!r}: the table has {given.count(name)} "
+                f"columns of that name; its columns are {given}."
+            )
+    return found
+
+
+def _check_columns(columns: Any) -> Mapping[str, Any]:
+    if columns is None:
+        return {}
+    if not isinstance(columns, Mapping):
+        raise TypeError(
+            f"columns={columns!r}: expected a mapping to the names of columns, as in "
+            "columns={'path': 'file', 'label': 'diagnosis', 'patient': 'case'}."
+        )
+    unknown = [role for role in columns if role not in _SYNONYMS]
+    if unknown:
+        raise ValueError(
+            f"columns has the keys {name_some(unknown)}: expected {list(_SYNONYMS)}."
+        )
+    return columns
+
+
+def _find_column(table: Any, role: str) -> Any:
+    """Return the column that `role` goes by; None if there is none."""
+    fitting = [
+        name
+        for name in table.columns
+        if re.sub(r"[\s_-]", "", str(name)).casefold() in _SYNONYMS[role]
+    ]
+    if role in fitting and role != "patient":
+        return role
+    if len(fitting) > 1:
+        codes = [pd.factorize(pd.Series(list(table[name])))[0] for name in fitting]
+        if role != "patient" or any((code != codes[0]).any() for code in codes):
+            raise ValueError(
+                f"The columns {fitting} of the table may all be the {role}. Say which "
+                f"one is, as in columns={{{role!r}: {fitting[0]!r}}}."
+            )
+    return fitting[0] if fitting else None
+
+
+def _as_targets(table: Any, name: Any, classes: Classes) -> list[int | None]:
+    labels = list(table[name])
+    wrong = sorted({str(label) for label in labels if not classes.knows(label)})
+    if wrong:
+        raise ValueError(
+            f"The column {name!r} holds {wrong[:10]}, which name no known class. "
+            f"{classes.advice(wrong)}"
+        )
+    return [classes.targets.get(class_key(label)) for label in labels]
+
+
+def _as_values(table: Any, name: Any) -> list[Any]:
+    values = [
+        value.strip() if isinstance(value, str) else value for value in table[name]
+    ]
+    for value in values:
+        if isinstance(value, list | tuple | set | dict | np.ndarray):
+            raise TypeError(
+                f"The column {name!r} holds {short_repr(value)}; expected names."
+            )
+    missing = sum(1 for value in values if value == "" or pd.isna(value))
+    if missing:
+        raise ValueError(
+            f"The column {name!r} lacks {missing} value(s); fill them, drop those "
+            "rows, or drop the column."
+        )
+    return values

@@ -1,0 +1,232 @@
+"""Files of cells to a table of probabilities and decisions."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._labels import decisions_and_probabilities, positive_column
+from malariafuse.datasets import load_cell_images
+from malariafuse.preprocessing import ImageLoader
+
+
+def predict_files(
+    estimator: Any,
+    path: Any,
+    *,
+    image_size: tuple[int, int] | None = None,
+    pos_label: Any = None,
+    columns: Mapping[str, Any] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    patient_of: str | Callable[[Sequence[str]], ArrayLike] | None = "auto",
+    n_jobs: int | None = -1,
+    verbose: bool = False,
+) -> pd.DataFrame:
+    """Classify image files and list what was found in each.
+
+    Each file is decoded once. A file that cannot be read costs no other file its
+    prediction: it has a row that says why.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted classifier of images with `predict_proba`, or a pipeline that ends in
+        one. Of a pipeline that begins with
+        :class:`~malariafuse.preprocessing.ImageLoader`, that step says the size of the
+        images.
+    path : str, path-like, DataFrame, sequence or mapping
+        The source of the images, without labels: a folder, a zip file, a table or the
+        path of a CSV file, a list of paths, or a pattern, as in
+        :func:`malariafuse.datasets.load_cell_images`.
+    image_size : tuple of (height, width), default=None
+        The size to which images are resized, in pixels. None takes that of the images
+        that `estimator` was fitted on.
+    pos_label : int, float, bool or str, default=None
+        The class whose probability is listed. None takes the parameter `pos_label` of
+        the classifier, or else the last class if classes are numbers.
+    columns : mapping of str to str, default=None
+        The columns of a table that are "path" and "patient".
+    root : str or path-like, default=None
+        The folder that relative paths start from.
+    patient_of : {"auto", "folder"}, callable or None, default="auto"
+        The source of the patients, as in
+        :func:`malariafuse.datasets.load_cell_images`.
+    n_jobs : int or None, default=-1
+        The number of threads that decode, as in joblib; -1 is one for each core.
+    verbose : bool, default=False
+        Whether to show a progress bar while files are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each file, those that cannot be read last. With the columns
+
+        path : str
+            The file, as `load_cell_images` names it in `filenames`.
+        patient : int or str
+            The patient, None for a file that cannot be read. The column is missing
+            where nothing tells the patients.
+        probability : float
+            The probability of the positive class, 0 to 1. NaN for a file that cannot
+            be read.
+        decision : label
+            The class that ``estimator.predict`` decides for, at its own threshold.
+            None for a file that cannot be read.
+        flags : str
+            What is to be known about the file: why it cannot be read, or which file
+            has the same pixels. Empty otherwise.
+
+    Raises
+    ------
+    ValueError
+        If `estimator` is not fitted or no classifier of two classes, the size of its
+        images is not known, or no file can be read.
+    TypeError, FileNotFoundError
+        As in :func:`malariafuse.datasets.load_cell_images`.
+
+    See Also
+    --------
+    malariafuse.datasets.load_cell_images : The images themselves.
+    malariafuse.evaluation.PatientTest : Decides about patients.
+
+    Notes
+    -----
+    The resized images of all files are held in memory, 7 KB for each at 48 x 48
+    pixels.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from malariafuse import ConvNetClassifier
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.deploy import predict_files
+    >>> cells = make_cell_images(40, 4, image_size=(16, 16), random_state=0)
+    >>> classifier = ConvNetClassifier(filters=2, epochs=1, random_state=0)
+    >>> _ = classifier.fit(cells.images, cells.target)
+    >>> with TemporaryDirectory() as folder:
+    ...     for number in range(3):
+    ...         path = Path(folder, f"C7_cell_{number}.png")
+    ...         Image.fromarray(cells.images[number]).save(path)
+    ...     _ = Path(folder, "C7_cell_9.png").write_bytes(b"cut off")
+    ...     table = predict_files(classifier, folder)
+    >>> table["patient"].tolist(), table["probability"].notna().tolist()
+    ([7, 7, 7, None], [True, True, True, False])
+    >>> table["flags"].iloc[-1]
+    'unreadable: not a BMP, JPEG, PNG, TIFF image'
+    """
+    classes = _check_estimator(estimator)
+    loader, rest = _split(estimator, image_size)
+    with warnings.catch_warnings():
+        # These become flags.
+        for of_flags in (r"Skipped: ", r"\d+ image\(s\) are there"):
+            warnings.filterwarnings("ignore", of_flags, UserWarning)
+        cells = load_cell_images(
+            path,
+            labels=False,
+            columns=columns,
+            root=root,
+            image_size=loader.image_size,
+            keep_aspect=loader.keep_aspect,
+            patient_of=patient_of,
+            cache=False,
+            on_error="skip",
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+    if pos_label is None:
+        pos_label = getattr(_last(estimator), "pos_label", None)
+    positive = positive_column(pos_label, classes)
+    if positive is None:
+        raise ValueError(
+            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
+            "texts do not say which of them is the positive one."
+        )
+    decisions, probabilities = decisions_and_probabilities(rest, cells.images)
+    read: dict[str, Any] = {"path": cells.filenames}
+    if cells.groups is not None:
+        read["patient"] = cells.groups
+    read["probability"] = probabilities[:, positive].astype(np.float64)
+    read["decision"] = decisions
+    read["flags"] = _flags_of_duplicates(cells)
+    table = pd.DataFrame(read)
+    if not cells.refused:
+        return table
+    unreadable = {
+        "path": list(cells.refused),
+        "probability": np.nan,
+        "flags": [f"unreadable: {reason}" for reason in cells.refused.values()],
+    }
+    # As objects, so that integers do not become floats next to None.
+    both = pd.concat(
+        [table.astype(object), pd.DataFrame(unreadable, dtype=object)],
+        ignore_index=True,
+    ).astype({"probability": np.float64})
+    return both.where(both.notna() | (both.columns == "probability"), None)
+
+
+def _check_estimator(estimator: Any) -> NDArray[Any]:
+    """Return the two classes of a fitted classifier, or raise."""
+    if not hasattr(estimator, "predict_proba"):
+        raise TypeError(
+            f"estimator={estimator!r}: expected a fitted classifier with "
+            "predict_proba, or a pipeline that ends in one."
+        )
+    check_is_fitted(estimator)
+    classes = np.asarray(estimator.classes_)
+    if len(classes) != 2:
+        raise ValueError(
+            f"estimator has the classes {classes.tolist()}: expected two, parasitized "
+            "and not."
+        )
+    return classes
+
+
+def _split(
+    estimator: Any, image_size: tuple[int, int] | None
+) -> tuple[ImageLoader, Any]:
+    """Return how to read the files, and what takes their images."""
+    steps = estimator.steps if isinstance(estimator, Pipeline) else []
+    if steps and isinstance(steps[0][1], ImageLoader):
+        loader = steps[0][1]
+        if image_size is not None and tuple(image_size) != tuple(loader.image_size):
+            raise ValueError(
+                f"image_size={image_size!r}: expected None, as the ImageLoader of "
+                f"estimator reads images of {tuple(loader.image_size)}."
+            )
+        return loader, estimator[1:]
+    if image_size is None:
+        parts = [step for _, step in steps] or [estimator]
+        shapes = [p.image_shape_ for p in parts if hasattr(p, "image_shape_")]
+        if not shapes:
+            raise ValueError(
+                "image_size=None: expected the height and width of the images that "
+                "estimator was fitted on, as it does not say them."
+            )
+        image_size = shapes[0][:2]
+    return ImageLoader(image_size), estimator
+
+
+def _last(estimator: Any) -> Any:
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _flags_of_duplicates(cells: Bunch) -> list[str]:
+    """Return which other file has the same pixels, or nothing, for each image."""
+    flags = [""] * len(cells.images)
+    for _, equals in cells.duplicates.groupby("duplicate_set"):
+        positions = equals["position"].tolist()
+        for position in positions:
+            others = [
+                cells.filenames[other] for other in positions if other != position
+            ]
+            flags[position] = f"same image as {', '.join(others)}"
+    return flags

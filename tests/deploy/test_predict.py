@@ -1,0 +1,144 @@
+"""From files without labels to a table, one row for each."""
+
+from copy import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from support import dark_spots, fast, linear_network
+
+from malariafuse import GaussianSmoother, ImageLoader, KerasImageClassifier
+from malariafuse.deploy import predict_files
+
+X, Y, PATIENTS = dark_spots()
+NAMES = np.where(Y == 1, "Parasitized", "Uninfected")
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return KerasImageClassifier(
+        linear_network, **fast(epochs=3, learning_rate=0.2)
+    ).fit(X, Y)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    where = tmp_path_factory.mktemp("cells")
+    for number in range(6):
+        Image.fromarray(X[number]).save(where / f"C{PATIENTS[number]}_{number}.png")
+    return where
+
+
+def test_a_row_for_each_file(classifier, folder):
+    table = predict_files(classifier, folder)
+    assert table.columns.tolist() == [
+        "path",
+        "patient",
+        "probability",
+        "decision",
+        "flags",
+    ]
+    assert table["path"].tolist() == sorted(map(str, folder.iterdir()))
+    assert table["patient"].tolist() == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_allclose(
+        table["probability"], classifier.predict_proba(X[:6])[:, 1], atol=1e-6
+    )
+    assert table["decision"].tolist() == classifier.predict(X[:6]).tolist()
+    assert table["flags"].eq("").all()
+
+
+def test_the_classifier_decides_at_its_own_threshold(classifier, folder):
+    eager = copy(classifier).set_params(threshold=0.0)
+    assert predict_files(eager, folder)["decision"].tolist() == [1] * 6
+
+
+def test_a_file_is_decoded_and_a_network_computed_once(classifier, folder, monkeypatch):
+    computed = []
+    outputs = KerasImageClassifier._outputs
+    monkeypatch.setattr(
+        KerasImageClassifier,
+        "_outputs",
+        lambda self, X, network: computed.append(len(X)) or outputs(self, X, network),
+    )
+    decoded = []
+    monkeypatch.setattr("cv2.imdecode", lambda *_: decoded.append(1) or np.array(X[0]))
+    predict_files(classifier, folder)
+    assert computed == [6]
+    assert len(decoded) == 6
+
+
+def test_a_loader_in_the_pipeline_says_the_size(folder):
+    pipeline = make_pipeline(
+        ImageLoader((8, 8)),
+        FunctionTransformer(lambda images: images.mean(axis=(1, 2))),
+        LogisticRegression(),
+    )
+    paths = sorted(map(str, folder.iterdir()))
+    pipeline.fit(paths, NAMES[:6])
+    table = predict_files(pipeline, folder, pos_label="Parasitized")
+    np.testing.assert_array_equal(
+        table["probability"], pipeline.predict_proba(paths)[:, 0]
+    )
+    assert table["decision"].tolist() == pipeline.predict(paths).tolist()
+    with pytest.raises(
+        ValueError, match=r"pos_label=None: expected one of the classes"
+    ):
+        predict_files(pipeline, folder)
+    with pytest.raises(ValueError, match=r"image_size=\(9, 9\): expected None"):
+        predict_files(pipeline, folder, image_size=(9, 9))
+
+
+def test_a_transformer_in_the_pipeline_says_the_size(classifier, folder):
+    pipeline = make_pipeline(GaussianSmoother(1), classifier)
+    pipeline[0].fit(X)
+    expected = predict_files(classifier, folder)
+    pd.testing.assert_frame_equal(predict_files(pipeline, folder), expected)
+
+
+def test_unreadable_and_equal_files_have_flags(classifier, folder, tmp_path):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "C0_0_copy.png").write_bytes((folder / "C0_0.png").read_bytes())
+    (tmp_path / "C0_cut.png").write_bytes((folder / "C0_0.png").read_bytes()[:99])
+    table = predict_files(classifier, tmp_path).set_index("path")
+    flags = {path.rsplit("/")[-1]: flag for path, flag in table["flags"].items()}
+    assert flags["C0_0.png"] == f"same image as {tmp_path / 'C0_0_copy.png'}"
+    assert flags["C0_0_copy.png"] == f"same image as {tmp_path / 'C0_0.png'}"
+    assert flags["C0_1.png"] == ""
+    unreadable = table.loc[str(tmp_path / "C0_cut.png")]
+    assert unreadable["flags"].startswith("unreadable: truncated PNG")
+    assert np.isnan(unreadable["probability"])
+    assert unreadable["decision"] is None
+    assert table["decision"].iloc[0] in (0, 1)
+
+
+def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
+    paths = sorted(map(str, folder.iterdir()), reverse=True)
+    assert predict_files(classifier, paths)["path"].tolist() == paths
+    table = pd.DataFrame({"file": paths, "who": list("abcdef")})
+    predicted = predict_files(
+        classifier, table, columns={"path": "file", "patient": "who"}
+    )
+    assert predicted["patient"].tolist() == list("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "error", "message"),
+    [
+        (GaussianSmoother(), TypeError, "estimator=.*expected a fitted classifier"),
+        (KerasImageClassifier(linear_network), ValueError, "not fitted yet"),
+        (LogisticRegression().fit([[0], [1], [2]], [0, 1, 2]), ValueError, "two"),
+        (
+            LogisticRegression().fit([[0], [1]], [0, 1]),
+            ValueError,
+            "image_size=None: expected the height and width",
+        ),
+    ],
+)
+def test_estimators_that_cannot_classify_files(folder, estimator, error, message):
+    with pytest.raises(error, match=message):
+        predict_files(estimator, folder)
