@@ -8,8 +8,10 @@ parasitized cells, as in real data. Prints
 1. how often 95 % intervals hold the truth: from resampled patients, from plain
    percentiles of the same draws, from resampled cells, and of paired differences
    between two classifiers;
-2. the share of healthy patients that a PatientTest does not call infected;
-3. the mean of the corrected parasitized fraction beside the truth, and how often its
+2. the same where errors are so rare that many studies have none: of all intervals, of
+   those of studies without an error, and of differences;
+3. the share of healthy patients that a PatientTest does not call infected;
+4. the mean of the corrected parasitized fraction beside the truth, and how often its
    95 % interval holds it.
 """
 
@@ -25,7 +27,21 @@ from malariafuse.evaluation import PatientTest, compare, summarize
 from malariafuse.evaluation._bootstrap import replicate
 from malariafuse.evaluation._measures import METRICS, Measures
 
-COMPARED = ("recall", "specificity", "precision", "F1", "accuracy", "MCC", "AUC")
+COMPARED = ("recall", "specificity", "precision", "f1", "accuracy", "mcc", "roc_auc")
+RATES_OF_ERRORS = {
+    "one cell in 1000": lambda random, parasites: np.full(len(parasites), 0.001),
+    "half of the cells of one patient in 50": lambda random, parasites: (
+        0.5 * (random.random(len(parasites)) < 0.02)
+    ),
+    "all cells of one patient in 50": lambda random, parasites: (
+        1.0 * (random.random(len(parasites)) < 0.02)
+    ),
+    "half of the cells of one heavily infected patient in 10": (
+        lambda random, parasites: (
+            0.5 * ((parasites > 40) & (random.random(len(parasites)) < 0.1))
+        )
+    ),
+}
 
 
 class Population:
@@ -66,6 +82,50 @@ class Population:
         middle = (4.5, -4.5) if self.easy else (2.5, -3)
         score = np.where(y == 1, *middle) + difficulty[y, patient]
         return y, special.expit(score + random.normal(0, 1.2, len(y))), patient
+
+
+class RarelyWrong:
+    """Two sure and equally good classifiers, which err on the same patients."""
+
+    def __init__(self, errors: str) -> None:
+        self.rates = RATES_OF_ERRORS[errors]
+
+    def draw(
+        self, random: np.random.Generator, n_patients: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        """Return labels, probabilities of both classifiers, and patients."""
+        infected = random.random(n_patients) < 0.75
+        parasites = np.minimum(1 + random.lognormal(2.5, 1, n_patients), 250)
+        parasites = np.where(infected, parasites, 0).astype(int)
+        n_of_kind = np.stack([np.full(n_patients, 20), parasites])
+        patient = np.repeat(np.tile(np.arange(n_patients), 2), n_of_kind.ravel())
+        y = np.repeat([0, 1], n_of_kind.sum(axis=1))
+        rate = self.rates(random, parasites)[patient]
+        probabilities = {}
+        for name in ("one", "other"):
+            wrong = random.random(len(y)) < rate
+            score = random.normal(8, 2, len(y))
+            probabilities[name] = special.expit(
+                np.where((y == 1) ^ wrong, score, -score)
+            )
+        return y, probabilities, patient
+
+
+def one_study_of_rare_errors(
+    population: RarelyWrong, n_patients: int, seed: int, truth: pd.Series
+) -> pd.DataFrame:
+    y, probabilities, patient = population.draw(np.random.default_rng(seed), n_patients)
+    settings = {"n_resamples": 500, "random_state": seed}
+    table = summarize(y, probabilities["one"], patient, **settings)
+    differences = compare(y, probabilities, patient, metrics=METRICS, **settings)
+    holds = held(table, truth)
+    return pd.DataFrame(
+        {
+            "all": holds,
+            "without an error": holds.where(table["value"].isin([0, 1])),
+            "differences": held(differences.loc["other"], 0 * truth),
+        }
+    )
 
 
 def another_classifier(
@@ -120,14 +180,14 @@ def one_study(
     )
 
 
-def true_figures(population: Population) -> pd.DataFrame:
+def true_values(population: Population) -> pd.DataFrame:
     random = np.random.default_rng(2**31)
     y, y_prob, patient = population.draw(random, 30_000)
-    figures = {"one": y_prob, "other": another_classifier(random, y_prob, patient)}
+    both = {"one": y_prob, "other": another_classifier(random, y_prob, patient)}
     return pd.DataFrame(
         {
             name: summarize(y, values, patient, n_resamples=100)["value"]
-            for name, values in figures.items()
+            for name, values in both.items()
         }
     )
 
@@ -171,11 +231,14 @@ def coverages(
         delayed(one_study)(population, n_patients, seed, truth)
         for seed in range(repetitions)
     )
-    coverage = sum(study.fillna(0) for study in studies) / sum(
-        study.notna() for study in studies
-    )
+    coverage = shares(studies)
     coverage.insert(0, "truth", truth["one"])
     return coverage
+
+
+def shares(studies: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean over the studies that have an interval."""
+    return pd.concat(studies).groupby(level=0, sort=False).mean().round(3)
 
 
 def main() -> None:
@@ -192,13 +255,27 @@ def main() -> None:
 
     parallel = Parallel(n_jobs=arguments.jobs)
     easy = Population(arguments.spread, easy=True)
-    truth = true_figures(easy)
+    truth = true_values(easy)
     coverage = coverages(parallel, easy, 100, arguments.repetitions, truth)
     print("\n100 patients, few errors and mostly uninfected cells: how often 95 % hold")
     print(coverage.round(3).to_string())
 
+    for errors in RATES_OF_ERRORS:
+        rarely_wrong = RarelyWrong(errors)
+        y, probabilities, patient = rarely_wrong.draw(
+            np.random.default_rng(2**31), 10**4
+        )
+        truth = summarize(y, probabilities["one"], patient, n_resamples=100)["value"]
+        for n_patients in (15, 40):
+            studies = parallel(
+                delayed(one_study_of_rare_errors)(rarely_wrong, n_patients, seed, truth)
+                for seed in range(arguments.repetitions)
+            )
+            print(f"\nwrong: {errors}; {n_patients} patients: how often 95 % hold")
+            print(shares(studies).to_string())
+
     population = Population(arguments.spread)
-    truth = true_figures(population)
+    truth = true_values(population)
     for n_patients in arguments.patients:
         coverage = coverages(
             parallel, population, n_patients, arguments.repetitions, truth

@@ -43,7 +43,7 @@ from malariafuse.plotting import (
     ThresholdCurveDisplay,
 )
 
-METRICS = ["recall", "specificity", "accuracy", "AUC"]
+METRICS = ["recall", "specificity", "accuracy", "roc_auc"]
 
 
 def in_folds(cells, decide):
@@ -135,7 +135,7 @@ def main():
         f"{by_temperature['temperature'].min():.2f} to "
         f"{by_temperature['temperature'].max():.2f}, chosen on the other folds"
     )
-    calibration = ["Brier score", "calibration error"]
+    calibration = ["brier_score", "calibration_error"]
     print(
         summarize(
             target, by_temperature["scaled"].to_numpy(), patients, random_state=0

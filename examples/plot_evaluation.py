@@ -82,7 +82,7 @@ results = {
 }
 probabilities = {name: result.probabilities for name, result in results.items()}
 results["logistic"].table[
-    ["patients", "cells", "recall", "specificity", "accuracy", "AUC"]
+    ["patients", "cells", "recall", "specificity", "accuracy", "roc_auc"]
 ].round(3)
 
 # %%
@@ -90,7 +90,7 @@ results["logistic"].table[
 # --------------
 #
 # The bootstrap draws patients, not cells: the question is what happens with other
-# patients. Drawing cells gives intervals that are too narrow, most of all for figures
+# patients. Drawing cells gives intervals that are too narrow, most of all for metrics
 # in which few patients with many cells weigh much.
 
 by_patient = summarize(
@@ -137,7 +137,7 @@ comparison_table(
     cells.target,
     probabilities,
     cells.groups,
-    metrics=("precision", "recall", "AUC"),
+    metrics=("precision", "recall", "roc_auc"),
     random_state=0,
 ).round(3)
 

@@ -22,7 +22,7 @@ _UNDEFINED_AT_MOST = 0.03
 
 @dataclass(frozen=True)
 class Replicates:
-    """Figures, one a column, and what they become when patients are redrawn."""
+    """Metrics, one a column, and what they become when patients are redrawn."""
 
     value: Floats
     resampled: Floats
@@ -30,7 +30,7 @@ class Replicates:
     n_clusters: int
 
     def of(self, columns: slice) -> "Replicates":
-        """Return some of the figures."""
+        """Return some of the metrics."""
         return Replicates(
             self.value[columns],
             self.resampled[:, columns],
@@ -48,7 +48,7 @@ def replicate(
     random_state: int | RandomState | None,
 ) -> Replicates:
     """Evaluate `measure` for all clusters, for resamples, and without each of them."""
-    random = check_random_state(random_state)
+    random = _random(random_state)
     rows = max(_ROWS_AT_LEAST, _BLOCK_BYTES // (8 * n_cells))
 
     def drawn() -> Iterator[Floats]:
@@ -74,6 +74,16 @@ def replicate(
         np.concatenate([value[:0], *(measure(weights) for weights in all_but_one())]),
         n_clusters,
     )
+
+
+def _random(random_state: int | RandomState | None) -> RandomState:
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state={random_state!r}: expected an integer between 0 and "
+            "2**32 - 1, a numpy.random.RandomState or None."
+        ) from error
 
 
 def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:

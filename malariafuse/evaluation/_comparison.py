@@ -1,20 +1,30 @@
 """Several classifiers on the same cells."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import Cells, check_cells, check_share
+from malariafuse._cells import (
+    Cells,
+    check_cells,
+    check_patients,
+    check_share,
+    check_target,
+    warn_of_suspicious,
+)
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
-from malariafuse.evaluation._intervals import Difference, Scale
+from malariafuse.evaluation._difference import Difference
+from malariafuse.evaluation._intervals import Interval, Scale
 from malariafuse.evaluation._measures import Measures, check_metrics
-from malariafuse.evaluation._summary import figures_with_intervals
+from malariafuse.evaluation._summary import metrics_with_intervals
+from malariafuse.evaluation._unseen import UnseenOfMetrics
 
 
 def compare(
@@ -24,7 +34,8 @@ def compare(
     *,
     reference: str | None = None,
     threshold: float | Mapping[str, float] = 0.5,
-    metrics: Sequence[str] = ("recall", "specificity", "accuracy", "AUC"),
+    pos_label: Any = None,
+    metrics: Sequence[str] = ("recall", "specificity", "accuracy", "roc_auc"),
     n_resamples: int = 2000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
@@ -34,42 +45,54 @@ def compare(
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
-        The name of each classifier, at least two, and its probabilities of the positive
+        Name of each classifier, at least two, and its probabilities of the positive
         class, 0 to 1, out of fold.
     groups : array-like of shape (n_cells,)
-        The patient of each cell; at least two.
+        Patient of each cell; at least two.
     reference : str, default=None
-        The classifier that the others are compared with; None is the first.
+        Name of the classifier that the others are compared with. None is the first.
     threshold : float or mapping of str to float, default=0.5
-        From this probability on, a cell is called parasitized; a mapping has one
-        threshold for each classifier.
-    metrics : tuple of str, default=("recall", "specificity", "accuracy", "AUC")
-        Which figures of :func:`summarize` to compare.
+        Probability from which on a cell is called parasitized, 0 to 1. A mapping has
+        one for each classifier.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
+    metrics : sequence of str, default=("recall", "specificity", "accuracy", "roc_auc")
+        Names of the metrics to compare, each once, among those of :func:`summarize`.
     n_resamples : int, default=2000
-        How many times the patients are drawn, at least 100.
+        Number of times that the patients are drawn, at least 100.
     confidence_level : float, default=0.95
-        How often an interval is to hold the truth, 0 to 1, both excluded.
+        Confidence level of each interval, 0 to 1, both excluded.
     random_state : int, RandomState instance or None, default=None
-        Draws the patients. Pass an int for the same intervals in every call.
+        Random seed of the draws. Pass an int for the same intervals in every call.
 
     Returns
     -------
-    DataFrame of shape ((n_classifiers - 1) * n_metrics, 7)
+    DataFrame of shape ((n_classifiers - 1) * n_metrics, 7), float64
         Rows by "classifier" and "metric". The columns are the "value" of the
         classifier, that of the "reference", the "difference" of the two, positive where
-        the classifier's figure is larger, the bounds "low" and "high" of the
+        the classifier has the larger value, the bounds "low" and "high" of the
         difference, "p_value" and "p_holm", which is corrected for all rows.
 
     Raises
     ------
+    TypeError
+        If `probabilities` is no mapping, or `metrics` no sequence.
     ValueError
         If an argument is not as described, or `y_true` has one class only.
 
+    Warns
+    -----
+    UserWarning
+        If probabilities of a classifier have two values only, or its ROC AUC is below
+        0.5.
+
     See Also
     --------
-    comparison_table : The figures themselves.
+    comparison_table : The metrics themselves.
 
     Notes
     -----
@@ -79,8 +102,19 @@ def compare(
     Interval and p-value agree: the interval at `confidence_level` holds 0 where the
     p-value is larger than ``1 - confidence_level``. Holm's correction [1]_ keeps the
     chance of one false finding among all rows below the level that `p_holm` is compared
-    with; intervals are not corrected. Interval and p-value are NaN where the draws do
-    not vary although the figures differ, or leave a figure undefined too often.
+    with; intervals are not corrected.
+
+    **Without an error.** Where a metric of one of the two does not vary, as with a
+    recall of 1, its interval allows for unseen patients as in :func:`summarize`, and is
+    combined with that of the other classifier: the squares of their widths add up [2]_.
+    The cells of the one are taken to be as alike within patients as those of the other,
+    so that more than the number of patients counts where errors are scattered [3]_.
+    Where the difference itself does not vary, the interval allows for unseen patients
+    in whom one classifier is always right and the other always wrong. Only a classifier
+    and its copy differ by 0 for certain.
+
+    Intervals and p-values are NaN where a value is undefined, or where more than 3 % of
+    the draws leave one undefined that varies.
 
     Two fits of one classifier differ as well, by their random numbers alone. A
     difference found here is one between the fitted classifiers.
@@ -89,6 +123,12 @@ def compare(
     ----------
     .. [1] S. Holm, "A simple sequentially rejective multiple test procedure",
        Scandinavian Journal of Statistics 6(2), 1979, pages 65 to 70.
+    .. [2] G. Y. Zou, A. Donner, "Construction of confidence limits about effect
+       measures: a general approach", Statistics in Medicine 27(10), 2008, pages 1693 to
+       1702.
+    .. [3] E. L. Korn, B. I. Graubard, "Confidence intervals for proportions with small
+       expected number of positive counts estimated from survey data", Survey
+       Methodology 24(2), 1998, pages 193 to 201.
 
     Examples
     --------
@@ -108,18 +148,18 @@ def compare(
     recall           -0.155 -0.238 -0.076
     specificity      -0.165 -0.240 -0.095
     accuracy         -0.160 -0.215 -0.107
-    AUC              -0.133 -0.186 -0.091
+    roc_auc          -0.133 -0.186 -0.091
     """
     check_resampling(n_resamples, confidence_level)
     metrics = check_metrics(metrics)
-    cells = _check_classifiers(y_true, probabilities, groups)
+    cells = _check_classifiers(y_true, probabilities, groups, pos_label)
     thresholds = _thresholds(threshold, cells)
     if len(cells) < 2:
         raise ValueError(
             f"probabilities has the classifiers {list(cells)}: expected at least two."
         )
     base = next(iter(cells)) if reference is None else reference
-    if base not in cells:
+    if base not in list(cells):
         raise ValueError(f"reference={reference!r}: expected one of {list(cells)}.")
 
     measures = [Measures(cells[name], thresholds[name], metrics) for name in cells]
@@ -131,24 +171,31 @@ def compare(
         n_resamples=n_resamples,
         random_state=random_state,
     )
-    of_classifier = {
-        name: replicates.of(slice(number * len(metrics), (number + 1) * len(metrics)))
+    intervals = {
+        name: Interval(
+            replicates.of(slice(number * len(metrics), (number + 1) * len(metrics))),
+            Scale.of(metrics, len(cells[base].target)),
+            UnseenOfMetrics(cells[name], thresholds[name], metrics),
+        )
         for number, name in enumerate(cells)
     }
-    scale = Scale.of(metrics, len(cells[base].target))
     rows = {}
     for name in cells:
         if name == base:
             continue
-        difference = Difference(of_classifier[name], of_classifier[base], scale)
-        low, high = difference.interval(confidence_level)
+        difference = Difference(
+            intervals[name],
+            intervals[base],
+            same=_same(cells, thresholds, name, base),
+        )
+        bounds = difference.interval(confidence_level)
         rows[name] = pd.DataFrame(
             {
-                "value": of_classifier[name].value,
-                "reference": of_classifier[base].value,
+                "value": intervals[name].value,
+                "reference": intervals[base].value,
                 "difference": difference.value,
-                "low": low,
-                "high": high,
+                "low": bounds.low,
+                "high": bounds.high,
                 "p_value": difference.p_values(),
             },
             index=pd.Index(metrics, name="metric"),
@@ -164,52 +211,65 @@ def comparison_table(
     groups: ArrayLike,
     *,
     threshold: float | Mapping[str, float] = 0.5,
+    pos_label: Any = None,
     metrics: Sequence[str] = (
         "precision",
         "recall",
-        "F1",
+        "f1",
         "accuracy",
         "specificity",
-        "AUC",
+        "roc_auc",
     ),
     n_resamples: int = 2000,
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
 ) -> pd.DataFrame:
-    """Set out the figures of several classifiers, with intervals.
+    """Set out the metrics of several classifiers, with intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
-        The name of each classifier and its probabilities of the positive class, 0 to 1,
-        out of fold.
+        Name of each classifier and its probabilities of the positive class, 0 to 1, out
+        of fold.
     groups : array-like of shape (n_cells,)
-        The patient of each cell; at least two.
+        Patient of each cell; at least two.
     threshold : float or mapping of str to float, default=0.5
-        From this probability on, a cell is called parasitized; a mapping has one
-        threshold for each classifier.
-    metrics : tuple of str, default=("precision", "recall", "F1", "accuracy", \
-            "specificity", "AUC")
-        Which figures of :func:`summarize` to set out.
+        Probability from which on a cell is called parasitized, 0 to 1. A mapping has
+        one for each classifier.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
+    metrics : sequence of str, default=("precision", "recall", "f1", "accuracy", \
+            "specificity", "roc_auc")
+        Names of the metrics to set out, each once, among those of :func:`summarize`.
     n_resamples : int, default=2000
-        How many times the patients are drawn, at least 100.
+        Number of times that the patients are drawn, at least 100.
     confidence_level : float, default=0.95
-        How often an interval is to hold the truth, 0 to 1, both excluded.
+        Confidence level of each interval, 0 to 1, both excluded.
     random_state : int, RandomState instance or None, default=None
-        Draws the patients. Pass an int for the same intervals in every call.
+        Random seed of the draws. Pass an int for the same intervals in every call.
 
     Returns
     -------
-    DataFrame of shape (n_classifiers, 3 * n_metrics)
+    DataFrame of shape (n_classifiers, 3 * n_metrics), float64
         A row for each classifier; columns of two levels, the metric and "value", "low"
         or "high", as from :func:`summarize`.
 
     Raises
     ------
+    TypeError
+        If `probabilities` is no mapping, or `metrics` no sequence.
     ValueError
         If an argument is not as described, or `y_true` has one class only.
+
+    Warns
+    -----
+    UserWarning
+        If probabilities of a classifier have two values only, or its ROC AUC is below
+        0.5.
 
     See Also
     --------
@@ -241,10 +301,10 @@ def comparison_table(
     """
     check_resampling(n_resamples, confidence_level)
     metrics = check_metrics(metrics)
-    cells = _check_classifiers(y_true, probabilities, groups)
+    cells = _check_classifiers(y_true, probabilities, groups, pos_label)
     thresholds = _thresholds(threshold, cells)
-    figures = {
-        name: figures_with_intervals(
+    tables = {
+        name: metrics_with_intervals(
             cells[name],
             metrics,
             threshold=thresholds[name],
@@ -255,25 +315,34 @@ def comparison_table(
         for name in cells
     }
     table = pd.DataFrame.from_dict(
-        {name: figure.T.unstack() for name, figure in figures.items()}, orient="index"
+        {name: of_one.T.unstack() for name, of_one in tables.items()}, orient="index"
     )
     return table.rename_axis("classifier")
 
 
 def _check_classifiers(
-    y_true: ArrayLike, probabilities: Mapping[str, ArrayLike], groups: ArrayLike
+    y_true: ArrayLike,
+    probabilities: Mapping[str, ArrayLike],
+    groups: ArrayLike,
+    pos_label: Any,
 ) -> dict[str, Cells]:
-    if not isinstance(probabilities, Mapping) or not probabilities:
-        raise ValueError(
-            f"probabilities is a {type(probabilities).__name__}: expected a dict from "
-            "the name of each classifier to its probabilities."
+    expected = "expected a dict from the name of each classifier to its probabilities"
+    if not isinstance(probabilities, Mapping):
+        raise TypeError(
+            f"probabilities is a {type(probabilities).__name__}: {expected}."
         )
+    if not probabilities:
+        raise ValueError(f"probabilities is empty: {expected}.")
+    # Errors in these are no classifier's.
+    target = check_target(y_true, pos_label=pos_label)
+    check_patients(groups, len(target), at_least=2)
     cells = {}
     for name, y_prob in probabilities.items():
         try:
-            cells[name] = check_cells(y_true, y_prob, groups)
-        except ValueError as error:
-            raise ValueError(f"probabilities[{name!r}]: {error}") from error
+            cells[name] = check_cells(y_true, y_prob, groups, pos_label=pos_label)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"probabilities[{name!r}]: {error}") from error
+        warn_of_suspicious(cells[name])
     return cells
 
 
@@ -291,6 +360,16 @@ def _thresholds(
     for name, value in threshold.items():
         check_share(value, f"threshold[{name!r}]")
     return dict(threshold)
+
+
+def _same(
+    cells: dict[str, Cells], thresholds: dict[str, float], one: str, other: str
+) -> bool:
+    """Return whether two classifiers say the same of every cell."""
+    own, others = cells[one].probability, cells[other].probability
+    return np.array_equal(own, others) and np.array_equal(
+        own >= thresholds[one], others >= thresholds[other]
+    )
 
 
 def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,157 +1,141 @@
 """Intervals from resampled patients, on the scale of logits.
 
-Figures near 1 spread evenly there, and no bound leaves the range of the figure.
+Values near 1 spread evenly there, and no bound leaves the range of the metric.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from malariafuse.evaluation._bootstrap import Floats, Replicates, standard_error
-from malariafuse.evaluation._measures import FINE, RANGE_FROM
+from malariafuse.evaluation._measures import RANGE_FROM
+from malariafuse.evaluation._unseen import Unseen
 
-_FARTHEST = 1e6  # of all quantiles of Student's t that matter
-# How many times as close to an end as the figure itself a draw may be. A draw without
+# How many times as close to an end as the value itself a draw may be. A draw without
 # any error would be infinitely far out, and would rule the interval alone.
 _CLOSER = 10
+_TINY, _EPSILON = np.finfo(float).tiny, np.finfo(float).eps
+_ROUNDING = 1e-12
+_NORMAL = norm.isf(0.025)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Figures from `lowest` to 1, and the line that they are drawn out to."""
+    """Values from `lowest` to 1, and the line that they are drawn out to."""
 
     lowest: Floats
-    margin: Floats
+    closest: Floats  # to `lowest`, as a share of the range
+    rounding: Floats  # of values whatever their size
 
     @classmethod
     def of(cls, metrics: tuple[str, ...], n_cells: int) -> "Scale":
         """Return the scale of `metrics`.
 
-        Half a step away from the ends, where a logit is infinite, the line stops for
-        the figure itself. What counts cells has steps of a cell, what ranks or averages
-        probabilities finer ones: those of AUC are pairs of cells.
+        Only a calibration error may be at an end, 0, while its draws vary: errors of
+        one sign happen to cancel those of the other. The line stops for it half a cell
+        away from there, where a logit is infinite.
         """
         return cls(
             np.array([RANGE_FROM.get(name, 0.0) for name in metrics]),
             np.array(
-                [2 / n_cells**2 if name in FINE else 0.5 / n_cells for name in metrics]
+                [
+                    0.5 / n_cells if name == "calibration_error" else _TINY
+                    for name in metrics
+                ]
             ),
+            # A mean of squares may be tiny. Others are 0 where little is left.
+            np.array([0 if name == "brier_score" else _ROUNDING for name in metrics]),
         )
 
     def from_line(self, values: Floats) -> Floats:
         return self.lowest + (1 - self.lowest) * expit(values)
 
-    def draw_out(self, replicates: Replicates) -> Replicates:
-        share = self._share(replicates.value)
+    def nearest(self, replicates: Replicates) -> Floats:
+        """Return how near an end a draw may be, as a share of the range."""
+        share = self._inside(replicates.value)
+        return np.minimum(share, 1 - share) / _CLOSER
 
-        def to_line(figures: Floats) -> Floats:
-            closest = np.minimum(share, 1 - share) / _CLOSER
-            return logit(np.clip(self._share(figures), closest, 1 - closest))
+    def draw_out(self, replicates: Replicates, nearest: Floats) -> Replicates:
+        farthest = 1 - np.maximum(nearest, _EPSILON)
+
+        def to_line(values: Floats) -> Floats:
+            return logit(np.clip(self.share(values), nearest, farthest))
 
         return replace(
             replicates,
-            value=logit(share),
+            value=logit(self._inside(replicates.value)),
             resampled=to_line(replicates.resampled),
             left_out=to_line(replicates.left_out),
         )
 
-    def _share(self, figures: Floats) -> Floats:
-        shares = (figures - self.lowest) / (1 - self.lowest)
-        return np.clip(shares, self.margin, 1 - self.margin)
+    def _inside(self, values: Floats) -> Floats:
+        return np.clip(self.share(values), self.closest, 1 - _EPSILON)
+
+    def share(self, values: Floats) -> Floats:
+        """Return where in its range each value is, 0 to 1."""
+        return (values - self.lowest) / (1 - self.lowest)
 
 
-def interval(
-    replicates: Replicates, scale: Scale, confidence_level: float
-) -> tuple[Floats, Floats]:
-    """Return the bounds of figures; NaN where the draws do not vary."""
-    line = scale.draw_out(replicates)
-    error, freedom = standard_error(line)
-    error = np.where(error > 0, error, np.nan)
-    reach = error * student.ppf((1 + confidence_level) / 2, freedom)
-    return scale.from_line(line.value - reach), scale.from_line(line.value + reach)
+class Interval:
+    """The intervals of metrics, at any level.
 
-
-class Difference:
-    """The differences of two classifiers' figures, drawn in pairs.
-
-    On the line, two figures are their middle and their distance. A difference depends
-    on both: on the distance, and on how far the middle is from the end, where
-    differences are small. Each of them has an error, and the two errors of a difference
-    add up like those of any sum.
+    Where the draws do not vary, and where they could not show the errors that matter
+    most because there is none, bounds allow for unseen patients.
     """
 
-    def __init__(self, own: Replicates, base: Replicates, scale: Scale) -> None:
-        self.value = own.value - base.value
-        self._scale = scale
-        own, base = scale.draw_out(own), scale.draw_out(base)
-        middle, distance = _combine(own, base, 0.5, 0.5), _combine(own, base, 1, -1)
-        self._middle, self._distance = middle.value, distance.value
-        self._middle_error, _ = standard_error(middle)
-        self._error, self._freedom = standard_error(distance)
-        own_error, base_error = standard_error(own)[0], standard_error(base)[0]
-        covariance = (own_error**2 - base_error**2) / 2
-        errors = self._middle_error * self._error
-        self._correlation = np.divide(
-            covariance, errors, out=np.zeros_like(errors), where=errors > 0
-        )
-        # Where the draws do not vary, equal figures are equal; others say nothing.
-        self._unknown = np.isnan(self._error) | ((self._error == 0) & (self.value != 0))
+    def __init__(self, replicates: Replicates, scale: Scale, unseen: Unseen) -> None:
+        self.value, self.replicates = replicates.value, replicates
+        self.scale, self.unseen = scale, unseen
+        self.line = scale.draw_out(replicates, scale.nearest(replicates))
+        self.error, self.freedom = standard_error(self.line)
+        self.agrees = _agrees(replicates, scale.rounding)
+        self.at_limit = self.agrees | unseen.unseen_errors
+        self._spread, _ = standard_error(replicates)
 
-    def interval(self, confidence_level: float) -> tuple[Floats, Floats]:
-        """Return the bounds of the differences."""
-        quantile = student.ppf((1 + confidence_level) / 2, self._freedom)
-        low, high = self._reach(-1, quantile), self._reach(1, quantile)
-        unknown = self._unknown
-        return (
-            np.where(unknown, np.nan, self.value - low),
-            np.where(unknown, np.nan, self.value + high),
-        )
+    def at(self, tail: Floats | float, gain: Floats | float = 1.0) -> "Bounds":
+        """Return the bounds, each of which the truth crosses with probability `tail`.
 
-    def p_values(self) -> Floats:
-        """Return 1 minus the level of the interval that ends at 0."""
-        enough, too_little = np.full_like(self.value, _FARTHEST), 0 * self.value
-        toward_zero = -np.sign(self.value)
-        for _ in range(100):
-            quantile = (enough + too_little) / 2
-            reached = self._reach(toward_zero, quantile) >= np.abs(self.value)
-            enough = np.where(reached, quantile, enough)
-            too_little = np.where(reached, too_little, quantile)
-        return np.where(self._unknown, np.nan, 2 * student.sf(enough, self._freedom))
+        See :class:`Unseen` for `gain`.
+        """
+        tail, gain = np.asarray(tail), np.asarray(gain)
+        reach = self.error * student.isf(tail, self.freedom)
+        low = self.scale.from_line(self.line.value - reach)
+        high = self.scale.from_line(self.line.value + reach)
+        unseen_low, unseen_high = self.unseen.bounds(tail, gain)
+        low = np.where(self.agrees, unseen_low, low)
+        high = np.where(self.at_limit, np.fmax(high, unseen_high), high)
+        high = np.where(self.agrees, unseen_high, high)
+        return Bounds(np.minimum(low, self.value), np.maximum(high, self.value))
 
-    def _reach(self, side: Floats | int, quantile: Floats) -> Floats:
-        """Return how far the interval goes to one side, -1 or 1."""
-        here = self._at(self._middle, self._distance)
-        by_distance = (
-            self._at(self._middle, self._distance + side * quantile * self._error)
-            - here
-        )
-        up, down = (
-            self._at(
-                self._middle + sign * quantile * self._middle_error, self._distance
-            )
-            - here
-            for sign in (1, -1)
-        )
-        upward = side * up > side * down
-        by_middle = np.where(upward, up, down)
-        together = self._correlation * side * np.where(upward, 1, -1)
-        squared = by_distance**2 + by_middle**2
-        return np.sqrt(np.maximum(0, squared + 2 * together * by_distance * by_middle))
+    def gain(self) -> Floats:
+        """Return how many times as many units there are as patients, at least 1.
 
-    def _at(self, middle: Floats, distance: Floats) -> Floats:
-        return self._scale.from_line(middle + distance / 2) - self._scale.from_line(
-            middle - distance / 2
-        )
+        They are the cells whose share would have the error that the draws show, with a
+        correction for its degrees of freedom: Korn and Graubard's effective sample.
+        """
+        share = self.scale.share(self.value)
+        variance = (self._spread / (1 - self.scale.lowest)) ** 2
+        variance *= (student.isf(0.025, self.freedom) / _NORMAL) ** 2
+        alone = share * (1 - share)
+        known = variance > 0
+        units = np.divide(alone, variance, out=np.ones_like(alone), where=known)
+        return np.maximum(1, units / self.unseen.units)
 
 
-def _combine(
-    own: Replicates, base: Replicates, of_own: float, of_base: float
-) -> Replicates:
-    return replace(
-        own,
-        value=of_own * own.value + of_base * base.value,
-        resampled=of_own * own.resampled + of_base * base.resampled,
-        left_out=of_own * own.left_out + of_base * base.left_out,
-    )
+@dataclass(frozen=True)
+class Bounds:
+    """The two ends of each interval."""
+
+    low: Floats
+    high: Floats
+
+
+def _agrees(replicates: Replicates, rounding: Floats) -> NDArray[np.bool_]:
+    """Return which values all draws have, of those in which it is defined."""
+    value, resampled = replicates.value, replicates.resampled
+    spread = np.ptp(np.where(np.isnan(resampled), value, resampled), axis=0)
+    return np.asarray(spread <= np.maximum(rounding, _ROUNDING * np.abs(value)))

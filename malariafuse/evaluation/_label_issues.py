@@ -1,26 +1,36 @@
 """Labels that out-of-fold probabilities contradict."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import check_cells, check_patients
+from malariafuse._cells import check_cells, check_patients, warn_of_suspicious
 
 
 def label_issues(
-    y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike | None = None
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    pos_label: Any = None,
 ) -> pd.DataFrame:
     """List the cells whose label the classifier confidently contradicts.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+        `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold. Probabilities of cells
+        Probabilities of the positive class, 0 to 1, out of fold. Probabilities of cells
         that the classifier was fitted on repeat the labels, right or wrong.
     groups : array-like of shape (n_cells,), default=None
-        The patient of each cell, for the column "patient".
+        Patient of each cell, for the column "patient".
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
 
     Returns
     -------
@@ -35,6 +45,11 @@ def label_issues(
     ValueError
         If an argument is not as described, or `y_true` has one class only.
 
+    Warns
+    -----
+    UserWarning
+        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+
     Notes
     -----
     This is confident learning [1]_ with two classes. A class is confidently predicted
@@ -46,8 +61,8 @@ def label_issues(
     An issue is a reason to look at the image again, no more: a classifier that is wrong
     in a systematic way lists sound labels. **Never remove cells from a test set because
     of it.** Whatever the classifier gets wrong would be removed with the wrong labels,
-    and every figure would rise. Figures with and without the issues may be shown side
-    by side, to tell how much they depend on the labels; a second expert, who sees
+    and every metric would improve. Metrics with and without the issues may be shown
+    side by side, to tell how much they depend on the labels; a second expert, who sees
     neither label nor probability, can correct them.
 
     References
@@ -67,7 +82,8 @@ def label_issues(
     3         1         0.02     0.02      C2
     7         0         0.97     0.03      C4
     """
-    cells = check_cells(y_true, y_prob, None, groups_optional=True)
+    cells = check_cells(y_true, y_prob, None, pos_label=pos_label, groups_optional=True)
+    warn_of_suspicious(cells)
     if groups is not None:
         check_patients(groups, len(cells.target))
     positive = cells.target == 1
@@ -82,7 +98,7 @@ def label_issues(
     )
     table = pd.DataFrame(
         {
-            "label": cells.target,
+            "label": cells.target if pos_label is None else np.asarray(y_true),
             "probability": cells.probability,
             "support": np.where(positive, support_of_positive, support_of_negative),
         }

@@ -1,6 +1,6 @@
-"""Every figure as a function of how often each patient counts."""
+"""Every metric as a function of how often each patient counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,31 +13,31 @@ N_BINS = 10
 
 
 class Measures:
-    """Figures of weighted patients, for many rows of weights at a time.
+    """Metrics of weighted patients, for many rows of weights at a time.
 
-    Row `b` of the weights says how often each patient counts: all ones give the figure
+    Row `b` of the weights says how often each patient counts: all ones give the metric
     itself, what a bootstrap drew gives a resample, one zero leaves one patient out.
-    A figure that is undefined is NaN. The threshold is one, or one for each cell.
+    A metric that is undefined is NaN. The threshold is one, or one for each cell.
     """
 
     def __init__(
         self, cells: Cells, threshold: float | Floats, names: tuple[str, ...]
     ) -> None:
         self.names = names
-        self._tally = _Tally(cells, threshold)
-        self._ranking = _Ranking(cells)
+        self._tally = Tally(cells, threshold)
+        self._ranking = Ranking(cells)
 
     def __call__(self, weights: Floats) -> Floats:
-        """Return the figures: a row for each row of `weights`, a column for a name."""
+        """Return the metrics: a row for each row of `weights`, a column for a name."""
         with np.errstate(invalid="ignore", divide="ignore"):
             total = self._tally.weighted(weights)
             if not _FROM_RANKS.isdisjoint(self.names):
                 total |= self._ranking.weighted(weights)
-            return np.stack([_FIGURES[name](total) for name in self.names], axis=1)
+            return np.stack([_FORMULAS[name](total) for name in self.names], axis=1)
 
 
-class _Tally:
-    """Sums over the cells of each patient, from which most figures follow."""
+class Tally:
+    """Sums over the cells of each patient, from which most metrics follow."""
 
     def __init__(self, cells: Cells, threshold: float | Floats) -> None:
         positive = cells.target == 1
@@ -61,6 +61,7 @@ class _Tally:
         )
         # The recall of a cell is no recall of a patient.
         sums["recalls"] = recalls if cells.by_patient else np.full_like(recalls, np.nan)
+        self.of_patients = sums
         self._names = tuple(sums)
         self._sums = np.stack(list(sums.values()), axis=1)
 
@@ -68,12 +69,12 @@ class _Tally:
         return dict(zip(self._names, (weights @ self._sums).T, strict=True))
 
 
-class _Ranking:
-    """Cells by their probability, for AUC and average precision.
+class Ranking:
+    """Cells by their probability, for the ROC AUC and the average precision.
 
-    Of each positive cell it is known how many negative cells lie above it, and how many
-    at or above it, and the same of positive cells. Weights of cells, summed from the
-    top, turn these places into numbers of cells.
+    Of each positive cell it is known how many negative cells lie above it, how many at
+    or above it, and how many positive cells do. Weights of cells, summed from the top,
+    turn these places into numbers of cells.
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -83,26 +84,24 @@ class _Ranking:
         cluster = cells.cluster[order]
         self._positive, self._negative = cluster[positive], cluster[~positive]
         self._above = np.searchsorted(ranked[~positive], ranked[positive], "left")
-        self._at_or_above = np.searchsorted(
-            ranked[~positive], ranked[positive], "right"
-        )
-        self._found = np.searchsorted(ranked[positive], ranked[positive], "right")
+        self.alarms = np.searchsorted(ranked[~positive], ranked[positive], "right")
+        self.hits = np.searchsorted(ranked[positive], ranked[positive], "right")
 
     def weighted(self, weights: Floats) -> dict[str, Floats]:
         of_positive = np.take(weights, self._positive, axis=1)
         found = _sums_from_top(of_positive)
-        alarms = _sums_from_top(np.take(weights, self._negative, axis=1))
-        positives, negatives = found[:, -1], alarms[:, -1]
-        hits = np.take(found, self._found, axis=1)
-        at_or_above = np.take(alarms, self._at_or_above, axis=1)
+        negatives_found = _sums_from_top(np.take(weights, self._negative, axis=1))
+        positives, negatives = found[:, -1], negatives_found[:, -1]
+        hits = np.take(found, self.hits, axis=1)
+        alarms = np.take(negatives_found, self.alarms, axis=1)
         # A tie counts half.
-        ahead = (np.take(alarms, self._above, axis=1) + at_or_above) / 2
+        ahead = (np.take(negatives_found, self._above, axis=1) + alarms) / 2
         pairs_lost = np.einsum("ij,ij->i", of_positive, ahead)
         # The maximum is for cells that were not drawn, and whose weight is 0.
-        precision = hits / np.maximum(hits + at_or_above, 1)
+        precision = hits / np.maximum(hits + alarms, 1)
         return {
-            "AUC": 1 - pairs_lost / (positives * negatives),
-            "average precision": np.einsum("ij,ij->i", of_positive, precision)
+            "roc_auc": 1 - pairs_lost / (positives * negatives),
+            "average_precision": np.einsum("ij,ij->i", of_positive, precision)
             / positives,
         }
 
@@ -114,57 +113,89 @@ def _sums_from_top(weights: Floats) -> Floats:
     return sums
 
 
-def _n_cells(n: dict[str, Floats]) -> Floats:
-    return n["tp"] + n["fn"] + n["fp"] + n["tn"]
+Sums = dict[str, Floats]
 
 
-def _matthews(n: dict[str, Floats]) -> Floats:
-    called, others = n["tp"] + n["fp"], n["tn"] + n["fn"]
-    positives, negatives = n["tp"] + n["fn"], n["tn"] + n["fp"]
-    return (n["tp"] * n["tn"] - n["fp"] * n["fn"]) / np.sqrt(
-        called * others * positives * negatives
-    )
+def _positives(n: Sums) -> Floats:
+    return n["tp"] + n["fn"]
 
 
-def _calibration_error(n: dict[str, Floats]) -> Floats:
+def _negatives(n: Sums) -> Floats:
+    return n["tn"] + n["fp"]
+
+
+def _called(n: Sums) -> Floats:
+    return n["tp"] + n["fp"]
+
+
+def _n_cells(n: Sums) -> Floats:
+    return _positives(n) + _negatives(n)
+
+
+def matthews(n: Sums) -> Floats:
+    """Return Matthews' correlation coefficient."""
+    product = _called(n) * (n["tn"] + n["fn"]) * _positives(n) * _negatives(n)
+    correlation = (n["tp"] * n["tn"] - n["fp"] * n["fn"]) / np.sqrt(product)
+    return np.clip(correlation, -1, 1)
+
+
+def _calibration_error(n: Sums) -> Floats:
     return np.abs([n[name] for name in EXCESS]).sum(axis=0) / _n_cells(n)
 
 
-_COUNTED: dict[str, Callable[[dict[str, Floats]], Floats]] = {
-    "recall": lambda n: n["tp"] / (n["tp"] + n["fn"]),
-    "specificity": lambda n: n["tn"] / (n["tn"] + n["fp"]),
-    "precision": lambda n: n["tp"] / (n["tp"] + n["fp"]),
-    "F1": lambda n: 2 * n["tp"] / (2 * n["tp"] + n["fp"] + n["fn"]),
+_METRICS: dict[str, Callable[[Sums], Floats]] = {
+    "recall": lambda n: n["tp"] / _positives(n),
+    "specificity": lambda n: n["tn"] / _negatives(n),
+    "precision": lambda n: n["tp"] / _called(n),
+    "f1": lambda n: 2 * n["tp"] / (2 * n["tp"] + n["fp"] + n["fn"]),
     "accuracy": lambda n: (n["tp"] + n["tn"]) / _n_cells(n),
-    "MCC": _matthews,
-    "AUC": lambda n: n["AUC"],
-    "average precision": lambda n: n["average precision"],
-    "Brier score": lambda n: n["squares"] / _n_cells(n),
-    "calibration error": _calibration_error,
-    "patient-averaged recall": lambda n: n["recalls"] / n["infected"],
+    "mcc": matthews,
+    "roc_auc": lambda n: n["roc_auc"],
+    "average_precision": lambda n: n["average_precision"],
+    "brier_score": lambda n: n["squares"] / _n_cells(n),
+    "calibration_error": _calibration_error,
+    "patient_averaged_recall": lambda n: n["recalls"] / n["infected"],
 }
-METRICS = tuple(_COUNTED)
-# Figures that do not count cells, and so come much closer to 0 or 1 than by one cell.
-FINE = frozenset({"AUC", "average precision", "Brier score", "calibration error"})
-RANGE_FROM = {"MCC": -1.0}  # others from 0
+METRICS = tuple(_METRICS)
+RANGE_FROM = {"mcc": -1.0}  # others from 0
+
+# What a metric counts. Where it compares the classes, it counts the cells of each.
+COUNTED: dict[str, tuple[Callable[[Sums], Floats], ...]] = {
+    "recall": (_positives,),
+    "specificity": (_negatives,),
+    "precision": (_called,),
+    "f1": (lambda n: n["tp"] + n["fp"] + n["fn"],),
+    "accuracy": (_n_cells,),
+    "mcc": (_positives, _negatives),
+    "roc_auc": (_positives, _negatives),
+    "average_precision": (_positives, _negatives),
+    "brier_score": (_n_cells,),
+    "calibration_error": (_n_cells,),
+    "patient_averaged_recall": (lambda n: n["infected"],),
+}
 
 # By how much the probabilities of one tenth of 0..1 exceed the labels there.
 EXCESS = tuple(f"excess {number}" for number in range(N_BINS))
 
 
-def _per_cell(name: str) -> Callable[[dict[str, Floats]], Floats]:
+def _per_cell(name: str) -> Callable[[Sums], Floats]:
     return lambda n: n[name] / _n_cells(n)
 
 
-_FIGURES = _COUNTED | {name: _per_cell(name) for name in EXCESS}
-_FROM_RANKS = frozenset({"AUC", "average precision"})
+_FORMULAS = _METRICS | {name: _per_cell(name) for name in EXCESS}
+_FROM_RANKS = frozenset({"roc_auc", "average_precision"})
 
 
-def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return `metrics` as a tuple; raise ValueError unless all are known."""
-    unknown = [name for name in metrics if name not in METRICS]
-    if isinstance(metrics, str) or not len(metrics) or unknown:
-        raise ValueError(
-            f"metrics={metrics!r}: expected some of {', '.join(METRICS)}, in a tuple."
-        )
-    return tuple(metrics)
+def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
+    """Return `metrics` as a tuple; raise unless they are different, known names."""
+    expected = f"expected a tuple of names among {', '.join(METRICS)}"
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        kind = ValueError if isinstance(metrics, str) else TypeError
+        raise kind(f"metrics={metrics!r}: {expected}.")
+    names = tuple(metrics)
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        raise ValueError(f"metrics={metrics!r}: {expected}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics={metrics!r}: expected each name once.")
+    return names

@@ -18,7 +18,8 @@ from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
 )
-from malariafuse.evaluation._intervals import Scale, interval
+from malariafuse.evaluation._intervals import Interval, Scale
+from malariafuse.evaluation._unseen import UnseenOfShares
 
 Floats = NDArray[np.float64]
 
@@ -64,8 +65,8 @@ def threshold_table(
     -------
     DataFrame of shape (n_thresholds, 6)
         Rows by "threshold"; the columns are "recall", "recall_low", "recall_high",
-        "specificity", "specificity_low" and "specificity_high". Bounds are NaN where
-        the rate is 1 or 0 in every draw.
+        "specificity", "specificity_low" and "specificity_high". Bounds of 1 or 0 allow
+        for patients that were not seen, as in :func:`summarize`.
 
     Raises
     ------
@@ -114,7 +115,16 @@ def threshold_table(
     )
     rates = ("recall",) * len(grid) + ("specificity",) * len(grid)
     scale = Scale.of(rates, len(cells.target))
-    low, high = interval(replicates, scale, confidence_level)
+    of_patients = [cells.sums(cells.target == label) for label in (1, 0)]
+    unseen = UnseenOfShares(replicates.value, np.repeat(of_patients, len(grid), axis=0))
+    interval = Interval(replicates, scale, unseen)
+    bounds = interval.at((1 - confidence_level) / 2)
+    # At the threshold 0 every cell is called, of unseen patients, too.
+    certain = np.tile(grid == 0, 2)
+    low, high = (
+        np.where(certain, replicates.value, bound)
+        for bound in (bounds.low, bounds.high)
+    )
     columns = {}
     for name, half in (
         ("recall", slice(len(grid))),

@@ -1,4 +1,4 @@
-"""The figures of several classifiers side by side, with their intervals."""
+"""The metrics of several classifiers side by side, with their intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MARKERS = "osD^vP*"
+_LABELS = {
+    "f1": "F1",
+    "mcc": "MCC",
+    "roc_auc": "ROC AUC",
+    "brier_score": "Brier score",
+    "calibration_error": "expected calibration error",
+    "patient_averaged_recall": "patient-averaged recall",
+}
 
 
 class ComparisonDisplay:
-    """Figures of several classifiers with their intervals, as dots and whiskers.
+    """Metrics of several classifiers with their intervals, as dots and whiskers.
 
     Use :meth:`from_predictions` or :meth:`from_table` to make one.
 
@@ -78,10 +86,10 @@ class ComparisonDisplay:
         Parameters
         ----------
         table : DataFrame
-            What :func:`malariafuse.evaluation.comparison_table` returned, or rows and
+            Table from :func:`malariafuse.evaluation.comparison_table`, or rows and
             columns of it.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -112,30 +120,36 @@ class ComparisonDisplay:
         groups: ArrayLike,
         *,
         threshold: float | Mapping[str, float] = 0.5,
-        metrics: Sequence[str] = ("recall", "specificity", "accuracy", "AUC"),
+        pos_label: Any = None,
+        metrics: Sequence[str] = ("recall", "specificity", "accuracy", "roc_auc"),
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute the figures and their intervals and draw them.
+        """Compute the metrics and their intervals and draw them.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected.
+            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
         probabilities : mapping of str to array-like of shape (n_samples,)
-            The name of each classifier and its probabilities that a cell is
+            Name of each classifier and its probabilities that a cell is
             parasitized, 0 to 1, for patients that it was not trained on.
         groups : array-like of shape (n_samples,)
             Patient of each cell; at least two.
         threshold : float or mapping of str to float, default=0.5
-            Probability from which on a cell is called parasitized, 0 to 1; a mapping
+            Probability from which on a cell is called parasitized, 0 to 1. A mapping
             has one for each classifier.
-        metrics : tuple of str, default=("recall", "specificity", "accuracy", "AUC")
-            Which figures of :func:`malariafuse.evaluation.summarize` to draw.
+        pos_label : int, float, bool or str, default=None
+            Label of the class of parasitized cells. None takes the labels 0 and 1, or
+            booleans; other labels need it.
+        metrics : sequence of str, default=("recall", "specificity", "accuracy", \
+                "roc_auc")
+            Names of the metrics to draw, each once, among those of
+            :func:`malariafuse.evaluation.summarize`.
         random_state : int, RandomState instance or None, default=None
-            Draws the patients. Pass an int for the same intervals in every call.
+            Random seed of the draws. Pass an int for the same intervals in every call.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -152,6 +166,7 @@ class ComparisonDisplay:
             probabilities,
             groups,
             threshold=threshold,
+            pos_label=pos_label,
             metrics=metrics,
             random_state=random_state,
         )
@@ -163,7 +178,7 @@ class ComparisonDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -177,9 +192,9 @@ class ComparisonDisplay:
         heights = np.arange(len(metrics))
         self.dots_ = []
         for number, name in enumerate(names):
-            figures = self.table.loc[name]
+            of_one = self.table.loc[name]
             value, low, high = (
-                figures.loc[[(metric, part) for metric in metrics]].to_numpy(float)
+                of_one.loc[[(metric, part) for metric in metrics]].to_numpy(float)
                 for part in ("value", "low", "high")
             )
             reach = np.nan_to_num([value - low, high - value]).clip(min=0)
@@ -195,7 +210,7 @@ class ComparisonDisplay:
                     label=str(name),
                 )
             )
-        self.ax_.set_yticks(heights, metrics)
+        self.ax_.set_yticks(heights, [_label(metric) for metric in metrics])
         for border in heights[:-1] + 0.5:
             self.ax_.axhline(border, color="0.85", lw=0.8, zorder=0)
         self.ax_.set(
@@ -204,10 +219,14 @@ class ComparisonDisplay:
             title="Comparison of classifiers",
         )
         self.ax_.grid(axis="x", alpha=0.3)
-        # Beside the axes, where it cannot hide a whisker.
+        # Outside the axes, where it cannot hide a whisker.
         self.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
         return self
 
 
 def _metrics(table: pd.DataFrame) -> list[Any]:
     return table.columns.get_level_values(0).unique().tolist()
+
+
+def _label(metric: Any) -> str:
+    return _LABELS.get(metric, str(metric).replace("_", " "))

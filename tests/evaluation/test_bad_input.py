@@ -1,11 +1,13 @@
 """What every function refuses in the same words."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from malariafuse._cells import check_cells, check_probability, check_target
 from malariafuse.evaluation import (
     PatientTest,
+    compare,
     comparison_table,
     label_issues,
     patient_table,
@@ -192,6 +194,27 @@ class TestPosLabel:
         with pytest.raises(ValueError, match=message):
             check_target(labels, pos_label=pos_label)
 
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda y, p, groups, **kind: summarize(
+                y, p, groups, random_state=0, **kind
+            ),
+            label_issues,
+            lambda y, p, groups, **kind: comparison_table(
+                y, {"a": p}, groups, random_state=0, **kind
+            ),
+            lambda y, p, groups, **kind: compare(
+                y, {"a": p, "b": p**2}, groups, random_state=0, **kind
+            ),
+        ],
+    )
+    def test_tables_are_those_of_numbers(self, function):
+        expected = function(Y, PROBABILITY, PATIENT)
+        table = function(self.WORDS, PROBABILITY, PATIENT, pos_label="Parasitized")
+        columns = table.columns.drop("label", errors="ignore")
+        pd.testing.assert_frame_equal(table[columns], expected[columns])
+
     def test_missing_classes_are_named(self):
         with pytest.raises(
             ValueError, match=r"no parasitized cell \(label 'P'\): expected"
@@ -203,7 +226,7 @@ class TestPosLabel:
             check_cells(["P", "P"], [0.1, 0.2], ["C1", "C2"], pos_label="P")
 
 
-WARNING = ["threshold_table", "patient_table", "choose_threshold"]
+WARNING = [name for name in FUNCTIONS if name != "PatientTest"]
 EIGHT = np.tile(Y, 2)
 
 

@@ -40,6 +40,7 @@ def test_timid_probabilities_are_no_doubt_about_labels():
     """Below 0.5 throughout, yet higher for the parasitized cells."""
     y = np.repeat([0, 1], 50)
     y_prob = np.where(y == 1, 0.3, 0.1)
+    y_prob[99] = 0.31
     assert label_issues(y, y_prob).empty
     y_prob[0] = 0.35
     assert label_issues(y, y_prob).index.tolist() == [0]
@@ -49,6 +50,30 @@ def test_exchanging_the_classes_lists_the_same_cells(mislabeled):
     y, y_prob, _, _ = mislabeled
     exchanged = label_issues(1 - y, 1 - y_prob)
     assert sorted(label_issues(y, y_prob).index) == sorted(exchanged.index)
+
+
+def test_labels_are_those_that_were_passed(mislabeled):
+    y, y_prob, _, _ = mislabeled
+    words = np.where(y == 1, "P", "U")
+    issues = label_issues(words, y_prob, pos_label="P")
+    assert issues.index.equals(label_issues(y, y_prob).index)
+    assert (issues["label"] == words[issues.index]).all()
+
+
+def test_issues_are_those_of_cleanlab(mislabeled):
+    """Stored from cleanlab 2.9: find_label_issues(y, columns,
+    filter_by="confident_learning", return_indices_ranked_by="self_confidence").
+    """
+    y = np.tile([0, 1], 12)
+    y_prob = [0.99, 0.01, 0.42, 0.52, 0.07, 0.66, 0.01, 0.66, 0.01, 0.99, 0.34, 0.61]
+    y_prob += [0.14, 0.48, 0.01, 0.59, 0.44, 0.65, 0.63, 0.67, 0.26, 0.99, 0.47, 0.55]
+    assert label_issues(y, y_prob).index.tolist() == [1, 0, 18]
+
+    y, y_prob, _, _ = mislabeled
+    issues = label_issues(y, y_prob).index
+    first = [136, 1238, 1088, 67, 297, 1296, 438, 717, 1364, 685, 1452, 840]
+    assert issues[:12].tolist() == first
+    assert (len(issues), issues.to_numpy().sum()) == (47, 39599)
 
 
 def test_bad_input(mislabeled):

@@ -1,0 +1,168 @@
+"""Bounds for what patients unlike all that were seen could change.
+
+Resamples of patients who all agree do not vary, which says nothing about patients that
+were not seen. If a share q of all patients were unlike them, n patients would show none
+of that kind with probability (1 - q)^n. The largest share that this leaves possible is
+q = 1 - tail^(1/n), the bound of Clopper and Pearson for no error in n trials. A bound
+follows if all cells of these patients are taken to be as wrong, or as right, as can be.
+
+For the mean of values from 0 to 1, one for each patient, this needs no other kind of
+patients: of independent values with the mean mu, the product of the ratios to mu has
+the mean 1, and exceeds 1 / tail with at most the probability `tail` by Markov's
+inequality; so if all values are c, mu is at least c * tail^(1/n).
+"""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._cells import Cells
+from malariafuse.evaluation._measures import (
+    COUNTED,
+    RANGE_FROM,
+    Floats,
+    Measures,
+    Ranking,
+    Tally,
+    matthews,
+)
+
+_SIZES_OF_ERRORS = ("brier_score", "calibration_error")
+
+
+class Unseen(Protocol):
+    """Bounds of several values, each at its own level."""
+
+    unseen_errors: NDArray[np.bool_]
+
+    @property
+    def units(self) -> Floats:
+        """Number of independent patients that each value stands for."""
+        ...
+
+    def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        """Return bounds which the truth crosses with at most the probability `tail`.
+
+        Parts of patients may be as good as independent: then there are `gain` times as
+        many units as patients.
+        """
+        ...
+
+
+class UnseenOfShares:
+    """Bounds for shares of cells, such as a recall at many thresholds.
+
+    `of_patients` is the number of cells of each patient: a row for each share, or one
+    row for all.
+    """
+
+    def __init__(self, value: Floats, of_patients: Floats) -> None:
+        self._value = value
+        self._units = np.broadcast_to(_units(of_patients), value.shape)
+        self._most = np.broadcast_to(of_patients.sum(axis=-1), value.shape)
+        self.unseen_errors = np.zeros(value.shape, dtype=bool)
+
+    @property
+    def units(self) -> Floats:
+        return self._units
+
+    def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        other = _largest_share(tail, np.minimum(self._units * gain, self._most))
+        return self._value * (1 - other), self._value + other * (1 - self._value)
+
+
+class UnseenOfMetrics:
+    """Bounds for metrics of cells."""
+
+    def __init__(self, cells: Cells, threshold: float, names: tuple[str, ...]) -> None:
+        self._names = names
+        tally, ranking = Tally(cells, threshold), Ranking(cells)
+        counted = [
+            [count(tally.of_patients) for count in COUNTED[name]] for name in names
+        ]
+        self._units = [[_units(of_patients) for of_patients in row] for row in counted]
+        self._most = [[of_patients.sum() for of_patients in row] for row in counted]
+        if "patient_averaged_recall" in names:
+            # A recall of a patient is a mean over cells, too.
+            positives = float(cells.target.sum())
+            self._most[names.index("patient_averaged_recall")] = [positives]
+        everyone = np.ones((1, cells.n_clusters))
+        self._value = Measures(cells, threshold, names)(everyone)[0]
+        total = tally.weighted(everyone)
+        self._total = {name: float(sums[0]) for name, sums in total.items()}
+        self._hits, self._alarms = ranking.hits, ranking.alarms
+        # A mean of how wrong each cell is hangs on gross errors, even if rare ones.
+        gross = np.abs(cells.probability - cells.target) >= 0.5
+        self.unseen_errors = np.isin(names, _SIZES_OF_ERRORS) & ~gross.any()
+
+    @property
+    def units(self) -> Floats:
+        # Two classes, both with unseen patients: tail^(1/n) * tail^(1/m).
+        return np.array([1 / sum(1 / n for n in row) for row in self._units])
+
+    def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        n = len(self._names)
+        tails, gains = np.broadcast_to(tail, n), np.broadcast_to(gain, n)
+        pairs = [self._bounds_of(i, tails[i], gains[i]) for i in range(n)]
+        low, high = np.array(pairs).T
+        return np.minimum(low, self._value), np.maximum(high, self._value)
+
+    def _bounds_of(self, i: int, tail: float, gain: float) -> tuple[float, float]:
+        name, value = self._names[i], self._value[i]
+        if np.isnan(value):
+            return value, value
+        others = [
+            float(_largest_share(tail, min(units * gain, most)))
+            for units, most in zip(self._units[i], self._most[i], strict=True)
+        ]
+        if name == "mcc":
+            return self._matthews(*others)
+        if name == "average_precision":
+            return self._average_precision(*others)
+        other = 1 - np.prod([1 - share for share in others])
+        if name == "calibration_error":
+            # What the others exceed may also cancel what is there.
+            return max(0, (1 - other) * value - other), (1 - other) * value + other
+        lowest = RANGE_FROM.get(name, 0.0)
+        return value - other * (value - lowest), value + other * (1 - value)
+
+    def _matthews(self, positive: float, negative: float) -> tuple[float, float]:
+        n = self._total
+        found, kept = n["tp"], n["tn"]
+        positives, negatives = found + n["fn"], kept + n["fp"]
+
+        def with_others(right: float) -> float:
+            tp = found * (1 - positive) + right * positive * positives
+            tn = kept * (1 - negative) + right * negative * negatives
+            tally = {"tp": tp, "fn": positives - tp, "tn": tn, "fp": negatives - tn}
+            return float(matthews({key: np.array(sum_) for key, sum_ in tally.items()}))
+
+        return with_others(0.0), with_others(1.0)
+
+    def _average_precision(
+        self, positive: float, negative: float
+    ) -> tuple[float, float]:
+        positives = self._total["tp"] + self._total["fn"]
+        negatives = self._total["tn"] + self._total["fp"]
+        hits, alarms = self._hits * (1 - positive), self._alarms * (1 - negative)
+        # Others last and their negatives first, then the reverse.
+        low = hits / (hits + alarms + negative * negatives)
+        more_hits = hits + positive * positives
+        high = more_hits / (more_hits + alarms)
+        return (1 - positive) * low.mean(), positive + (1 - positive) * high.mean()
+
+
+def _units(of_patients: Floats) -> Floats:
+    """Return the number of patients, fewer if a few of them have most of the cells.
+
+    It is Kish's effective sample size: as many equal patients would give a mean the
+    same variance.
+    """
+    squares: Floats = (of_patients**2).sum(axis=-1)
+    return np.maximum(1, of_patients.sum(axis=-1) ** 2 / np.maximum(squares, 1))
+
+
+def _largest_share(tail: Floats | float, n: Floats | float) -> Floats:
+    """Return the share of a kind of which `n` draws show none with that probability."""
+    return np.asarray(-np.expm1(np.log(tail) / n))
