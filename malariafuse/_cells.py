@@ -3,18 +3,23 @@
 import sys
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score
-from sklearn.utils import check_consistent_length
-from sklearn.utils.validation import _num_samples
 
+from malariafuse._arrays import (
+    as_array,
+    as_labels,
+    check_lengths,
+    one_dimension,
+    real_numbers,
+)
 from malariafuse._labels import positive_column
 from malariafuse._parameters import POS_LABEL, check_parameter
+from malariafuse._patients import check_patients
 
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
@@ -101,25 +106,6 @@ def _outside() -> int:
     return level
 
 
-def check_labels(y: ArrayLike, name: str, *, missing: bool = False) -> NDArray[Any]:
-    """Return labels of any kind; some may be missing if `missing` is True."""
-    labels = _one_dimension(y, name)
-    _refuse_complex(labels, name)
-    try:
-        pd.unique(labels)
-    except TypeError as error:
-        raise ValueError(
-            f"{name} has labels that cannot be compared, such as {labels[0]!r}: "
-            "expected numbers or text."
-        ) from error
-    if not missing and pd.isna(labels).any():
-        raise ValueError(
-            f"{name} has {pd.isna(labels).sum()} missing values: expected the label "
-            "of every cell."
-        )
-    return labels
-
-
 def check_target(
     y_true: ArrayLike, *, name: str = "y_true", pos_label: Any = None
 ) -> NDArray[np.int64]:
@@ -127,7 +113,7 @@ def check_target(
 
     Without `pos_label` the labels are 0 and 1, or booleans.
     """
-    labels = check_labels(y_true, name, missing=pos_label is None)
+    labels = as_labels(y_true, name)
     found = pd.unique(labels)
     check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
@@ -156,13 +142,13 @@ def check_probability(y_prob: ArrayLike) -> NDArray[np.float64]:
     A softmax in float32, or a mean of probabilities, may round to more than 1: what is
     out of 0..1 by at most 1e-6 is clipped.
     """
-    given = _unmasked(y_prob, "y_prob")
+    given = as_array(y_prob, "y_prob")
     if given.ndim == 2 and given.shape[1] == 2:
         raise ValueError(
             "y_prob has two columns: pass the probability of the positive class alone, "
             "as in predict_proba(X)[:, 1]."
         )
-    probability = _real_numbers(_one_dimension(given, "y_prob"), "y_prob")
+    probability = real_numbers(one_dimension(given, "y_prob"), "y_prob")
     # NaN is wrong, too.
     wrong = ~((probability >= -_ROUNDING) & (probability <= 1 + _ROUNDING))
     if wrong.any():
@@ -182,7 +168,7 @@ def check_sample_weight(
     if sample_weight is None:
         return np.ones(n_samples)
     name = "sample_weight"
-    weight = _real_numbers(_unmasked(sample_weight, name), name)
+    weight = real_numbers(as_array(sample_weight, name), name)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"{name} has the shape {weight.shape}: expected ({n_samples},), one weight "
@@ -198,7 +184,7 @@ def check_sample_weight(
 
 def check_scores(y_score: ArrayLike) -> NDArray[np.float64]:
     """Return finite scores as floats."""
-    score = _real_numbers(_one_dimension(y_score, "y_score"), "y_score")
+    score = real_numbers(one_dimension(y_score, "y_score"), "y_score")
     if not np.isfinite(score).all():
         raise ValueError("y_score has NaN or infinity: expected finite numbers.")
     return score
@@ -213,113 +199,6 @@ def check_decisions(decisions: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
             "each."
         )
     return called == 1
-
-
-def check_length(X: Any, n_cells: int, *, name: str = "X") -> None:
-    """Raise ValueError unless `X` has an entry for each cell."""
-    try:
-        n = _num_samples(X)
-    except TypeError as error:
-        raise ValueError(
-            f"{name} is a {type(X).__name__} without entries: expected one for each "
-            "cell."
-        ) from error
-    if n != n_cells:
-        raise ValueError(
-            f"{name} has {n} entries for {n_cells} cells: expected one for each."
-        )
-
-
-def check_plain(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Return an array, or raise ValueError if some of it is masked or complex."""
-    array = _unmasked(values, name)
-    _refuse_complex(array, name)
-    return array
-
-
-def check_patients(
-    groups: ArrayLike | None,
-    n_cells: int | None,
-    *,
-    at_least: int = 1,
-    name: str = "groups",
-    unit: str = "patient",
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return the number of each cell's patient, and the patients in sorted order.
-
-    There are as many cells as patients in `groups` if `n_cells` is None.
-    Bytes become text, and numbers in an array of objects numbers of one type. Patients
-    that are objects without an order come in that of the cells.
-    """
-    if groups is None:
-        raise ValueError(f"{name} is None: expected the {unit} of each cell.")
-    # An array of text would take a number among texts for text.
-    known_type = hasattr(groups, "dtype")
-    patients = _one_dimension(groups, name, dtype=None if known_type else object)
-    if n_cells is not None and len(patients) != n_cells:
-        raise ValueError(
-            f"{name} has {len(patients)} {unit}s for {n_cells} cells: expected one "
-            "for each cell."
-        )
-    _refuse_complex(patients, name)
-    if pd.isna(patients).any():
-        raise ValueError(
-            f"{name} has {pd.isna(patients).sum()} missing values: expected the "
-            f"{unit} of every cell."
-        )
-    if patients.dtype.kind not in "biufUmM":
-        patients = _of_one_kind(patients.tolist(), name, unit)
-    try:
-        cluster, names = pd.factorize(patients, sort=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{name} has {unit}s that cannot be compared, such as {patients[0]!r}: "
-            "expected numbers, text, or objects with __eq__ and __hash__."
-        ) from error
-    names = np.asarray(names)
-    try:
-        order = np.argsort(names, kind="stable")
-    except TypeError:  # objects without an order
-        order = np.arange(len(names))
-    if len(names) < at_least:
-        raise ValueError(
-            f"{name} has {len(names)} {unit}, {names[0]}: expected at least {at_least}."
-        )
-    return np.argsort(order)[cluster].astype(np.int64), names[order]
-
-
-def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
-    """Return patients that are objects as text or numbers, if they are such."""
-    kinds: dict[type[Any], Any] = {}
-    for patient in patients:
-        kinds.setdefault(kind_of_patient(patient), patient)
-    if len(kinds) > 1:
-        one, other, *_ = kinds.values()
-        raise ValueError(
-            f"{name} has {unit}s of different types, such as {one!r} and {other!r}: "
-            "expected text only, or numbers only."
-        )
-    if str in kinds:
-        patients = [
-            patient.decode(errors="surrogateescape")
-            if isinstance(patient, bytes)
-            else str(patient)
-            for patient in patients
-        ]
-    # Filled in: a sequence of tuples would become a table.
-    objects = np.empty(len(patients), dtype=object)
-    objects[:] = patients
-    if Real in kinds:
-        numbers = np.array(patients)
-        return numbers if (numbers == objects).all() else objects
-    return objects
-
-
-def kind_of_patient(patient: Any) -> type[Any]:
-    """Return the type of a patient, the same one for all text and for all numbers."""
-    if isinstance(patient, (str, bytes)):
-        return str
-    return Real if isinstance(patient, (Real, np.bool_)) else type(patient)
 
 
 def check_both_classes(
@@ -357,65 +236,3 @@ def check_share(
             (True, False): ", 1 excluded",
         }[zero, one]
         raise ValueError(f"{name}={value!r}: expected a number between 0 and 1{ends}.")
-
-
-def check_lengths(**arrays: NDArray[Any]) -> None:
-    """Raise ValueError that names the arguments unless they are of one length."""
-    try:
-        check_consistent_length(*arrays.values())
-    except ValueError as error:
-        sizes = " and ".join(f"{name} {len(a)}" for name, a in arrays.items())
-        raise ValueError(f"Different numbers of cells: {sizes}.") from error
-
-
-def _one_dimension(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
-    array = _unmasked(values, name, dtype)
-    if array.ndim != 1 or not len(array):
-        raise ValueError(
-            f"{name} has the shape {array.shape}: expected one value for each cell, "
-            "of at least one cell."
-        )
-    if array.dtype.kind == "V":
-        raise ValueError(
-            f"{name} has the type {array.dtype}: expected numbers or text."
-        )
-    return array
-
-
-def _unmasked(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
-    if np.ma.isMaskedArray(values):
-        n_masked = int(np.ma.getmaskarray(values).sum())
-        if n_masked:
-            raise ValueError(
-                f"{name} has {n_masked} masked values: expected all values. Leave out "
-                "the cells that lack one."
-            )
-    try:
-        return np.asarray(values, dtype=dtype)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} is no array: expected one value for each cell."
-        ) from error
-
-
-def _real_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
-    message = f"{name} is an array of {array.dtype}: expected numbers."
-    if array.dtype.kind not in "biufO" or any(
-        isinstance(value, (str, bytes))
-        for value in (array.flat if array.dtype.kind == "O" else ())
-    ):
-        raise ValueError(message)
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(message) from error
-
-
-def _refuse_complex(array: NDArray[Any], name: str) -> None:
-    if array.dtype.kind == "c" or (
-        array.dtype.kind == "O"
-        and any(
-            isinstance(value, (complex, np.complexfloating)) for value in array.flat
-        )
-    ):
-        raise ValueError(f"{name} has complex numbers: expected real numbers or text.")

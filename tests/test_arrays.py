@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from malariafuse._arrays import as_column
+from malariafuse._arrays import as_labels
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from malariafuse._arrays import as_column
     ],
 )
 def test_columns_are_taken(values, expected):
-    assert as_column(values, "y").tolist() == expected
+    assert as_labels(values, "y").tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_columns_are_taken(values, expected):
 )
 def test_what_is_no_column_is_named(values, error, message):
     with pytest.raises(error, match=message):
-        as_column(values, "y")
+        as_labels(values, "y")

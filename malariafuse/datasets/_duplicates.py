@@ -67,13 +67,13 @@ def find_duplicates(
     See Also
     --------
     load_cell_images : Reports equal files and images in its attribute `duplicates`.
-    malariafuse.evaluation.check_no_leakage : Finds patients on both sides.
+    malariafuse.model_selection.check_no_leakage : Finds patients on both sides.
 
     Notes
     -----
     A patient on both sides of a split is found by
-    :func:`malariafuse.evaluation.check_no_leakage`, an image that is stored under two
-    patients only by this function.
+    :func:`malariafuse.model_selection.check_no_leakage`, an image that is stored under
+    two patients only by this function.
 
     Examples
     --------

@@ -78,7 +78,7 @@ def describe_patients_on_both_sides(
     return [
         f"{len(several)} of {len(sides)} patients are on several sides of the split, "
         f"which flatters a classifier: {name_some(several)}. Split by patient instead, "
-        "for example with StratifiedGroupKFold of scikit-learn."
+        "for example with PatientKFold of malariafuse.model_selection."
     ]
 
 

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._cells import (
     Cells,
     check_cells,
-    check_patients,
     check_share,
     check_target,
     warn_of_suspicious,
 )
+from malariafuse._patients import check_patients
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,

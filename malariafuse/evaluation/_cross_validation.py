@@ -12,17 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch, _safe_indexing
 
+from malariafuse._arrays import check_length
 from malariafuse._cells import (
     Cells,
     check_both_classes,
-    check_length,
-    check_patients,
     check_probability,
     check_share,
     check_target,
     warn_of_suspicious,
 )
 from malariafuse._labels import decisions_and_probabilities, pos_label_of
+from malariafuse._patients import check_patients
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import check_cells, check_patients, warn_of_suspicious
+from malariafuse._cells import check_cells, warn_of_suspicious
+from malariafuse._patients import check_patients
 
 
 def label_issues(

@@ -12,13 +12,9 @@ from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._cells import (
-    Cells,
-    check_cells,
-    check_patients,
-    check_probability,
-)
+from malariafuse._cells import Cells, check_cells, check_probability
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
+from malariafuse._patients import check_patients
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.model_selection import choose_threshold
 

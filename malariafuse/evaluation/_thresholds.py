@@ -7,13 +7,8 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import (
-    Cells,
-    check_cells,
-    check_plain,
-    check_share,
-    warn_of_suspicious,
-)
+from malariafuse._arrays import as_array, refuse_complex
+from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -166,7 +161,8 @@ class _Rates:
 
 
 def _check_grid(thresholds: ArrayLike) -> Floats:
-    grid = check_plain(thresholds, "thresholds")
+    grid = as_array(thresholds, "thresholds")
+    refuse_complex(grid, "thresholds")
     if grid.ndim != 1 or not len(grid) or grid.dtype.kind not in "iuf":
         raise ValueError(
             f"thresholds={thresholds!r}: expected numbers between 0 and 1, in a list."

@@ -5,12 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import (
-    check_labels,
-    check_lengths,
-    check_sample_weight,
-    check_scores,
-)
+from malariafuse._arrays import as_labels, check_lengths
+from malariafuse._cells import check_sample_weight, check_scores
 from malariafuse.metrics._rates import (
     ROUNDING,
     check_minimum,
@@ -153,7 +149,7 @@ def _curves(
     sample_weight: ArrayLike | None,
 ) -> tuple[Floats, Floats]:
     """Return recall and specificity at all thresholds, the highest first."""
-    truth, score = check_labels(y_true, "y_true"), check_scores(y_score)
+    truth, score = as_labels(y_true, "y_true"), check_scores(y_score)
     check_lengths(y_true=truth, y_score=score)
     check_two_labels(pos_label, y_true=truth)
     weight = check_sample_weight(sample_weight, len(truth))

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import check_labels, check_lengths, check_sample_weight
+from malariafuse._arrays import as_labels, check_lengths
+from malariafuse._cells import check_sample_weight
 from malariafuse._parameters import POS_LABEL, check_parameter
 
 # By how much sums of weights may miss a limit that they reach.
@@ -21,7 +22,7 @@ def rates(
     sample_weight: ArrayLike | None,
 ) -> tuple[float, float]:
     """Return recall and specificity; NaN where `y_true` lacks the class."""
-    truth, decision = check_labels(y_true, "y_true"), check_labels(y_pred, "y_pred")
+    truth, decision = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
     check_lengths(y_true=truth, y_pred=decision)
     check_two_labels(pos_label, y_true=truth, y_pred=decision)
     weight = check_sample_weight(sample_weight, len(truth))

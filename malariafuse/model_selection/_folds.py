@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
-from malariafuse._cells import check_length, check_patients, check_target
+from malariafuse._arrays import check_length
+from malariafuse._cells import check_target
 from malariafuse._parameters import (
     POS_LABEL,
     RANDOM_STATE,
@@ -18,6 +19,7 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._patients import check_patients
 
 
 class PatientKFold(BaseCrossValidator):

@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import check_patients, kind_of_patient
+from malariafuse._patients import check_patients, kind_of_patient
 
 
 class LeakageError(ValueError):

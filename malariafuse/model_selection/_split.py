@@ -7,8 +7,9 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 
-from malariafuse._cells import check_patients, check_share, check_target
+from malariafuse._cells import check_share, check_target
 from malariafuse._parameters import RANDOM_STATE, check_parameter
+from malariafuse._patients import check_patients
 from malariafuse.model_selection._folds import cells_of_patients, shares_of_cells
 
 _PARTS = ("train", "validation", "test")

@@ -6,12 +6,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import (
-    check_cells,
-    check_patients,
-    check_share,
-    warn_of_suspicious,
-)
+from malariafuse._cells import check_cells, check_share, warn_of_suspicious
+from malariafuse._patients import check_patients
 from malariafuse.model_selection._leakage import check_no_leakage
 
 Floats = NDArray[np.float64]

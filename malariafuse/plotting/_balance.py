@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import check_patients
+from malariafuse._patients import check_patients
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._checks import check_labels
 from malariafuse.plotting._style import CLASS_COLORS, class_name, counted

@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._arrays import as_column
+from malariafuse._arrays import as_labels
 from malariafuse._parameters import Integers, check_parameter
 
 
@@ -15,4 +15,4 @@ def check_count(value: int, name: str) -> None:
 
 def check_labels(y: ArrayLike) -> NDArray[Any]:
     """Return labels of any kind as an array, or raise ValueError that names `y`."""
-    return as_column(y, "y")
+    return as_labels(y, "y")
