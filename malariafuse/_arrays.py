@@ -107,7 +107,7 @@ def refuse_masked(values: Any, name: str) -> None:
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         n = int(np.ma.getmaskarray(values).sum())
         raise ValueError(
-            f"{name} has {n} masked value(s): expected none. Fill them with "
+            f"{name} has {n} masked values: expected none. Fill them with "
             f"{name}.filled(...), or leave out the samples that lack one."
         )
 

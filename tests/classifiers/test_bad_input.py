@@ -31,7 +31,7 @@ def fitted():
         (X / 255 / 255, ValueError, "all but black"),
         ((X / 255).astype(np.uint8), ValueError, "all but black"),
         (X.transpose(0, 3, 1, 2), ValueError, r"np.moveaxis\(X, 1, -1\)"),
-        (np.ma.masked_less(X, 100), ValueError, r"masked value\(s\)"),
+        (np.ma.masked_less(X, 100), ValueError, r"masked values"),
         ([*X[:2], X[0, :5]], ValueError, "images of different sizes"),
     ],
 )
@@ -62,7 +62,7 @@ def test_prediction_before_fit():
         ({"y": np.linspace(0, 1, len(X))}, "Unknown label type"),
         ({"y": Y, "groups": PATIENTS[:-1]}, "inconsistent numbers of samples"),
         ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight.shape"),
-        ({"y": np.ma.masked_equal(Y, 1)}, r"y has 24 masked value\(s\)"),
+        ({"y": np.ma.masked_equal(Y, 1)}, r"y has 24 masked values"),
         (
             {"y": Y, "sample_weight": np.ma.masked_equal(np.ones(len(X)), 1)},
             r"sample_weight has 48 masked",

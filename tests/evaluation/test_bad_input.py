@@ -76,11 +76,17 @@ def test_probabilities_that_rounding_left_are_clipped():
 @every_function
 @pytest.mark.parametrize(
     "y",
-    [[0, 1, 2, 1], ["Uninfected", "Parasitized"] * 2, list("0101"), [0, 1, np.nan, 1]],
+    [[0, 1, 2, 1], ["Uninfected", "Parasitized"] * 2, list("0101")],
 )
 def test_labels(name, y):
     with pytest.raises(ValueError, match=r"y_true has the labels .*expected 1 for a"):
         FUNCTIONS[name](y, PROBABILITY, PATIENT)
+
+
+@every_function
+def test_missing_labels(name):
+    with pytest.raises(ValueError, match=r"y_true has 1 missing values"):
+        FUNCTIONS[name]([0, 1, np.nan, 1], PROBABILITY, PATIENT)
 
 
 @every_function
