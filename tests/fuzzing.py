@@ -25,10 +25,12 @@ from support import fast, linear_network
 
 from malariafuse.classifiers import BaseImageClassifier, KerasImageClassifier
 from malariafuse.datasets import make_cell_images
+from malariafuse.evaluation import comparison_table, label_issues
 
 PACKAGES = (
     "classifiers",
     "datasets",
+    "deploy",
     "evaluation",
     "features",
     "metrics",
@@ -55,6 +57,10 @@ def tiny_backbone(input_shape):
 def scored():
     means = FunctionTransformer(channel_means)
     return make_pipeline(means, LogisticRegression()).fit(X, Y)
+
+
+def folds():
+    return (PATIENTS + 1) // 2
 
 
 def images_and_means():
@@ -184,28 +190,49 @@ def use(name: str, kind: type, method: str, **arguments: Any) -> Any:
 
 METHODS = ("fit", "partial_fit", "predict_proba", "split", "test", "transform")
 # Fuzzed with files, in the tests of the datasets.
-LEFT_OUT = {"fetch_malaria_cells", "load_cell_images", "ImageLoader"}
+LEFT_OUT = {"fetch_malaria_cells", "load_cell_images", "predict_files", "ImageLoader"}
+
+
+def tiny_convnet(input_shape, n_outputs):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(2, 3)(inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    outputs = keras.layers.Dense(n_outputs, activation="sigmoid")(x)
+    return keras.Model(inputs, outputs)
 
 
 @cache
 def fitted():
-    return KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
+    settings = fast(epochs=1, augmentation=("flip",))
+    return KerasImageClassifier(tiny_convnet, **settings).fit(X, Y)
+
+
+def by_threshold():
+    return comparison_table(Y, {"a": PROB}, PATIENTS, n_resamples=100, random_state=0)
 
 
 # The same for one call alone; made anew for each.
 OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
-    "KerasImageClassifier": {"network": lambda: linear_network},
+    "AugmentationDisplay.from_estimator": {"estimator": fitted},
+    "ComparisonDisplay.from_table": {"table": by_threshold},
     "FeatureFusionClassifier": {"branches": images_and_means},
     "FineTunedClassifier": {"backbone": lambda: tiny_backbone},
-    "PretrainedFeatureExtractor": {"backbone": lambda: tiny_backbone},
-    "PatientTest": {"cell_specificity": lambda: 0.9},
+    "GradCAMDisplay.from_estimator": {"estimator": fitted, "X": lambda: X[:2]},
+    "ImageGridDisplay.from_label_issues": {
+        "issues": lambda: label_issues(Y, 1 - PROB, PATIENTS)
+    },
+    "KerasImageClassifier": {"network": lambda: linear_network},
     "PatientKFold": {"n_splits": lambda: 2, "random_state": lambda: None},
-    "choose_threshold": {"min_recall": lambda: 0.9},
-    "thresholds_out_of_fold": {"min_recall": lambda: 0.9},
-    "cross_validate_patients": {"estimator": scored, "cv": lambda: 2},
-    "grad_cam": {"estimator": fitted, "classifier": fitted},
     "PatientRecallDisplay.from_estimator": {"estimator": scored},
+    "PatientTest": {"cell_specificity": lambda: 0.9},
+    "PretrainedFeatureExtractor": {"backbone": lambda: tiny_backbone},
     "ThresholdCurveDisplay.from_estimator": {"estimator": scored},
+    "TrainingCurvesDisplay.from_estimator": {"estimator": fitted},
+    "choose_threshold": {"min_recall": lambda: 0.9},
+    "cross_validate_patients": {"estimator": scored, "cv": lambda: 2},
+    "find_duplicates": {"filenames": lambda: [f"{i}.png" for i in range(24)]},
+    "grad_cam": {"estimator": fitted, "X": lambda: X[:2]},
+    "thresholds_out_of_fold": {"min_recall": lambda: 0.9, "fold": folds},
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._arrays import as_array
 from malariafuse._images import check_images
 from malariafuse.datasets._listing import name_some
 
@@ -173,7 +174,7 @@ def _count(table: pd.DataFrame, where: str) -> str:
 def _column(values: ArrayLike | None, name: str, length: int) -> NDArray[Any] | None:
     if values is None:
         return None
-    array = np.asarray(values)
+    array = as_array(values, name)
     if array.shape != (length,):
         raise ValueError(
             f"{name} has the shape {array.shape} for {length} images: expected one "

@@ -77,7 +77,7 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
         shown = ", ".join(repr(name) for name in wrong[:_SHOWN])
         rest = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise ValueError(
-            f"{len(wrong)} of {len(names)} file names do not begin with 'C' and the "
+            f"filenames: {len(wrong)} of {len(names)} do not begin with 'C' and the "
             f"number of a patient, as in 'C39P4thinF_cell_26.png': {shown}{rest}."
         )
     return np.array(ids, dtype=np.int64)

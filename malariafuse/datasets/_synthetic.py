@@ -1,15 +1,20 @@
 """Drawn cells that stand in for real ones in examples and tests."""
 
-from collections.abc import Sequence
-from numbers import Integral
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch, check_random_state
 
+from malariafuse._files._resize import check_image_size
+from malariafuse._parameters import (
+    RANDOM_STATE,
+    Integers,
+    Reals,
+    check_parameter,
+)
 from malariafuse.datasets._cell_drawing import draw_cell, draw_slides
 
 _SLIDES_PER_PATIENT = 2
+_MOST = 10**7
 
 _DESCR = """Synthetic crops of single red blood cells
 =========================================
@@ -111,7 +116,13 @@ def make_cell_images(
     >>> int(cells.target.sum()), sorted(set(cells.groups.tolist()))
     (20, [1, 2, 3, 4])
     """
-    height, width = _check_image_size(image_size)
+    height, width = check_image_size(image_size)
+    check_parameter("n_samples", n_samples, [Integers(1, _MOST)])
+    check_parameter("n_patients", n_patients, [Integers(1, _MOST)])
+    check_parameter(
+        "parasitized_fraction", parasitized_fraction, [Reals(0, 1, open_at="both")]
+    )
+    check_parameter("random_state", random_state, RANDOM_STATE)
     rng = check_random_state(random_state)
     target, groups, healthy = _draw_patients(
         n_samples, n_patients, parasitized_fraction, rng
@@ -149,19 +160,6 @@ def make_cell_images(
     )
 
 
-def _check_image_size(image_size: Sequence[int]) -> tuple[int, int]:
-    if (
-        not isinstance(image_size, Sequence)
-        or len(image_size) != 2
-        or not all(isinstance(side, Integral) and side > 0 for side in image_size)
-    ):
-        raise ValueError(
-            f"image_size={image_size!r}: expected (height, width), two positive "
-            "integers."
-        )
-    return int(image_size[0]), int(image_size[1])
-
-
 def _draw_patients(
     n_samples: int,
     n_patients: int,
@@ -169,14 +167,6 @@ def _draw_patients(
     rng: np.random.RandomState,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], set[int]]:
     """Return the class and the patient of every image, and the healthy patients."""
-    for name, value in (("n_samples", n_samples), ("n_patients", n_patients)):
-        if not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r}: expected a positive integer.")
-    if not 0 < parasitized_fraction < 1:
-        raise ValueError(
-            f"parasitized_fraction={parasitized_fraction!r}: expected a number between "
-            "0 and 1, both excluded."
-        )
     patients = rng.permutation(np.arange(1, n_patients + 1))
     healthy, infected = np.split(patients, [round(n_patients / 4)])
     n_parasitized = round(n_samples * parasitized_fraction)

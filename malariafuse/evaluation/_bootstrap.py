@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from numpy.random import RandomState
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from malariafuse._cells import check_share
+from malariafuse._parameters import Integers, check_parameter
 
 Floats = NDArray[np.float64]
 Measure = Callable[[Floats], Floats]
@@ -114,12 +114,5 @@ def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:
 
 def check_resampling(n_resamples: int, confidence_level: float) -> None:
     """Raise ValueError unless the parameters of an interval are possible."""
-    if (
-        isinstance(n_resamples, bool)
-        or not isinstance(n_resamples, Integral)
-        or n_resamples < 100
-    ):
-        raise ValueError(
-            f"n_resamples={n_resamples!r}: expected an integer of at least 100."
-        )
+    check_parameter("n_resamples", n_resamples, [Integers(100, 10**6)])
     check_share(confidence_level, "confidence_level", zero=False, one=False)

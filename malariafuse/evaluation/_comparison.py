@@ -15,6 +15,7 @@ from malariafuse._cells import (
     check_target,
     warn_of_suspicious,
 )
+from malariafuse._parameters import Nothing, OneOf, check_parameter
 from malariafuse._patients import check_patients
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
@@ -158,9 +159,8 @@ def compare(
         raise ValueError(
             f"probabilities has the classifiers {list(cells)}: expected at least two."
         )
+    check_parameter("reference", reference, [Nothing(), OneOf(*cells)])
     base = next(iter(cells)) if reference is None else reference
-    if base not in list(cells):
-        raise ValueError(f"reference={reference!r}: expected one of {list(cells)}.")
 
     measures = [Measures(cells[name], thresholds[name], metrics) for name in cells]
     # One call for all of them: every draw of patients serves every classifier.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._cells import Cells
+from malariafuse._shown import short_repr
 
 Floats = NDArray[np.float64]
 
@@ -191,11 +192,11 @@ def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
     expected = f"expected a tuple of names among {', '.join(METRICS)}"
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         kind = ValueError if isinstance(metrics, str) else TypeError
-        raise kind(f"metrics={metrics!r}: {expected}.")
+        raise kind(f"metrics={short_repr(metrics)}: {expected}.")
     names = tuple(metrics)
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        raise ValueError(f"metrics={metrics!r}: {expected}.")
+    known = [isinstance(name, str) and name in METRICS for name in names]
+    if not all(known) or not names:
+        raise ValueError(f"metrics={short_repr(metrics)}: {expected}.")
     if len(set(names)) < len(names):
         raise ValueError(f"metrics={metrics!r}: expected each name once.")
     return names

@@ -340,8 +340,8 @@ def _cell_threshold(cells: Cells, specificity: float) -> float:
         )
     except ValueError as error:
         raise ValueError(
-            f"cell_specificity={specificity!r} is reached by no threshold: too many "
-            "uninfected cells have probability 1."
+            f"cell_specificity={specificity!r} is reached by no threshold of "
+            "y_prob: too many uninfected cells have probability 1."
         ) from error
 
 

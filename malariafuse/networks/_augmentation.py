@@ -3,7 +3,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from malariafuse._parameters import Reals, check_parameter
+from malariafuse._parameters import Integers, Nothing, Reals, check_parameter
+
+_SEED = (Nothing(), Integers(0, 2**32 - 1))
 
 
 @keras.saving.register_keras_serializable("malariafuse")
@@ -42,6 +44,7 @@ class RandomQuarterTurn(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        check_parameter("seed", seed, _SEED)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
@@ -129,8 +132,9 @@ class RandomStainJitter(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         for name, value in (("strength", strength), ("contrast", contrast)):
-            check_parameter(name, value, [Reals(0)])
+            check_parameter(name, value, [Reals(0, 10)])
         self.strength = strength
+        check_parameter("seed", seed, _SEED)
         self.contrast = contrast
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)

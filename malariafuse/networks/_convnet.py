@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from malariafuse._parameters import Integers, Reals, SequencesOf, check_parameter
-from malariafuse.networks._layers import check_network_arguments, probabilities
+from malariafuse._parameters import Reals, SequencesOf, check_parameter
+from malariafuse.networks._layers import WIDTHS, check_network_arguments, probabilities
 
 
 def build_convnet(
@@ -61,7 +61,7 @@ def build_convnet(
     """
     shape = check_network_arguments(input_shape, n_outputs, filters, smallest=8)
     check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
-    check_parameter("dense_units", dense_units, [SequencesOf(Integers(1))])
+    check_parameter("dense_units", dense_units, [SequencesOf(*WIDTHS)])
     inputs = keras.Input(shape, name="images")
     x = inputs
     for block, widths in enumerate(

@@ -8,9 +8,9 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from malariafuse._parameters import Integers, OneOf, Reals, check_parameter
+from malariafuse._parameters import OneOf, Reals, check_parameter
 from malariafuse.networks._convnet import build_convnet
-from malariafuse.networks._layers import probabilities
+from malariafuse.networks._layers import WIDTHS, probabilities
 from malariafuse.networks._resnet18 import build_resnet18
 
 _BACKBONES: dict[str, Callable[..., keras.Model]] = {
@@ -104,11 +104,16 @@ def build_fusion(
     >>> network.get_layer("gate_weights").output.shape
     (None, 2)
     """
+    if not isinstance(input_shapes, Mapping):
+        raise TypeError(
+            f"input_shapes={input_shapes!r}: expected a mapping from the name of each "
+            "branch to its shape."
+        )
     if not input_shapes:
         raise ValueError("input_shapes is empty: expected at least one branch.")
-    check_parameter("n_outputs", n_outputs, [Integers(1)])
+    check_parameter("n_outputs", n_outputs, WIDTHS)
     check_parameter("fusion", fusion, [OneOf(*FUSIONS)])
-    check_parameter("embedding_size", embedding_size, [Integers(1)])
+    check_parameter("embedding_size", embedding_size, WIDTHS)
     check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
     for argument, value in (
         ("backbone", backbone),
@@ -214,7 +219,7 @@ def _build_backbone(
 
 def _dense(x: keras.KerasTensor, units: int, name: str) -> keras.KerasTensor:
     x = layers.Dense(
-        units, use_bias=False, kernel_initializer="he_normal", name=f"{name}_dense"
+        int(units), use_bias=False, kernel_initializer="he_normal", name=f"{name}_dense"
     )(x)
     x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
     return layers.ReLU(name=name)(x)

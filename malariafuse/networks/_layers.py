@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import keras
 
-from malariafuse._parameters import Integers, check_parameter
+from malariafuse._parameters import Integers, Rule, check_parameter
+
+WIDTHS: Sequence[Rule] = (Integers(1, 2**16),)
+"""Numbers of units, filters and outputs that fit into memory."""
 
 
 def check_network_arguments(
@@ -28,14 +31,14 @@ def check_network_arguments(
             "larger images."
         )
     for name, value in (("n_outputs", n_outputs), ("filters", filters)):
-        check_parameter(name, value, [Integers(1)])
+        check_parameter(name, value, WIDTHS)
     return int(shape[0]), int(shape[1]), int(shape[2])
 
 
 def probabilities(features: keras.KerasTensor, n_outputs: int) -> keras.KerasTensor:
     """End a network: one sigmoid output, or a softmax over several."""
     return keras.layers.Dense(
-        n_outputs,
+        int(n_outputs),
         activation="sigmoid" if n_outputs == 1 else "softmax",
         # In bfloat16 a probability above 0.5 has steps of 0.004: too coarse to
         # choose a threshold from.

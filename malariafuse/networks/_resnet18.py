@@ -67,7 +67,7 @@ def build_resnet18(
     >>> build_resnet18((110, 110, 3)).count_params()
     11183041
     """
-    check_parameter("pool_size", pool_size, [Nothing(), Integers(1)])
+    check_parameter("pool_size", pool_size, [Nothing(), Integers(1, 2**16)])
     check_parameter("l2", l2, [Reals(0)])
     # The last map has ceil(size / 8) pixels a side.
     shape = check_network_arguments(

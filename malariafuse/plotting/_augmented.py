@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from malariafuse._images import check_images
+from malariafuse._parameters import RANDOM_STATE, check_parameter
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._checks import check_count
 
@@ -60,7 +61,7 @@ class AugmentationDisplay:
     @classmethod
     def from_estimator(
         cls,
-        classifier: "BaseImageClassifier",
+        estimator: "BaseImageClassifier",
         X: ArrayLike,
         *,
         n_changes: int = 6,
@@ -71,7 +72,7 @@ class AugmentationDisplay:
 
         Parameters
         ----------
-        classifier : estimator
+        estimator : estimator
             A classifier with the parameter `augmentation`; it need not be fitted.
         X : array-like of shape (n_images, height, width, channels)
             The images to show, uint8 in 0..255 or floating in 0..1: a few.
@@ -98,17 +99,18 @@ class AugmentationDisplay:
 
         images = check_images(X)
         check_count(n_changes, "n_changes")
-        if not hasattr(classifier, "augmentation"):
+        check_parameter("random_state", random_state, RANDOM_STATE)
+        if not hasattr(estimator, "augmentation"):
             raise TypeError(
-                f"classifier is a {type(classifier).__name__} without the parameter "
+                f"estimator is a {type(estimator).__name__} without the parameter "
                 "augmentation: expected a classifier of malariafuse. Of a pipeline, "
                 "pass the last step."
             )
         with keras_seed(check_random_state(random_state).randint(2**31 - 1)):
-            layers = make_augmentation(classifier.augmentation)
+            layers = make_augmentation(estimator.augmentation)
         if not layers:
             raise ValueError(
-                f"classifier.augmentation={classifier.augmentation!r}: no image is "
+                f"estimator.augmentation={estimator.augmentation!r}: no image is "
                 "changed in training, and there is nothing to show."
             )
         changed = [augmented(images, layers) for _ in range(n_changes)]

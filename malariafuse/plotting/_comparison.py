@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from malariafuse._shown import short_repr
 from malariafuse.evaluation import comparison_table
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._style import CLASS_COLORS
@@ -98,9 +99,14 @@ class ComparisonDisplay:
 
         Raises
         ------
-        ValueError
-            If `table` has other columns.
+        ValueError, TypeError
+            If `table` has other columns, or is no DataFrame.
         """
+        if not isinstance(table, pd.DataFrame):
+            raise TypeError(
+                f"table={short_repr(table)}: expected a DataFrame that "
+                "comparison_table returned."
+            )
         if table.columns.nlevels != 2 or not all(
             {"value", "low", "high"} <= set(table[metric].columns)
             for metric in _metrics(table)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def grad_cam(
-    classifier: "BaseImageClassifier",
+    estimator: "BaseImageClassifier",
     X: ArrayLike,
     *,
     target: Any = None,
@@ -29,7 +29,7 @@ def grad_cam(
 
     Parameters
     ----------
-    classifier : estimator
+    estimator : estimator
         A fitted classifier of malariafuse. Of a pipeline, pass the last step, and as
         `X` what the steps before it return.
     X : array-like of shape (n_samples, height, width, channels)
@@ -96,17 +96,17 @@ def grad_cam(
     >>> grad_cam(classifier.fit(cells.images, cells.target), cells.images[:3]).shape
     (3, 16, 16)
     """
-    check_is_fitted(classifier)
-    if not hasattr(classifier, "model_"):
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "model_"):
         raise TypeError(
-            f"classifier is a {type(classifier).__name__} without the attribute "
+            f"estimator is a {type(estimator).__name__} without the attribute "
             "model_: expected a classifier of malariafuse. Of a pipeline, pass "
             "pipeline[-1] and the images that pipeline[:-1].transform returns."
         )
     images = check_images(X)
-    check_image_shape(classifier, images)
+    check_image_shape(estimator, images)
     check_count(batch_size, "batch_size")
-    column = target_column(classifier, target)
+    column = target_column(estimator, target)
     # Keras is loaded here, on first use, and not with the displays.
     import keras
 
@@ -119,20 +119,20 @@ def grad_cam(
     from malariafuse.plotting._feature_maps import FeatureMaps
 
     maps = FeatureMaps(
-        classifier.model_, classifier._inputs, images, layer
+        estimator.model_, estimator._inputs, images, layer
     ).contributions(column, batch_size)
     np.maximum(maps, 0, out=maps)
     largest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, largest, out=maps, where=largest > 0)
 
 
-def target_column(classifier: "BaseImageClassifier", target: Any) -> int | None:
+def target_column(estimator: "BaseImageClassifier", target: Any) -> int | None:
     """Return the index of the class to explain; None is each image's most probable."""
-    classes = classifier.classes_
+    classes = estimator.classes_
     if target is None:
         if len(classes) > 2:
             return None
-        column = positive_column(classifier.pos_label, classes)
+        column = positive_column(estimator.pos_label, classes)
         if column is None:
             raise ValueError(
                 "target=None takes the positive class, which nobody named: pass one of "

@@ -77,7 +77,7 @@ class GradCAMDisplay:
     @classmethod
     def from_estimator(
         cls,
-        classifier: "BaseImageClassifier",
+        estimator: "BaseImageClassifier",
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
@@ -89,7 +89,7 @@ class GradCAMDisplay:
 
         Parameters
         ----------
-        classifier : estimator
+        estimator : estimator
             A fitted classifier of malariafuse. Of a pipeline, pass the last step, and
             as `X` what the steps before it return.
         X : array-like of shape (n_images, height, width, channels)
@@ -120,10 +120,10 @@ class GradCAMDisplay:
         images = check_images(X)
         labels = None if y is None else column_or_1d(y)
         check_consistent_length(images, labels)
-        heatmaps = grad_cam(classifier, images, target=target, layer=layer)
-        probabilities = classifier.predict_proba(images)
-        column = target_column(classifier, target)
-        names = [class_name(label) for label in classifier.classes_]
+        heatmaps = grad_cam(estimator, images, target=target, layer=layer)
+        probabilities = estimator.predict_proba(images)
+        column = target_column(estimator, target)
+        names = [class_name(label) for label in estimator.classes_]
         titles = []
         for row, probability in enumerate(probabilities):
             lines = [] if labels is None else [class_name(labels[row])]

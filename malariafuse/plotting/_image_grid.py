@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import check_consistent_length, check_random_state
 
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._cells import check_cells, check_share
 from malariafuse._images import check_images
+from malariafuse._parameters import RANDOM_STATE, OneOf, check_parameter
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._checks import check_count
 from malariafuse.plotting._style import class_name, counted
@@ -115,10 +117,13 @@ class ImageGridDisplay:
             If an argument is not as described.
         """
         images = check_images(X)
-        labels = None if y is None else column_or_1d(y)
-        patients = None if groups is None else column_or_1d(groups)
-        check_consistent_length(images, labels, patients)
+        labels = None if y is None else as_labels(y, "y")
+        patients = None if groups is None else as_labels(groups, "groups")
+        for name, values in (("y", labels), ("groups", patients)):
+            if values is not None:
+                check_length(values, len(images), name=name)
         check_count(n_images, "n_images")
+        check_parameter("random_state", random_state, RANDOM_STATE)
         rows = _draw_rows(labels, len(images), n_images, random_state)
         return cls(
             images=np.asarray(images[rows]),
@@ -191,8 +196,7 @@ class ImageGridDisplay:
         check_consistent_length(images, cells.target)
         check_share(threshold, "threshold")
         check_count(n_images, "n_images")
-        if kind not in _KINDS:
-            raise ValueError(f"kind={kind!r}: expected one of {', '.join(_KINDS)}.")
+        check_parameter("kind", kind, [OneOf(*_KINDS)])
         label, what = _KINDS[kind]
         among = cells.target == label
         called = cells.probability >= threshold

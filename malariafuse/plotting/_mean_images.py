@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, column_or_1d, gen_batches
+from sklearn.utils import gen_batches
 
+from malariafuse._arrays import as_labels, check_lengths
 from malariafuse._images import check_images
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._style import class_name
@@ -91,8 +92,8 @@ class MeanImageDisplay:
             If an argument is not as described.
         """
         images = check_images(X)
-        labels = column_or_1d(y)
-        check_consistent_length(images, labels)
+        labels = as_labels(y, "y")
+        check_lengths(X=images, y=labels)
         classes, codes = np.unique(labels, return_inverse=True)
         moments = [
             _moments(images, np.flatnonzero(codes == code))

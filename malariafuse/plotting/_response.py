@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._arrays import check_length
 from malariafuse._labels import decisions_and_probabilities, pos_label_of
+from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse.plotting._checks import check_labels
 
 
@@ -43,10 +44,11 @@ def _check(
             f"estimator={estimator!r}: expected a classifier with predict_proba."
         )
     check_is_fitted(estimator)
+    check_parameter("pos_label", pos_label, POS_LABEL)
     classes = np.asarray(estimator.classes_).tolist()
     positive = _positive_class(estimator, classes, pos_label)
     labels = check_labels(y).tolist()
-    check_consistent_length(X, labels)
+    check_length(X, len(labels))
     # Compared one by one: NumPy would take the text "1" for the number 1.
     alien = [label for label in dict.fromkeys(labels) if label not in classes]
     if alien:

@@ -60,13 +60,13 @@ class TrainingCurvesDisplay:
 
     @classmethod
     def from_estimator(
-        cls, classifier: "BaseImageClassifier", *, ax: "Axes | None" = None
+        cls, estimator: "BaseImageClassifier", *, ax: "Axes | None" = None
     ) -> Self:
         """Draw the history of a fitted classifier.
 
         Parameters
         ----------
-        classifier : estimator
+        estimator : estimator
             A fitted classifier with the attribute `history_`.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
@@ -79,18 +79,18 @@ class TrainingCurvesDisplay:
         Raises
         ------
         sklearn.exceptions.NotFittedError
-            If `classifier` is not fitted.
+            If `estimator` is not fitted.
         TypeError
-            If `classifier` keeps no history.
+            If `estimator` keeps no history.
         """
-        check_is_fitted(classifier)
-        if not hasattr(classifier, "history_"):
+        check_is_fitted(estimator)
+        if not hasattr(estimator, "history_"):
             raise TypeError(
-                f"classifier is a {type(classifier).__name__} without the attribute "
+                f"estimator is a {type(estimator).__name__} without the attribute "
                 "history_: expected a classifier of malariafuse. Of a pipeline, pass "
                 "the last step."
             )
-        return cls(history=classifier.history_).plot(ax)
+        return cls(history=estimator.history_).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the curves.

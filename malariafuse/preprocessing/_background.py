@@ -126,8 +126,8 @@ class BackgroundMasker(GivesImages, ImageTransformer):
             shown = ", ".join(map(str, without_cell[:10]))
             more = ", ..." if len(without_cell) > 10 else ""
             raise ValueError(
-                f"No cell found in {len(without_cell)} of {len(images)} image(s), at "
-                f"index {shown}{more}. Look at them and leave them out, or pass "
+                f"No cell found in {len(without_cell)} of {len(images)} image(s) of "
+                f"X, at index {shown}{more}. Look at them and leave them out, or pass "
                 "on_error='keep' to leave them as they are."
             )
         return masked

@@ -70,7 +70,7 @@ def test_what_is_no_list_of_names_is_an_error(filenames, message):
 
 def test_numbers_beyond_int64_are_no_patients():
     assert patient_ids([f"C{10**18 - 1}.png"]).tolist() == [10**18 - 1]
-    with pytest.raises(ValueError, match="1 of 1 file names do not begin"):
+    with pytest.raises(ValueError, match="filenames: 1 of 1 do not begin"):
         patient_ids([f"C{10**18}.png"])
 
 

@@ -1,0 +1,84 @@
+"""Nothing that is passed by mistake ends in an obscure error, or in none of ours.
+
+Every argument of whatever is public is tried with values of all kinds. Either the call
+gives what it documents, or an error that names an argument of it.
+"""
+
+import re
+import warnings
+
+import pytest
+from fuzzing import NASTY, anything, calls
+from hypothesis import HealthCheck, given, settings
+
+from malariafuse.model_selection import LeakageError
+
+pyplot = pytest.importorskip("matplotlib.pyplot")
+
+# X goes on as it is to an estimator of the user's own, which answers in its own words.
+OTHERS = {
+    ("PatientRecallDisplay.from_estimator", "X"),
+    ("ThresholdCurveDisplay.from_estimator", "X"),
+    ("cross_validate_patients", "X"),
+    ("cross_validate_patients", "estimator"),
+}
+CALLS = {call.name: call for call in calls()}
+ARGUMENTS = [
+    (call.name, parameter)
+    for call in CALLS.values()
+    for parameter in call.parameters
+    if (call.name, parameter) not in OTHERS
+]
+# Where a network is built or trained, a call takes a second.
+SLOW = re.compile("Classifier|Pretrained|build_|grad_cam|GradCAM")
+
+
+def n_examples(name):
+    return 3 if SLOW.search(name) else 13
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_valid_arguments_are_taken(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        CALLS[name]()
+    pyplot.close("all")
+
+
+def error_of(name, parameter, value):
+    """Return the error of a call, or None."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            CALLS[name](**{parameter: value})
+    except Exception as error:
+        return error
+    finally:
+        pyplot.close("all")
+
+
+@pytest.mark.parametrize(("name", "parameter"), ARGUMENTS)
+def test_what_is_wrong_is_named(name, parameter):
+    @settings(
+        max_examples=n_examples(name),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(anything())
+    def run(value):
+        error = error_of(name, parameter, value)
+        # It names the patients, which are what is wrong.
+        if error is None or isinstance(error, LeakageError):
+            return
+        assert isinstance(error, ValueError | TypeError | OSError), repr(error)
+        arguments = "|".join(CALLS[name].parameters)
+        assert re.search(rf"\b({arguments})\b", str(error)), repr(error)
+
+    run()
+
+
+def test_at_least_3000_values_are_tried():
+    assert sum(n_examples(name) for name, _ in ARGUMENTS) >= 3000
+    assert len(NASTY) >= 60
