@@ -213,11 +213,15 @@ def by_threshold():
 
 # The same for one call alone; made anew for each.
 OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
-    "AugmentationDisplay.from_estimator": {"estimator": fitted},
+    "AugmentationDisplay.from_estimator": {"estimator": fitted, "X": lambda: X[:2]},
     "ComparisonDisplay.from_table": {"table": by_threshold},
     "FeatureFusionClassifier": {"branches": images_and_means},
     "FineTunedClassifier": {"backbone": lambda: tiny_backbone},
-    "GradCAMDisplay.from_estimator": {"estimator": fitted, "X": lambda: X[:2]},
+    "GradCAMDisplay.from_estimator": {
+        "estimator": fitted,
+        "X": lambda: X[:2],
+        "y": lambda: Y[:2],
+    },
     "ImageGridDisplay.from_label_issues": {
         "issues": lambda: label_issues(Y, 1 - PROB, PATIENTS)
     },

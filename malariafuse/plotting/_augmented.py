@@ -7,9 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from malariafuse._images import check_images
-from malariafuse._parameters import RANDOM_STATE, check_parameter
+from malariafuse._parameters import RANDOM_STATE, Integers, check_parameter
 from malariafuse.plotting._axes import axes_grid, show_image
-from malariafuse.plotting._checks import check_count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +97,7 @@ class AugmentationDisplay:
         from malariafuse._engine._process import keras_seed
 
         images = check_images(X)
-        check_count(n_changes, "n_changes")
+        check_parameter("n_changes", n_changes, [Integers(1, 50)])
         check_parameter("random_state", random_state, RANDOM_STATE)
         if not hasattr(estimator, "augmentation"):
             raise TypeError(

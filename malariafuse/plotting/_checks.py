@@ -9,8 +9,8 @@ from malariafuse._parameters import Integers, check_parameter
 
 
 def check_count(value: int, name: str) -> None:
-    """Raise ValueError unless `value` is a positive integer."""
-    check_parameter(name, value, [Integers(1)])
+    """Raise ValueError unless `value` is a number of images that a figure holds."""
+    check_parameter(name, value, [Integers(1, 1000)])
 
 
 def check_labels(y: ArrayLike) -> NDArray[Any]:

@@ -357,7 +357,7 @@ class TestBadInput:
             grad_cam(classifier, IMAGES[:, 1:])
 
     def test_batch_size(self, classifier):
-        with pytest.raises(ValueError, match="batch_size=0: expected a positive"):
+        with pytest.raises(ValueError, match="batch_size=0: expected an integer"):
             grad_cam(classifier, IMAGES, batch_size=0)
 
     def test_unfitted(self):

@@ -91,7 +91,7 @@ def test_no_error_is_no_image():
     [
         ({"kind": "hits"}, "kind='hits': expected one of misses, false_alarms"),
         ({"threshold": 50}, "threshold=50: expected a number between 0 and 1"),
-        ({"n_images": 0}, "n_images=0: expected a positive integer"),
+        ({"n_images": 0}, "n_images=0: expected an integer in"),
         ({"y_prob": PROBABILITY[:, None]}, "y_prob"),
         ({"X": X[:-1]}, "inconsistent numbers of samples"),
     ],
@@ -139,7 +139,7 @@ class TestLabelIssues:
             ({"issues": issues.reset_index()}, "issues has the index None"),
             ({"issues": issues.drop(columns="label")}, "the columns ['probability'"),
             ({"X": X[:9]}, "issues has cells up to 9, and X has 9 images"),
-            ({"n_images": 0}, "n_images=0: expected a positive integer"),
+            ({"n_images": 0}, "n_images=0: expected an integer in"),
         ],
     )
     def test_bad_arguments(self, changed, message):
