@@ -292,7 +292,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         )
         self.history_ = training.history
         self.__dict__.pop("_partial", None)
-        return self._take(training, images, classes)
+        return self._take(training, images, classes, ImageRange.of(images))
 
     def partial_fit(
         self,
@@ -380,7 +380,10 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
             for name, values in training.history.items()
         }
         self._partial = generator, training.optimizer
-        return self._take(training, images, every)
+        image_range = ImageRange.of(images)
+        if begun:
+            image_range = image_range.together_with(self._image_range)
+        return self._take(training, images, every, image_range)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class.
@@ -522,7 +525,11 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         )
 
     def _take(
-        self, training: Training, images: NDArray[Any], classes: NDArray[Any]
+        self,
+        training: Training,
+        images: NDArray[Any],
+        classes: NDArray[Any],
+        image_range: ImageRange,
     ) -> Self:
         """Keep what a training gave."""
         self.classes_ = classes
@@ -530,7 +537,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         self.precision_ = training.precision
         self.n_iter_ = len(self.history_["loss"])
         self._network, self._inputs = training.network, training.inputs
-        self._image_range = ImageRange.of(images)
+        self._image_range = image_range
         return self
 
     def _settings(self) -> TrainingSettings:

@@ -33,6 +33,11 @@ class ImageRange:
         low, high = np.quantile(_summaries(images), [0.01, 0.99], axis=0)
         return cls(low, high)
 
+    def together_with(self, other: Self) -> Self:
+        """Return the range that both lie in."""
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        return type(self)(low, high)
+
     def warn_if_far(self, images: NDArray[Any]) -> None:
         """Warn if the median summary of `images` lies far outside of the range."""
         median = np.median(_summaries(images), axis=0)

@@ -50,6 +50,16 @@ def test_a_few_odd_images_pass(classifier):
         classifier.predict(images)
 
 
+def test_after_partial_fit_the_images_of_every_call_are_known():
+    continued = KerasImageClassifier(linear_network, **fast(epochs=1))
+    for label in (0, 1):
+        continued.partial_fit(X[Y == label], Y[Y == label], classes=[0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        continued.predict(X[Y == 0])
+        continued.predict(X[Y == 1])
+
+
 def test_the_range_counts_channels_and_extremes_by_hand():
     from malariafuse.classifiers._familiar import ImageRange
 

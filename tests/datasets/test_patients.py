@@ -39,14 +39,14 @@ def test_no_names_have_no_patients():
 def test_names_without_patient_are_counted_and_named():
     names = ["C1_1.png", "cell_1.png", "c2_1.png", "C3/1.png"]
 
-    with pytest.raises(ValueError, match="3 of 4 file names") as caught:
+    with pytest.raises(ValueError, match="filenames: 3 of 4 do not") as caught:
         patient_ids(names)
 
     assert all(repr(name) in str(caught.value) for name in names[1:])
 
 
 def test_long_lists_of_wrong_names_are_cut():
-    with pytest.raises(ValueError, match=r"9 of 9 file names.*and 4 more"):
+    with pytest.raises(ValueError, match=r"filenames: 9 of 9 do not.*and 4 more"):
         patient_ids(["x.png"] * 9)
 
 

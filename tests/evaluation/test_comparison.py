@@ -195,7 +195,7 @@ def test_metrics_that_are_no_names(cells, classifiers, metrics):
 
 @pytest.mark.parametrize("reference", ["sharpest", ["sharp"], 3])
 def test_a_reference_that_is_no_classifier(cells, classifiers, reference):
-    with pytest.raises(ValueError, match=r"reference=.*: expected one of"):
+    with pytest.raises(ValueError, match=r"reference=.*: expected None or one of"):
         compare(cells[0], classifiers, cells[2], reference=reference)
 
 

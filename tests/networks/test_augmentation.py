@@ -95,7 +95,7 @@ def test_quarter_turns_need_square_images():
 @pytest.mark.parametrize("name", ["strength", "contrast"])
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "1", None])
 def test_widths_that_are_no_finite_numbers_from_0_on_are_refused(name, value):
-    with pytest.raises(ValueError, match=rf"{name}={value!r}: expected a number of"):
+    with pytest.raises(ValueError, match=rf"{name}={value!r}: expected a number in"):
         RandomStainJitter(**{name: value})
 
 

@@ -282,7 +282,7 @@ class TestFromEstimator:
         ("y", "message"),
         [
             (Y.astype(str), r"y has the labels \['0', '1'\]: expected .* \[0, 1\]"),
-            (Y[:-1], "inconsistent numbers of samples"),
+            (Y[:-1], "expected one for each"),
         ],
     )
     def test_bad_labels(self, draw, y, message):

@@ -89,7 +89,7 @@ def test_no_error_is_no_image():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"kind": "hits"}, "kind='hits': expected one of misses, false_alarms"),
+        ({"kind": "hits"}, "kind='hits': expected one of 'misses', 'false_alarms'"),
         ({"threshold": 50}, "threshold=50: expected a number between 0 and 1"),
         ({"n_images": 0}, "n_images=0: expected an integer in"),
         ({"y_prob": PROBABILITY[:, None]}, "y_prob"),
