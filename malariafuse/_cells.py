@@ -162,12 +162,11 @@ def check_probability(y_prob: ArrayLike) -> NDArray[np.float64]:
 
 
 def check_sample_weight(
-    sample_weight: ArrayLike | None, n_samples: int
+    sample_weight: ArrayLike | None, n_samples: int, *, name: str = "sample_weight"
 ) -> NDArray[np.float64]:
     """Return a weight for each sample, all of them 1 if none are given."""
     if sample_weight is None:
         return np.ones(n_samples)
-    name = "sample_weight"
     weight = real_numbers(as_array(sample_weight, name), name)
     if weight.shape != (n_samples,):
         raise ValueError(

@@ -144,7 +144,7 @@ def calls() -> Iterator[Call]:
             else:
                 yield Call(name, partial(make_and_use, name, public), own(public))
                 for method in METHODS:
-                    if hasattr(public, method):
+                    if hasattr(public, method) and not is_inherited(public):
                         yield Call(
                             f"{name}.{method}",
                             partial(use, name, public, method),
@@ -155,10 +155,15 @@ def calls() -> Iterator[Call]:
 def own(kind: type) -> tuple[str, ...]:
     """Return the parameters of a class that no other class has been fuzzed with."""
     names = parameters_of(kind)
-    if issubclass(kind, BaseImageClassifier) and kind is not KerasImageClassifier:
+    if is_inherited(kind):
         shared = parameters_of(BaseImageClassifier)
         return tuple(name for name in names if name not in shared)
     return names
+
+
+def is_inherited(kind: type) -> bool:
+    """Return whether the methods are those of another class that is fuzzed."""
+    return issubclass(kind, BaseImageClassifier) and kind is not KerasImageClassifier
 
 
 def make(name: str, kind: type, **parameters: Any) -> Any:

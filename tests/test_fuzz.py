@@ -34,7 +34,7 @@ SLOW = re.compile("Classifier|Pretrained|build_|grad_cam|GradCAM")
 
 
 def n_examples(name):
-    return 3 if SLOW.search(name) else 13
+    return 3 if SLOW.search(name) else 14
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from malariafuse._arrays import refuse_masked
+from malariafuse._cells import check_sample_weight
 from malariafuse._engine._data import Samples
 from malariafuse._images import check_images
 from malariafuse._labels import positive_column
@@ -94,21 +95,7 @@ def _loss_weights(
     suffix: str,
 ) -> NDArray[np.float32]:
     name = f"sample_weight{suffix}"
-    weights = np.ones(len(labels), dtype=np.float32)
-    if sample_weight is not None:
-        refuse_masked(sample_weight, name)
-        weights = check_array(
-            sample_weight,
-            ensure_2d=False,
-            ensure_all_finite=True,
-            dtype=np.float32,
-            input_name=name,
-        )
-        if weights.shape != labels.shape:
-            raise ValueError(
-                f"{name}.shape == {weights.shape}, expected {labels.shape}: one weight "
-                "for each sample."
-            )
+    weights = check_sample_weight(sample_weight, len(labels), name=name)
     if class_weight is not None:
         weights = weights * compute_sample_weight(class_weight, labels)
     if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():

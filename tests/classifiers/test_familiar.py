@@ -53,7 +53,7 @@ def test_a_few_odd_images_pass(classifier):
 def test_after_partial_fit_the_images_of_every_call_are_known():
     continued = KerasImageClassifier(linear_network, **fast(epochs=1))
     for label in (0, 1):
-        continued.partial_fit(X[Y == label], Y[Y == label], classes=[0, 1])
+        continued.partial_fit(X[label == Y], Y[label == Y], classes=[0, 1])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         continued.predict(X[Y == 0])

@@ -67,7 +67,11 @@ def test_resnet18_penalizes_kernels_by_l2():
         (build_resnet18, {"input_shape": 64}, "input_shape=64: expected three"),
         (build_resnet18, {"l2": "0"}, "l2='0': expected a number of at least 0"),
         (build_resnet18, {"l2": np.nan}, "l2=nan: expected a number of at least 0"),
-        (build_resnet18, {"pool_size": True}, "pool_size=True: expected None or an int"),
+        (
+            build_resnet18,
+            {"pool_size": True},
+            "pool_size=True: expected None or an int",
+        ),
         (build_convnet, {"dropout": "0"}, r"dropout='0': expected a number in \[0, 1"),
         (build_convnet, {"dense_units": 3}, "dense_units=3: expected a sequence"),
         (
