@@ -7,50 +7,72 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-_DIGEST = "sha256"
+_DIGESTS = "sha256"
 # scikit-learn writes its own version, which a file outlives.
 _NOT_COUNTED = "_sklearn_version"
 
 
 class StoredWithDigest:
-    """Store objects with a SHA-256 of their state, and check it where they are loaded.
+    """Store objects with a SHA-256 of each attribute, checked where they are loaded.
 
-    A checksum of single bits: compressed files have one, and uncompressed ones do not.
+    Compressed files have a checksum of their own, and uncompressed ones do not.
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        return with_digest(super().__getstate__())  # type: ignore[arg-type]
+        return with_digests(super().__getstate__())  # type: ignore[arg-type]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        rest = without_digest(state, type(self).__name__)
+        kind = type(self)
+        untouched = (
+            kind.__getstate__ is StoredWithDigest.__getstate__
+            and kind.__setstate__ is StoredWithDigest.__setstate__
+        )
+        rest = without_digests(state, kind.__name__, same_names=untouched)
         if hasattr(super(), "__setstate__"):
             super().__setstate__(rest)  # type: ignore[misc]
         else:
             vars(self).update(rest)
 
 
-def with_digest(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `state` with its SHA-256."""
-    return {**state, _DIGEST: _digest_of(state)}
+def with_digests(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `state` with a SHA-256 of each of its values."""
+    return {
+        **state,
+        _DIGESTS: {name: _digest_of(value) for name, value in state.items()},
+    }
 
 
-def without_digest(state: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Return `state` as `with_digest` took it.
+def without_digests(
+    state: Mapping[str, Any], what: str, *, same_names: bool = True
+) -> dict[str, Any]:
+    """Return `state` as `with_digests` took it.
 
     Parameters
     ----------
     state : mapping
-        The return value of `with_digest`, stored and loaded.
+        The return value of `with_digests`, stored and loaded.
     what : str
         Name of what is loaded, for the message.
+    same_names : bool, default=True
+        Whether `state` must have the names that were stored. A subclass that takes part
+        in storing may leave out some, or add others.
 
     Raises
     ------
     ValueError
-        If the state is not the one that was stored.
+        If a value is not the one that was stored.
     """
-    rest = {name: value for name, value in state.items() if name != _DIGEST}
-    if state.get(_DIGEST) != _digest_of(rest):
+    digests = state.get(_DIGESTS)
+    rest = {name: value for name, value in state.items() if name != _DIGESTS}
+    if (
+        digests is None
+        or (same_names and digests.keys() != rest.keys())
+        or any(
+            digests[name] != _digest_of(value)
+            for name, value in rest.items()
+            if name in digests
+        )
+    ):
         raise ValueError(
             f"This {what} is damaged: it does not have the SHA-256 that belongs to it. "
             "Copy the file again, or fit and store again."
@@ -60,47 +82,56 @@ def without_digest(state: Mapping[str, Any], what: str) -> dict[str, Any]:
 
 def _digest_of(value: Any) -> str:
     digest = hashlib.sha256()
-    for part in _parts(value):
+    for part in _parts(value, ()):
         digest.update(part)
     return digest.hexdigest()
 
 
-def _parts(value: Any) -> Iterator[bytes | memoryview]:
-    """Yield what `value` consists of, as far as it is stored by value.
+def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
+    """Yield what `value` consists of, as far as it is sure to load as it was stored.
 
-    Objects of other libraries count by their type, as two that are equal need not be
-    stored alike. So do those that have a digest of their own.
+    Of other objects nothing counts, not even a type, which may move to another module.
+    `inside` has the identities of what holds the value.
     """
-    kind = type(value)
-    if isinstance(value, np.ndarray | np.generic):
-        # Mapped from a file, an array has another type.
-        yield f"<array {value.dtype.str}{value.shape}>".encode()
-        if value.dtype.hasobject or value.dtype.kind == "T":
-            yield from _parts(np.asarray(value).tolist())
-        else:
-            yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
+    if id(value) in inside:
         return
-    yield f"<{kind.__module__}.{kind.__qualname__}>".encode()
-    if isinstance(value, bytes):
-        yield value
+    inside = (*inside, id(value))
+    if isinstance(value, np.ndarray | np.generic):
+        array = np.asarray(value)
+        if array.dtype.hasobject or array.dtype.kind == "T":
+            yield from _parts(array.tolist(), inside)
+            return
+        # Loaded, an array may have the byte order of the machine.
+        array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<")))
+        yield f"<array {array.dtype.str}{np.shape(value)}>".encode()
+        yield array.reshape(-1).view(np.uint8).data
     elif value is None or isinstance(value, bool | int | float | complex | str):
-        yield repr(value).encode(errors="surrogatepass")
+        yield f"<{value!r}>".encode(errors="surrogatepass")
+    elif isinstance(value, bytes):
+        yield b"<bytes>" + value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             if key != _NOT_COUNTED:
-                yield from _parts(key)
-                yield from _parts(item)
+                yield from _parts(key, inside)
+                yield from _parts(item, inside)
+        yield b"</mapping>"
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _parts(item)
+            yield from _parts(item, inside)
+        yield b"</sequence>"
     elif _is_transparent(value):
-        yield from _parts(value.__getstate__())
-    yield b"</>"
+        yield from _parts(value.__getstate__(), inside)
 
 
 def _is_transparent(value: Any) -> bool:
-    """Whether the state of `value` tells all that it is."""
+    """Whether the state of `value` is stored and loaded as it is."""
+    kind = type(value)
     if isinstance(value, type | StoredWithDigest):
         return False
-    own = type(value).__module__.partition(".")[0] == __name__.partition(".")[0]
-    return own or isinstance(value, BaseEstimator)
+    if isinstance(value, BaseEstimator):
+        return (
+            kind.__getstate__ is BaseEstimator.__getstate__
+            and kind.__setstate__ is BaseEstimator.__setstate__
+        )
+    own = kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return own and not hasattr(kind, "__setstate__")

@@ -2,16 +2,20 @@
 
 import io
 import pickle
+from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 from support import dark_spots, fast, linear_network
 
 from malariafuse import KerasImageClassifier
-from malariafuse._digest import StoredWithDigest, with_digest, without_digest
+from malariafuse._digest import StoredWithDigest, with_digests, without_digests
 
 X, Y, PATIENTS = dark_spots()
 
@@ -45,15 +49,15 @@ STATE = {
     ],
 )
 def test_every_change_is_seen(name, changed):
-    stored = with_digest(STATE)
-    assert without_digest(stored, "classifier").keys() == STATE.keys()
+    stored = with_digests(STATE)
+    assert without_digests(stored, "classifier").keys() == STATE.keys()
     with pytest.raises(ValueError, match="This classifier is damaged"):
-        without_digest({**stored, name: changed}, "classifier")
+        without_digests({**stored, name: changed}, "classifier")
 
 
 @pytest.mark.parametrize("kind", ["pickle", "joblib", "memory-mapped"])
 def test_what_is_whole_loads(kind, tmp_path):
-    stored = with_digest(STATE)
+    stored = with_digests(STATE)
     if kind == "pickle":
         loaded = pickle.loads(pickle.dumps(stored))
     else:
@@ -61,12 +65,12 @@ def test_what_is_whole_loads(kind, tmp_path):
         mode = "r" if kind == "memory-mapped" else None
         loaded = joblib.load(tmp_path / "x.joblib", mmap_mode=mode)
         assert isinstance(loaded["weights"], np.memmap) == (mode == "r")
-    without_digest(loaded, "classifier")
+    without_digests(loaded, "classifier")
 
 
 @dataclass
 class Kept(StoredWithDigest):
-    value: float
+    value: Any
 
 
 def test_an_object_checks_itself():
@@ -76,6 +80,70 @@ def test_an_object_checks_itself():
     )
     with pytest.raises(ValueError, match="This Kept is damaged"):
         pickle.loads(damaged)
+
+
+class Trimmed(Kept):
+    """Leaves out one attribute, and adds another before it is checked."""
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        state.pop("value")
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__({**state, "later": 1})
+
+
+def test_a_subclass_may_store_less_and_load_more():
+    kept = Trimmed(0.5)
+    kept.other = 3
+    loaded = pickle.loads(pickle.dumps(kept))
+    assert vars(loaded) == {"other": 3, "later": 1}
+
+
+class Caching(BaseEstimator):
+    def __setstate__(self, state):
+        super().__setstate__({**state, "cache": {}})
+
+
+class Looping(BaseEstimator):
+    def __init__(self):
+        self.me = self
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(3, dtype=">f4"),
+        np.float32(0.5),
+        np.array(["a", None], dtype=object),
+        Path("somewhere"),
+        Caching(),
+        Looping(),
+        [Kept(1.0), float, len],
+        {1: "a", "b": (2, np.bool_(True))},
+        float("nan"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("store", ["pickle", "joblib", "deepcopy"])
+def test_values_of_all_kinds_load(value, store, tmp_path):
+    kept = Kept(value)
+    if store == "pickle":
+        pickle.loads(pickle.dumps(kept))
+    elif store == "deepcopy":
+        deepcopy(kept)
+    else:
+        joblib.dump(kept, tmp_path / "x.joblib")
+        joblib.load(tmp_path / "x.joblib")
+
+
+def test_a_class_may_move_to_another_module(monkeypatch):
+    kept = Kept([StandardScaler().fit([[1.0], [3.0]]), Kept(1.0)])
+    stored = kept.__getstate__()
+    monkeypatch.setattr(StandardScaler, "__module__", "elsewhere")
+    monkeypatch.setattr(Kept, "__module__", "__mp_main__")
+    Kept(0).__setstate__(stored)
 
 
 def test_no_flipped_bit_in_a_stored_classifier_goes_unseen():

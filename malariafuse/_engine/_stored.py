@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse._digest import StoredWithDigest, with_digest, without_digest
+from malariafuse._digest import StoredWithDigest, with_digests, without_digests
 from malariafuse._engine._layers import set_weights
 from malariafuse._engine._process import keras_seed
 from malariafuse._version import __version__
@@ -60,7 +60,7 @@ class StoredNetwork(StoredWithDigest):
                 f"reads format {FORMAT}. Load it with the version that stored it, or "
                 "train again."
             )
-        without_digest(state, "network")
+        without_digests(state, "network")
         self._model, self._stored, self._lock = None, state, RLock()
 
 
@@ -110,7 +110,7 @@ def _store(model: keras.Model) -> dict[str, Any]:
         # One flat array of bytes: every pickler, skops included, writes it as it is.
         "weights": np.frombuffer(b"".join(w.tobytes() for w in weights), np.uint8),
     }
-    return with_digest(state)
+    return with_digests(state)
 
 
 def _restore(stored: dict[str, Any]) -> keras.Model:

@@ -16,7 +16,7 @@ from malariafuse import (
     HSVConverter,
     KerasImageClassifier,
 )
-from malariafuse._digest import with_digest
+from malariafuse._digest import with_digests
 
 X, Y, PATIENTS = dark_spots()
 
@@ -144,7 +144,7 @@ def test_a_configuration_that_keras_cannot_read_says_so():
     stored["config"] = stored["config"].replace('"Dense"', '"DenserThanDense"')
     stored["keras"] = "99.0"
     del stored["sha256"]
-    classifier._network.__setstate__(with_digest(stored))
+    classifier._network.__setstate__(with_digests(stored))
     with pytest.raises(ValueError, match=r"stored with Keras 99\.0"):
         classifier.predict(X)
 
