@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 _DIGESTS = "sha256"
+_NAMES = ""
 # scikit-learn writes its own version, which a file outlives.
 _NOT_COUNTED = "_sklearn_version"
 
@@ -36,10 +37,9 @@ class StoredWithDigest:
 
 def with_digests(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return `state` with a SHA-256 of each of its values."""
-    return {
-        **state,
-        _DIGESTS: {name: _digest_of(value) for name, value in state.items()},
-    }
+    digests = {name: _digest_of(value) for name, value in state.items()}
+    # A pickle holds each name once, so that damage to it changes both of its places.
+    return {**state, _DIGESTS: {**digests, _NAMES: _digest_of(list(state))}}
 
 
 def without_digests(
@@ -66,7 +66,7 @@ def without_digests(
     rest = {name: value for name, value in state.items() if name != _DIGESTS}
     if (
         digests is None
-        or (same_names and digests.keys() != rest.keys())
+        or (same_names and digests.get(_NAMES) != _digest_of(list(rest)))
         or any(
             digests[name] != _digest_of(value)
             for name, value in rest.items()

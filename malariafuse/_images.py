@@ -13,7 +13,11 @@ _BLACK = 1.5 / 255  # between the first two levels above 0
 
 
 def check_images(
-    X: ArrayLike, *, name: str = "X", channels: int | None = None
+    X: ArrayLike,
+    *,
+    name: str = "X",
+    channels: int | None = None,
+    may_be_black: bool = False,
 ) -> NDArray[Any]:
     """Return `X` as an array of images, or say what is wrong with it.
 
@@ -25,6 +29,8 @@ def check_images(
         What error messages call the argument.
     channels : int, default=None
         The number of channels that is needed; None takes any.
+    may_be_black : bool, default=False
+        Whether all images may be all but black.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def check_images(
         )
     if images.dtype == np.uint8:
         # The first image settles it, but for a black one.
-        if not any(image.max() > 1 for image in images):
+        if not may_be_black and not any(image.max() > 1 for image in images):
             _check_not_black(images, name)
         return images
     if not np.issubdtype(images.dtype, np.floating):
@@ -88,7 +94,7 @@ def check_images(
         raise ValueError(
             f"{name} contains NaN or infinity; floating images are in 0..1."
         )
-    if low >= 0 and high < _BLACK:
+    if low >= 0 and high < _BLACK and not may_be_black:
         _check_not_black(images, name)
     if low >= 0 and high <= 1:
         return images

@@ -49,7 +49,16 @@ def decisions_and_probabilities(
     A classifier of this package computes its network once for both.
     """
     probabilities = np.asarray(estimator.predict_proba(X))
-    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    decide = getattr(last, "_decide", None)
-    decided = estimator.predict(X) if decide is None else decide(probabilities)
-    return np.asarray(decided), probabilities
+    last = estimator
+    if type(estimator) is Pipeline:
+        last = estimator[-1]
+    # Unless a subclass decides otherwise.
+    home = _home(last, "_decide")
+    if home is not None and home is _home(last, "predict"):
+        return np.asarray(last._decide(probabilities)), probabilities
+    return np.asarray(estimator.predict(X)), probabilities
+
+
+def _home(estimator: Any, name: str) -> type | None:
+    """Return the class that defines an attribute of `estimator`."""
+    return next((kind for kind in type(estimator).__mro__ if name in vars(kind)), None)

@@ -5,12 +5,10 @@ subclass extends the table of its parent. `check_parameters` holds an estimator 
 its table, so that all of them refuse a value in the same words.
 """
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
 from numbers import Integral, Number, Real
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,8 +16,6 @@ from sklearn.base import BaseEstimator
 from malariafuse._shown import short_repr
 
 _Truth = bool | np.bool_
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
 
 
 class Rule(Protocol):
@@ -281,39 +277,6 @@ def check_parameter(name: str, value: Any, rules: Sequence[Rule]) -> None:
             comma = "," if any(" or " in text for text in others) else ""
             last = f"{', '.join(others)}{comma} or {last}"
         raise InvalidParameterError(f"{name}={short_repr(value)}: expected {last}.")
-
-
-def check_arguments(
-    **rules: Sequence[Rule],
-) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
-    """Make a decorator that holds arguments of a function against rules.
-
-    Parameters
-    ----------
-    **rules : sequence of Rule
-        The values that each of the named arguments takes.
-
-    Returns
-    -------
-    callable
-        The decorator. The decorated function raises as `check_parameter` does.
-    """
-
-    def decorate(
-        function: Callable[_Arguments, _Result],
-    ) -> Callable[_Arguments, _Result]:
-        signature = inspect.signature(function)
-
-        @wraps(function)
-        def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-            given = signature.bind(*args, **kwargs).arguments
-            for name in rules.keys() & given.keys():
-                check_parameter(name, given[name], rules[name])
-            return function(*args, **kwargs)
-
-        return checked
-
-    return decorate
 
 
 def check_parameters(estimator: Any) -> None:

@@ -4,7 +4,6 @@ import hashlib
 import importlib.util
 import os
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from malariafuse._engine._layers import all_layers, one_or_list
 from malariafuse._engine._process import keras_seed, without_retracing_advice
 from malariafuse._engine._stored import StoredNetwork, storable_copy
+from malariafuse._warn import warn
 
 Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
 
@@ -97,11 +97,7 @@ class FrozenNetwork(StoredNetwork):
         try:
             self._by("openvino")
         except _RefusedError as error:
-            warnings.warn(
-                f"{error} Keras computes it. Set engine='keras' to silence this.",
-                UserWarning,
-                stacklevel=4,
-            )
+            warn(f"{error} Keras computes it. Set engine='keras' to silence this.")
             return "keras"
         return "openvino"
 

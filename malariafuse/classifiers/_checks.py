@@ -98,12 +98,14 @@ def _loss_weights(
     weights = check_sample_weight(sample_weight, len(labels), name=name)
     if class_weight is not None:
         weights = weights * compute_sample_weight(class_weight, labels)
-    if not np.isfinite(weights).all() or weights.min() < 0 or not weights.any():
+    with np.errstate(over="ignore"):
+        single = weights.astype(np.float32)
+    if not np.isfinite(single).all() or single.min() < 0 or not single.any():
         raise ValueError(
             f"{name} or class_weight has values below 0, NaN or infinity, or none but "
             "zeros: expected weights of at least 0, and one above it."
         )
-    return weights.astype(np.float32)
+    return single
 
 
 def check_decision(

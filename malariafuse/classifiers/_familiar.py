@@ -1,11 +1,12 @@
 """Whether images have the brightness and the colors of those in training."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from malariafuse._warn import warn
 
 Floats = NDArray[np.float64]
 
@@ -54,13 +55,11 @@ class ImageRange:
             f"{self.high[i]:.2f}"
             for i in np.flatnonzero(far)
         )
-        warnings.warn(
+        warn(
             "X differs from the images of fit, so its probabilities may mean little "
             f"(median over images, where white is 1: {differences}). Check that the "
             "scale, the order of the channels, the background and all steps before "
-            "the classifier are those of fit.",
-            UserWarning,
-            stacklevel=4,
+            "the classifier are those of fit."
         )
 
 

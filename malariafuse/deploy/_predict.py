@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,23 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._labels import decisions_and_probabilities, positive_column
+from malariafuse._labels import (
+    decisions_and_probabilities,
+    pos_label_of,
+    positive_column,
+)
+from malariafuse._shown import short_repr
 from malariafuse.datasets import load_cell_images
 from malariafuse.preprocessing import ImageLoader
+
+# Where searches and their like keep what they have fitted.
+_FITTED = ("best_estimator_", "estimator_")
 
 
 def predict_files(
     estimator: Any,
     path: Any,
     *,
-    image_size: tuple[int, int] | None = None,
     pos_label: Any = None,
     columns: Mapping[str, Any] | None = None,
     root: str | os.PathLike[str] | None = None,
@@ -37,17 +45,13 @@ def predict_files(
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of images with `predict_proba`, or a pipeline that ends in
-        one. Of a pipeline that begins with
-        :class:`~malariafuse.preprocessing.ImageLoader`, that step says the size of the
-        images.
+        A fitted classifier with `predict_proba` that takes images of one size, as all
+        of malariafuse do, or a pipeline or search that ends in one. If it begins with
+        :class:`~malariafuse.preprocessing.ImageLoader`, that step says the size.
     path : str, path-like, DataFrame, sequence or mapping
         The source of the images, without labels: a folder, a zip file, a table or the
         path of a CSV file, a list of paths, or a pattern, as in
         :func:`malariafuse.datasets.load_cell_images`.
-    image_size : tuple of (height, width), default=None
-        The size to which images are resized, in pixels. None takes that of the images
-        that `estimator` was fitted on.
     pos_label : int, float, bool or str, default=None
         The class whose probability is listed. None takes the parameter `pos_label` of
         the classifier, or else the last class if classes are numbers.
@@ -86,8 +90,8 @@ def predict_files(
     Raises
     ------
     ValueError
-        If `estimator` is not fitted or no classifier of two classes, the size of its
-        images is not known, or no file can be read.
+        If `estimator` is not fitted or no classifier of two classes, it does not say
+        the size of its images, or no file can be read.
     TypeError, FileNotFoundError
         As in :func:`malariafuse.datasets.load_cell_images`.
 
@@ -124,7 +128,7 @@ def predict_files(
     'unreadable: not a BMP, JPEG, PNG, TIFF image'
     """
     classes = _check_estimator(estimator)
-    loader, rest = _split(estimator, image_size)
+    loader, rest = _split(estimator)
     with warnings.catch_warnings():
         # These become flags.
         for of_flags in (r"Skipped: ", r"\d+ image\(s\) are there"):
@@ -143,7 +147,7 @@ def predict_files(
             verbose=verbose,
         )
     if pos_label is None:
-        pos_label = getattr(_last(estimator), "pos_label", None)
+        pos_label = pos_label_of(estimator)
     positive = positive_column(pos_label, classes)
     if positive is None:
         raise ValueError(
@@ -177,7 +181,7 @@ def _check_estimator(estimator: Any) -> NDArray[Any]:
     """Return the two classes of a fitted classifier, or raise."""
     if not hasattr(estimator, "predict_proba"):
         raise TypeError(
-            f"estimator={estimator!r}: expected a fitted classifier with "
+            f"estimator={short_repr(estimator)}: expected a fitted classifier with "
             "predict_proba, or a pipeline that ends in one."
         )
     check_is_fitted(estimator)
@@ -190,43 +194,57 @@ def _check_estimator(estimator: Any) -> NDArray[Any]:
     return classes
 
 
-def _split(
-    estimator: Any, image_size: tuple[int, int] | None
-) -> tuple[ImageLoader, Any]:
+def _split(estimator: Any) -> tuple[ImageLoader, Any]:
     """Return how to read the files, and what takes their images."""
-    steps = estimator.steps if isinstance(estimator, Pipeline) else []
-    if steps and isinstance(steps[0][1], ImageLoader):
-        loader = steps[0][1]
-        if image_size is not None and tuple(image_size) != tuple(loader.image_size):
-            raise ValueError(
-                f"image_size={image_size!r}: expected None, as the ImageLoader of "
-                f"estimator reads images of {tuple(loader.image_size)}."
-            )
-        return loader, estimator[1:]
-    if image_size is None:
-        parts = [step for _, step in steps] or [estimator]
-        shapes = [p.image_shape_ for p in parts if hasattr(p, "image_shape_")]
-        if not shapes:
-            raise ValueError(
-                "image_size=None: expected the height and width of the images that "
-                "estimator was fitted on, as it does not say them."
-            )
-        image_size = shapes[0][:2]
-    return ImageLoader(image_size), estimator
+    loader, rest = _without_loader(estimator)
+    if loader is not None:
+        return loader, rest
+    shape = _image_shape(estimator)
+    if shape is None:
+        raise ValueError(
+            f"estimator={short_repr(estimator)} does not say the size of its images: "
+            "expected a classifier of malariafuse, or a pipeline with ImageLoader as "
+            "its first step."
+        )
+    height, width, *_ = shape
+    return ImageLoader((height, width)), estimator
 
 
-def _last(estimator: Any) -> Any:
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
+    """Return the loader that `estimator` begins with, and what comes after it."""
+    if isinstance(estimator, Pipeline):
+        name, first = estimator.steps[0]
+        if isinstance(first, ImageLoader):
+            return first, estimator[1:]
+        loader, rest = _without_loader(first)
+        return loader, Pipeline([(name, rest), *estimator.steps[1:]])
+    for fitted in _FITTED:
+        if hasattr(estimator, fitted):
+            loader, rest = _without_loader(getattr(estimator, fitted))
+            alone = copy(estimator)
+            setattr(alone, fitted, rest)
+            return loader, alone
+    return None, estimator
+
+
+def _image_shape(estimator: Any) -> tuple[int, ...] | None:
+    """Return the shape of the images that `estimator` was fitted on, if it knows."""
+    if hasattr(estimator, "image_shape_"):
+        return tuple(estimator.image_shape_)
+    parts = [getattr(estimator, fitted, None) for fitted in _FITTED]
+    if isinstance(estimator, Pipeline):
+        parts = [step for _, step in estimator.steps]
+    shapes = map(_image_shape, filter(None, parts))
+    return next((shape for shape in shapes if shape is not None), None)
 
 
 def _flags_of_duplicates(cells: Bunch) -> list[str]:
     """Return which other file has the same pixels, or nothing, for each image."""
     flags = [""] * len(cells.images)
     for _, equals in cells.duplicates.groupby("duplicate_set"):
-        positions = equals["position"].tolist()
-        for position in positions:
-            others = [
-                cells.filenames[other] for other in positions if other != position
-            ]
-            flags[position] = f"same image as {', '.join(others)}"
+        first, second, *others = equals["position"].tolist()
+        more = f" and {len(others)} more" if others else ""
+        for position in (first, second, *others):
+            other = cells.filenames[first if position != first else second]
+            flags[position] = f"same image as {other}{more}"
     return flags

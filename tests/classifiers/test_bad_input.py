@@ -77,6 +77,8 @@ def test_prediction_before_fit():
         ),
         ({"y": Y, "sample_weight": -np.ones(len(Y))}, "below 0"),
         ({"y": Y, "sample_weight": np.zeros(len(Y))}, "none but zeros"),
+        ({"y": Y, "sample_weight": np.full(len(Y), 1e300)}, "NaN or infinity"),
+        ({"y": Y, "sample_weight": np.full(len(Y), 1e-320)}, "none but zeros"),
     ],
 )
 def test_labels_weights_and_groups_that_are_refused(arguments, message):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from support import dark_spots, fast, linear_network
@@ -88,8 +89,6 @@ def test_a_loader_in_the_pipeline_says_the_size(folder):
         ValueError, match=r"pos_label=None: expected one of the classes"
     ):
         predict_files(pipeline, folder)
-    with pytest.raises(ValueError, match=r"image_size=\(9, 9\): expected None"):
-        predict_files(pipeline, folder, image_size=(9, 9))
 
 
 def test_a_transformer_in_the_pipeline_says_the_size(classifier, folder):
@@ -97,6 +96,46 @@ def test_a_transformer_in_the_pipeline_says_the_size(classifier, folder):
     pipeline[0].fit(X)
     expected = predict_files(classifier, folder)
     pd.testing.assert_frame_equal(predict_files(pipeline, folder), expected)
+
+
+def test_a_loader_inside_a_search_says_the_size(folder):
+    pipeline = make_pipeline(
+        ImageLoader((8, 8)),
+        FunctionTransformer(lambda images: images.mean(axis=(1, 2))),
+        LogisticRegression(),
+    )
+    paths = sorted(map(str, folder.iterdir()))
+    for search in (
+        GridSearchCV(pipeline, {"logisticregression__C": [1.0]}, cv=2),
+        TunedThresholdClassifierCV(pipeline, cv=2),
+        make_pipeline(pipeline[:2], LogisticRegression()),
+    ):
+        search.fit(paths, Y[:6])
+        table = predict_files(search, folder)
+        expected = search.predict_proba(paths)[:, 1]
+        np.testing.assert_array_equal(table["probability"], expected)
+        assert table["decision"].tolist() == search.predict(paths).tolist()
+
+
+def test_a_subclass_decides_as_its_predict_does(folder):
+    class Careful(KerasImageClassifier):
+        def predict(self, X):
+            return np.ones(len(X), dtype=int)
+
+    careful = Careful(linear_network, **fast(epochs=1)).fit(X, Y)
+    assert predict_files(careful, folder)["decision"].tolist() == [1] * 6
+
+
+def test_many_equal_files_have_short_flags(classifier, tmp_path):
+    for number in range(5):
+        Image.fromarray(X[0]).save(tmp_path / f"C1_{number}.png")
+    flags = predict_files(classifier, tmp_path)["flags"]
+    first, second = (tmp_path / f"C1_{number}.png" for number in (0, 1))
+    assert (
+        flags.tolist()
+        == [f"same image as {second} and 3 more"]
+        + [f"same image as {first} and 3 more"] * 4
+    )
 
 
 def test_unreadable_and_equal_files_have_flags(classifier, folder, tmp_path):
@@ -135,7 +174,7 @@ def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
         (
             LogisticRegression().fit([[0], [1]], [0, 1]),
             ValueError,
-            "image_size=None: expected the height and width",
+            "does not say the size of its images",
         ),
     ],
 )
