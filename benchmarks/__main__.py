@@ -1,10 +1,10 @@
-"""Time malariafuse beside what a user would otherwise write, and print one table.
+"""Time malariafuse against what a user would otherwise write, and print one table.
 
     python -m benchmarks --data cell_images.zip --output speed.json
 
 Both ways are timed in turn in one run; a ratio is the median over the pairs. Without
 ``--data``, what asks for real cells is timed on drawn ones and says so. ``--tiny``
-shows that everything still runs, and its figures mean nothing.
+shows that everything still runs, and its numbers mean nothing.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def main():
     table = pd.DataFrame(
         {
             "work": row.work,
-            "beside": row.alternative,
+            "compared with": row.alternative,
             "measured": f"{row.measured:.3g}",
             "wanted": f"{'>=' if row.unit == 'times as fast' else '<='} "
             f"{row.wanted:.3g} {row.unit}",

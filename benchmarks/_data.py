@@ -1,4 +1,4 @@
-"""Reading and preprocessing, beside the loops that a notebook would have."""
+"""Reading and preprocessing, against the loops that a notebook would have."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predictions and frozen features, beside `keras.Model.predict`."""
+"""Predictions and frozen features, against `keras.Model.predict`."""
 
 import keras
 import numpy as np

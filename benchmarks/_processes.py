@@ -161,7 +161,8 @@ def repeated(settings):
 def growth(settings):
     """Compare what ten times as many images cost, at two sizes.
 
-    What is the same for any number of images, as compiling, drops out of a difference.
+    Work that is the same for any number of images, as compiling, drops out of a
+    difference.
     """
     sizes = settings.pick((2756, 27558, 275580), (128, 256, 512))
     few, some, many = sizes

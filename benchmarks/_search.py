@@ -1,4 +1,4 @@
-"""A search over thresholds, beside the same search over scikeras."""
+"""A search over thresholds, against the same search over scikeras."""
 
 from tempfile import TemporaryDirectory
 

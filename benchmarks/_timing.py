@@ -78,7 +78,7 @@ def in_a_new_process(program: str, *arguments: object) -> Any:
 
 
 def machine() -> dict[str, Any]:
-    """Say where the figures were measured."""
+    """Say where the times were measured."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     facts = dict(line.split(":", 1) for line in lines if ":" in line)

@@ -1,4 +1,4 @@
-"""Training, beside `keras.Model.fit` on floats."""
+"""Training, against `keras.Model.fit` on floats."""
 
 import time
 from functools import partial

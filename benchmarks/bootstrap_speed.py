@@ -3,7 +3,7 @@
     python benchmarks/bootstrap_speed.py
 
 Simulates 100 patients with more and more cells, the first number being that of half the
-NIH set, and prints the seconds that 2,000 resamples of all eleven figures take. Time
+NIH set, and prints the seconds that 2,000 resamples of all eleven metrics take. Time
 grows in proportion to the cells, memory much less.
 """
 

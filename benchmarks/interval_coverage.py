@@ -2,7 +2,7 @@
 
     python benchmarks/interval_coverage.py --jobs 2
 
-Patients differ in how easily their cells are told apart, and a few hold most of the
+Patients differ in how easily their cells are distinguished, and a few hold most of the
 parasitized cells, as in real data. Prints
 
 1. how often 95 % intervals hold the truth: from resampled patients, from plain
@@ -11,7 +11,7 @@ parasitized cells, as in real data. Prints
 2. the same where errors are so rare that many studies have none: of all intervals, of
    those of studies without an error, and of differences;
 3. the share of healthy patients that a PatientTest does not call infected;
-4. the mean of the corrected parasitized fraction beside the truth, and how often its
+4. the mean of the corrected parasitized fraction and the truth, and how often its
    95 % interval holds it.
 """
 

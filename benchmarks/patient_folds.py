@@ -3,8 +3,8 @@
     python benchmarks/patient_folds.py cell_images.zip
 
 Every fold trains on some patients and is measured on others. Prints a table per
-classifier, ending with the figures pooled over all cells out of fold, then all
-classifiers beside their late fusion and the branches of the fusion alone, and by fold
+classifier, ending with the metrics pooled over all cells out of fold, then all
+classifiers with their late fusion and the branches of the fusion alone, and by fold
 how much better the fusion is than the better of two classifiers on one branch each.
 Out-of-fold probabilities are kept in CSV files, from which a later run
 goes on.
@@ -229,7 +229,7 @@ def main():
 
 
 def compare(probabilities, folds, cells):
-    """Print all classifiers, and the fusion beside its branches."""
+    """Print all classifiers, and the fusion with its branches."""
     target = cells.target
     if set(LATE_FUSION) <= set(probabilities):
         members = [probabilities[name] for name in LATE_FUSION]

@@ -4,7 +4,7 @@ r"""Report on a classifier from its out-of-fold probabilities on real cells.
         --data cell_images.zip
 
 Takes the CSV files that ``patient_folds.py`` writes and reports on the first; the
-others, and its own branches, are compared with it. Prints figures with intervals over
+others, and its own branches, are compared with it. Prints metrics with intervals over
 patients, the worst patients, verdicts on patients, what scaling by a temperature would
 do, suspected label errors, and what the cells cost that all classifiers miss, and draws
 pictures; those of cells need ``--data``.
@@ -160,7 +160,7 @@ def main():
     without = summarize(
         target[kept], probability[kept], patients[kept], n_resamples=100, random_state=0
     )
-    print("\nIf all of these labels were wrong, the figures without them")
+    print("\nIf all of these labels were wrong, the metrics without them")
     print(without["value"].loc[METRICS].to_string())
 
     probabilities = {key: file["probability"].to_numpy() for key, file in files.items()}

@@ -5,7 +5,7 @@ Looking at what a classifier decides
 How the training went, what each threshold would give, whose cells are missed, which
 cells they are, and where in the image the network found what speaks for a parasite.
 
-The cells are drawn, so the figures show the displays, not how well malaria is found.
+The cells are drawn, so the results show the displays, not how well malaria is found.
 """
 
 # %%

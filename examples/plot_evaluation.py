@@ -2,13 +2,13 @@
 How good is a classifier, and how sure is that?
 ===============================================
 
-From cells, labels and patients to figures that can be believed: folds by patient,
+From cells, labels and patients to metrics that can be believed: folds by patient,
 intervals from resampled patients, a fair comparison, a threshold judged where it was
 not chosen. Everything works on plain arrays, so any classifier will do; here are two
 quick ones of scikit-learn's, on drawn cells.
 
 .. note::
-   The images are synthetic. The figures below show how to measure, and say nothing
+   The images are synthetic. The numbers below show how to measure, and say nothing
    about diagnostic quality.
 """
 
@@ -146,12 +146,12 @@ comparison_table(
 compare(cells.target, probabilities, cells.groups, random_state=0).round(3)
 
 # %%
-# A threshold for a wished recall
-# -------------------------------
+# A threshold for a required recall
+# ---------------------------------
 #
 # Chosen on the patients of the first three folds, for a recall of 0.9, and judged on
-# those of the other two. On new patients the recall is higher or lower than wished; the
-# interval says by how much that may be.
+# those of the other two. On new patients the recall is higher or lower than
+# required; the interval says by how much that may be.
 
 result = results["logistic"]
 chosen_on = result.fold <= 3
@@ -198,7 +198,7 @@ ImageGridDisplay.from_label_issues(cells.images, issues, n_images=6)
 plt.show()
 
 # %%
-# What these labels would be worth, if all of them were wrong: the figures with them,
+# The effect of these labels, if all of them were wrong: the metrics with them,
 # which are the ones to report, and without.
 
 kept = ~np.isin(np.arange(len(cells.target)), issues.index)

@@ -2,11 +2,11 @@
 Fusing branches, and judging each of them
 =========================================
 
-A classifier that fuses the image of a cell with handcrafted features, beside each of
-its branches alone and beside the vote of two classifiers. All are measured on patients
-that they were not trained on.
+A classifier that fuses the image of a cell with handcrafted features, compared with
+each of its branches alone and with the vote of two classifiers. All are measured on
+patients that they were not trained on.
 
-The cells are drawn, so the figures show how to compare, not how well malaria is found;
+The cells are drawn, so the metrics show how to compare, not how well malaria is found;
 see :ref:`results` for real cells.
 """
 

@@ -7,7 +7,7 @@ called parasitized, so that the first of them cannot decide. `PatientTest` asks
 whether there are more than a patient without parasites would show.
 
 .. note::
-   The probabilities are simulated. The figures below show how the method works, and say
+   The probabilities are simulated. The numbers below show how the method works, and say
    nothing about diagnostic quality.
 """
 

@@ -62,9 +62,10 @@ print(f"{different:.1%}")
 # What the outline lacks
 # ----------------------
 #
-# A segmentation can cut a parasite at the rim away with the background. What is missing
-# of the convex hull is painted by `ConcavityMarker`, so that a network sees a shape
-# instead of black beside black. Here a disk is cut out of each cell.
+# A segmentation can cut a parasite at the rim away with the background.
+# `ConcavityMarker` paints the part of the convex hull that is missing, so that a
+# network sees a shape instead of black next to black. Here a disk is cut out of each
+# cell.
 
 from malariafuse import ConcavityMarker
 

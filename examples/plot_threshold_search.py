@@ -70,7 +70,7 @@ pipeline = Pipeline(
 # Recall alone is no objective: it is highest at a threshold of 0, where every cell is
 # called parasitized. The objective here is recall among the thresholds whose
 # specificity reaches 0.8; a threshold that does not reach it gets a negative score.
-# Recall and specificity themselves are recorded beside it.
+# Recall and specificity themselves are recorded with it.
 
 thresholds = np.linspace(0.1, 0.9, 9)
 search = GridSearchCV(

@@ -4,7 +4,7 @@
     python examples/quickstart.py --data PATH   a folder or zip laid out as the NIH set
     python examples/quickstart.py --data nih    downloads the NIH set first (353 MB)
 
-Figures from drawn images show that the program works and say nothing about diagnosis.
+Results on drawn images show that the program works and say nothing about diagnosis.
 """
 
 import argparse
@@ -213,14 +213,14 @@ def main():
     print_table(*tested_on, [0.5, threshold])
     if drawn:
         print(
-            "\nThese images were drawn by the program itself. The figures above say "
+            "\nThese images were drawn by the program itself. The numbers above say "
             "nothing\nabout diagnostic quality."
         )
 
     figure = arguments.output / "quickstart.png"
     draw_figure(chosen_on, tested_on, cells.images[test], threshold, figure)
 
-    # What is saved begins with the file: a path goes in, a decision comes out.
+    # The saved pipeline begins with the file: a path goes in, a decision comes out.
     from_files = Pipeline([("load", ImageLoader(IMAGE_SIZE)), *pipeline.steps])
     saved = arguments.output / "quickstart.joblib"
     joblib.dump(from_files, saved)

@@ -20,11 +20,12 @@ class Cell:
     Attributes
     ----------
     mask : ndarray of shape (height, width), uint8
-        1 within the outline.
+        Mask of the cell: 1 within the outline.
     outline : ndarray of shape (n_points, 2), int32
         Pixels of the outline, x before y.
     lit : ndarray of shape (height, width), uint8
-        1 wherever the crop is not black, holes left out and debris included.
+        Mask of the light: 1 wherever the crop is not black, holes left out and debris
+        included.
     """
 
     mask: NDArray[np.uint8]

@@ -24,9 +24,9 @@ def check_images(
     Parameters
     ----------
     X : array-like of shape (n_samples, height, width, channels)
-        uint8 in 0..255, or floating in 0..1.
+        Images, uint8 in 0..255 or floating in 0..1.
     name : str, default="X"
-        What error messages call the argument.
+        Name of the argument in error messages.
     channels : int, default=None
         The number of channels that is needed; None takes any.
     may_be_black : bool, default=False

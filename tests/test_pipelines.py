@@ -119,7 +119,7 @@ def test_a_column_of_file_names(table, path):
 
 
 def test_rows_of_a_table_in_another_order_are_not_mixed_up(table):
-    """pandas would put the vectors of the first file beside the age of the last."""
+    """pandas would put the vectors of the first file next to the age of the last."""
     turned = table[::-1]
     expected = np.column_stack([SPOTS[::-1], [10, 20, 30, 40]])
     np.testing.assert_array_equal(columns("path").fit_transform(turned), expected)

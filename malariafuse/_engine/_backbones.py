@@ -95,7 +95,7 @@ def build_backbone(
     input_shape : tuple of (int, int, int)
         Height, width and channels of the images that it will get.
     weights : "imagenet", path or None
-        As in `PretrainedFeatureExtractor`.
+        Weights, as in `PretrainedFeatureExtractor`.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def build_backbone(
     Raises
     ------
     ValueError, TypeError, OSError
-        As in `PretrainedFeatureExtractor`.
+        Weights, as in `PretrainedFeatureExtractor`.
     """
     check_backbone(backbone)
     path = None if weights in (None, "imagenet") else _weights_file(weights)

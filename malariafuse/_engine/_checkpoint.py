@@ -23,7 +23,7 @@ class Checkpoint(keras.callbacks.Callback):
     Everything that the next epochs depend on is kept: weights, the optimizer, averaged
     weights, the generators of order, augmentation and dropout, the history, and where
     early stopping stands. On a CPU, a training that goes on ends with the weights that
-    it would have had undisturbed. What the user's own callbacks remember is not kept.
+    it would have had undisturbed. The state of the user's own callbacks is not kept.
 
     It has to be the last callback: it writes what the others made of an epoch.
 
@@ -86,7 +86,7 @@ class Checkpoint(keras.callbacks.Callback):
         first_epoch : int
             Number of its first epoch, counted over all stages.
         history : dict
-            What the stages before it gave.
+            Measures of each epoch of the stages before it.
         others : sequence of keras.callbacks.Callback
             Callbacks of the package in this stage.
         batches : ImageBatches

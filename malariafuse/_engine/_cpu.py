@@ -13,8 +13,8 @@ _NEURAL = frozenset(
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the names of the instruction sets, or nothing where they are not told."""
-    # Linux alone tells them without privileges.
+    """Return the names of the instruction sets, or nothing where they are unknown."""
+    # Linux alone gives them without privileges.
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return frozenset()
@@ -22,7 +22,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def onednn_is_left_off() -> bool:
-    """Whether TensorFlow leaves oneDNN off on this CPU, and was not told what to do."""
+    """Whether TensorFlow leaves oneDNN off on this CPU, and no setting decides it."""
     flags = cpu_flags()
     return (
         "TF_ENABLE_ONEDNN_OPTS" not in os.environ

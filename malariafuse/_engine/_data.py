@@ -27,7 +27,7 @@ class Samples:
     Attributes
     ----------
     images : ndarray of shape (n_samples, height, width, channels)
-        uint8, or floating in 0..1.
+        Images, uint8 or floating in 0..1.
     codes : ndarray of shape (n_samples,)
         Class codes 0..n_classes - 1.
     weights : ndarray of shape (n_samples,), float32
@@ -145,18 +145,18 @@ class ImageBatches(keras.utils.PyDataset):
     samples : Samples
         Images, class codes and weights.
     rows : ndarray of int
-        Which samples are used.
+        Positions of the samples that are used.
     batch_size : int
         Samples per batch; the last batch may be smaller.
     inputs : Inputs
-        Makes the inputs of the network.
+        Function that makes the inputs of the network.
     precomputed : sequence of ndarray of shape (n_samples, n_views, n_features)
-        What ``inputs.precompute`` gave for all of the samples.
+        Arrays that ``inputs.precompute`` gave for all of the samples.
     augmentation : sequence of keras.layers.Layer, default=()
-        Applied in training mode.
+        Layers applied in training mode.
     generator : numpy.random.Generator, default=None
-        Shuffles the rows before each epoch, and chooses among the precomputed views
-        of each; None keeps their order and takes the first.
+        Generator that shuffles the rows before each epoch, and chooses among the
+        precomputed views of each. None keeps their order and takes the first.
     """
 
     def __init__(

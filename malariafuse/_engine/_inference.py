@@ -58,7 +58,7 @@ class FrozenNetwork(StoredNetwork):
         inputs : sequence of ndarray
             One array for each input of the network.
         engine : {"keras", "openvino"}
-            What `engine_for` gave.
+            Engine that `engine_for` gave.
         """
         with without_retracing_advice():
             return np.asarray(self._by(engine)(inputs), dtype=np.float32)
@@ -290,7 +290,7 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
     if settings["INFERENCE_PRECISION_HINT"] == "bf16":
         factors = [_LEVELS if len(tensor.shape) == 4 else 1 for tensor in plain.inputs]
         plain = _taking_levels(plain, factors)
-    # What layers keep beside their weights becomes constant, too.
+    # State that layers keep in addition to their weights becomes constant, too.
     graph = convert_variables_to_constants_v2(
         _with_constant_weights(plain).get_concrete_function()
     ).graph

@@ -21,7 +21,7 @@ class LossOfCodes(keras.losses.Loss):
     n_classes : int
         Number of classes.
     **kwargs : dict
-        Passed to `keras.losses.Loss`.
+        Further arguments of `keras.losses.Loss`.
     """
 
     def __init__(self, loss: keras.losses.Loss, n_classes: int, **kwargs: Any) -> None:
@@ -60,12 +60,13 @@ def make_loss(
     Parameters
     ----------
     loss : {"crossentropy", "focal"} or keras.losses.Loss
-        A loss object takes targets 0 and 1 for two classes, else one-hot targets
-        (class codes if it is a sparse one), and probabilities.
+        Name of the loss, or a loss object. A loss object takes targets 0 and 1 for two
+        classes, else one-hot targets (class codes if it is a sparse one), and
+        probabilities.
     label_smoothing : float
         Share of the target that is spread over all classes.
     n_outputs : int
-        1 for two classes, else their number.
+        Number of outputs: 1 for two classes, else the number of classes.
     from_logits : bool, default=False
         Whether the loss is given logits.
     """
@@ -132,7 +133,7 @@ class RecallOfClass(keras.metrics.Recall):
     name : str, default="recall"
         Name of the measure.
     **kwargs : dict
-        Passed to `keras.metrics.Recall`.
+        Further arguments of `keras.metrics.Recall`.
     """
 
     def __init__(self, code: int, name: str = "recall", **kwargs: Any) -> None:

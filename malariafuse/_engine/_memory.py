@@ -42,9 +42,9 @@ def training_key(
     Parameters
     ----------
     build : callable
-        Builds the network.
+        Function that builds the network.
     inputs : Inputs
-        Makes the inputs of the network, before it is fitted.
+        Function that makes the inputs of the network, not fitted.
     data : TrainingData
         Samples.
     settings : TrainingSettings

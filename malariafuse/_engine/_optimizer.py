@@ -102,7 +102,7 @@ def learning_rates(
     peak : float
         The highest rate.
     schedule : {"cosine", "constant"}
-        What follows the warm-up.
+        Course of the learning rate after the warm-up.
     warmup_steps, n_steps : int
         Steps of the warm-up, and of all.
 
@@ -137,7 +137,7 @@ class FollowRates(keras.callbacks.Callback):
     rates : ndarray of shape (n_steps,), float32
         Learning rates.
     schedule : {"cosine", "constant"}
-        Where the rates come from.
+        Name of the schedule that the rates follow.
     """
 
     def __init__(self, rates: Rates, schedule: str) -> None:

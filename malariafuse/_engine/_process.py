@@ -17,7 +17,8 @@ class _InPlace:
     Parameters
     ----------
     install, remove : callable
-        Called as the first thread enters and as the last one leaves.
+        Functions that are called as the first thread enters and as the last one
+        leaves.
     """
 
     def __init__(self, install: Callable[[], None], remove: Callable[[], None]) -> None:

@@ -19,15 +19,15 @@ class TrainingSettings:
     batch_size : int
         Samples per step.
     optimizer : str or keras.optimizers.Optimizer
-        "sgd", "adam", "adamw" or an optimizer to copy.
+        Optimizer: "sgd", "adam", "adamw" or an object to copy.
     learning_rate, momentum, weight_decay : float or None
         Settings of the optimizer; None takes its own.
     schedule : str
-        "cosine" or "constant".
+        Schedule of the learning rate: "cosine" or "constant".
     warmup_epochs : float
         Epochs of rising learning rate.
     loss : str or keras.losses.Loss
-        "crossentropy", "focal" or a loss.
+        Loss: "crossentropy", "focal" or an object.
     label_smoothing : float
         Share of the target that is spread over all classes.
     augmentation : sequence of str or keras.layers.Layer, or None
@@ -43,7 +43,7 @@ class TrainingSettings:
     ema_momentum : float or None
         Momentum of averaged weights.
     precision : str
-        "auto", "float32" or "bfloat16".
+        Floating type of the layers: "auto", "float32" or "bfloat16".
     callbacks : sequence of keras.callbacks.Callback or callable, or None
         The user's callbacks, or functions that make them.
     initial_weights : keras.Model, path or None

@@ -64,7 +64,7 @@ class Training(StoredWithDigest):
     network : FrozenNetwork
         The trained network.
     inputs : Inputs
-        Makes its inputs, fitted.
+        Function that makes its inputs, fitted.
     history : dict of str to list of float
         Measures of each epoch.
     precision : str
@@ -122,16 +122,16 @@ def train(
     Parameters
     ----------
     build : callable
-        ``build(inputs.network_shape, n_outputs)`` returns a new network that ends in a
-        sigmoid or a softmax of `n_outputs`.
+        Function that builds the network: ``build(inputs.network_shape, n_outputs)``
+        returns a new one that ends in a sigmoid or a softmax of `n_outputs`.
     inputs : Inputs
-        Makes the inputs of the network from images; fitted here.
+        Function that makes the inputs of the network from images; fitted here.
     data : TrainingData
         Samples.
     settings : TrainingSettings
-        How to train.
+        Settings of the training.
     watch : Watch
-        How to follow the training.
+        Settings of the progress bar and of the checkpoints.
     branch_logits : str, default=None
         Name of a layer whose branches are trained one by one, too, if the network has
         it.
@@ -382,7 +382,7 @@ def _on_tensorflow() -> bool:
 @contextmanager
 def _head_only(network: keras.Model) -> Iterator[None]:
     """Freeze all layers of `network` but its head in this block."""
-    # A layer passes what it is told on to those inside: from the outermost on.
+    # A layer passes its setting on to those inside: from the outermost on.
     before = [(layer, layer.trainable) for layer in all_layers(network)][::-1]
     head = head_layers(network)
     for layer in network.layers:

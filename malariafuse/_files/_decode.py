@@ -26,7 +26,7 @@ _FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 # With any other chunk (transparency, animation, orientation, ...) the pixels may need
 # more than decoding, which Pillow tells apart and OpenCV does not.
 _PLAIN_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tIME", b"pHYs"}
-_PLAIN_COLOR_TYPES = {0, 2, 3}  # grey, RGB, palette
+_PLAIN_COLOR_TYPES = {0, 2, 3}  # gray, RGB, palette
 _GREY_MODES = {"1", "L", "LA"}
 _COLOR_MODES = {"P", "PA", "RGB", "RGBA"}
 _TIFF_BITS_PER_SAMPLE = 258

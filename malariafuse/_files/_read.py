@@ -50,8 +50,8 @@ class ImageReadError(ValueError):
     Attributes
     ----------
     refused : dict of str to str
-        As given. The message counts all files and shows the first 20. It cuts long
-        names and quotes names that cannot be printed.
+        The names and reasons as given. The message counts all files and shows the first
+        20. It cuts long names and quotes names that cannot be printed.
 
     See Also
     --------

@@ -185,11 +185,12 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         Returns
         -------
         callable
-            ``function(input_shape, n_outputs)`` returns a new `keras.Model` that takes
-            float images in 0..1 and ends in a sigmoid if `n_outputs` is 1, else in a
-            softmax over `n_outputs`. With `memory` or `checkpoint`, two trainings are
-            the same if their functions have the same code and hold the same values, as
-            the arguments of a `functools.partial`.
+            Function that builds the network: ``function(input_shape, n_outputs)``
+            returns a new `keras.Model` that takes float images in 0..1 and ends in a
+            sigmoid if `n_outputs` is 1, else in a softmax over `n_outputs`. With
+            `memory` or `checkpoint`, two trainings are the same if their functions have
+            the same code and hold the same values, as the arguments of a
+            `functools.partial`.
         """
 
     def _make_inputs(self) -> Inputs:
@@ -435,6 +436,19 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         ndarray of shape (n_samples, n_classes), float32
             Natural logarithms in the order of `classes_`; minus infinity for a
             probability of 0.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described.
+        FloatingPointError
+            If the network gives NaN.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
@@ -453,6 +467,19 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
             Of two classes, the log-odds of ``classes_[1]``, above 0 where its
             probability is above 0.5; else the log-odds of each class. Probabilities of
             0 and 1 count as the closest number of float32, so all are finite.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described.
+        FloatingPointError
+            If the network gives NaN.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         probabilities = self.predict_proba(X).astype(np.float64)
         if len(self.classes_) == 2:
@@ -472,6 +499,20 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         -------
         ndarray of shape (n_samples,)
             Labels out of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not as described, or `threshold` and `pos_label` do not fit
+            the classes.
+        FloatingPointError
+            If the network gives NaN.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         check_is_fitted(self)
         # Before the work, not after it.
@@ -494,7 +535,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
 
     @property
     def engine_(self) -> str:
-        """What computes predictions here, "keras" or "openvino"."""
+        """The engine that computes predictions here, "keras" or "openvino"."""
         check_is_fitted(self)
         return engine_attribute(self._network, self.engine)
 

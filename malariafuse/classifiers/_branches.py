@@ -36,7 +36,7 @@ class BranchInputs:
     Parameters
     ----------
     branches : sequence of (str, transformer or "passthrough")
-        Not fitted; `fit` works on clones.
+        Name and transformer of each branch, not fitted; `fit` works on clones.
     n_views : int, default=1
         Views of each image that vectors are precomputed from: as it is, and
         augmented ones.
@@ -48,7 +48,8 @@ class BranchInputs:
     shapes : dict of str to tuple of int
         Name and shape of one sample of each branch, in the order of the inputs.
     transformers : dict of str to transformer
-        Fitted by `fit`; or "passthrough".
+        Transformers by the names of their branches, fitted by `fit`; or
+        "passthrough".
     """
 
     def __init__(self, branches: Sequence[tuple[str, Any]], n_views: int = 1) -> None:
@@ -108,7 +109,8 @@ class BranchInputs:
         rows : ndarray of int or slice
             Rows to learn means and standard deviations from, unless they are known.
         augmentation : sequence of keras.layers.Layer, default=()
-            Makes the views of the images but the first; without it there is one.
+            Layers that make the views of the images but the first; without them
+            there is one.
         verbose : int or bool, default=0
             Whether to show a progress bar.
 
@@ -171,7 +173,7 @@ class BranchInputs:
         Parameters
         ----------
         images : ndarray of shape (n_samples, height, width, channels)
-            uint8, or floating in 0..1.
+            Images, uint8 or floating in 0..1.
         precomputed : sequence of ndarray, default=None
             Vectors of these images from `precompute`; None computes them.
         """

@@ -292,6 +292,12 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         ValueError
             If the classifier was not fitted with ``fusion="gated"``, or `X` is not as
             described.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         network = self.model_
         try:
@@ -325,6 +331,12 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         ValueError
             If the classifier was not fitted with ``fusion="average"``, or `X` is not
             as described.
+
+        Warns
+        -----
+        UserWarning
+            If brightness, colors, or the darkest or brightest pixels of most images are
+            far from those of `fit`.
         """
         network = self.model_
         if _BRANCH_LOGITS not in {layer.name for layer in network.layers}:

@@ -29,7 +29,7 @@ class ResNet18Classifier(BaseImageClassifier):
     filters : int, default=16
         Channels of the first stage; the last one has eight times as many.
     l2 : float, default=0.0
-        L2 penalty on the kernels of the convolutions, beside `weight_decay`.
+        L2 penalty on the kernels of the convolutions, in addition to `weight_decay`.
     pool_size : int or None, default=None
         Side of the average pooling over the last feature map; None averages all of it.
     %(training_parameters)s

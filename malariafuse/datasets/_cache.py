@@ -46,10 +46,10 @@ def through_cache(
     entry : pathlib.Path
         The folder of the entry.
     shape : tuple of int
-        That of one image.
+        Shape of one image.
     fill : callable
-        Called with a function that takes the images in order, block by block, it
-        returns their index. If it raises, nothing is kept.
+        Function that is called with a function that takes the images in order, block
+        by block, and returns their index. If it raises, nothing is kept.
     """
     cells = _find_entry(entry)
     # More than once only if the entry is removed between being written and being read.

@@ -31,7 +31,7 @@ _BROWN_ABSORBANCE = np.array([0.9, 1.15, 1.15], dtype=np.float32)
 class Slide:
     """What all cells of one smear under one microscope have in common."""
 
-    plasma: Field  # RGB of the light that passes beside the cell, 0..1
+    plasma: Field  # RGB of the light that passes outside the cell, 0..1
     cell: Field  # absorbance of a full layer of hemoglobin in R, G, B
     azure: Field  # absorbance of a full layer of azure stain in R, G, B
     blur: float  # standard deviation in pixels of the sharp canvas

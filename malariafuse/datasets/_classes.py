@@ -46,7 +46,7 @@ def is_number(key: str) -> bool:
 
 @dataclass(frozen=True)
 class Classes:
-    """Which name means which class.
+    """The names of folders and labels, and the class that each means.
 
     Attributes
     ----------

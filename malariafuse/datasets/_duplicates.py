@@ -53,7 +53,7 @@ def find_duplicates(
         position : int
             The position of the image in `images`.
         filename, target, patient, split
-            What was given for the image; only the columns of what was given.
+            Values given for the image; there is a column for each argument given.
         target_differs, patient_differs, split_differs : bool
             Whether images of the set have several classes, patients or sides; only the
             columns of what was given.

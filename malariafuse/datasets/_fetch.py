@@ -69,7 +69,8 @@ def fetch_malaria_cells(
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        As from :func:`load_cell_images`, 27,558 images of 200 patients, and
+        Dictionary-like object as from :func:`load_cell_images`, of 27,558 images of 200
+        patients, with one attribute more:
 
         path : str
             The path of the archive, for other calls of :func:`load_cell_images`.
@@ -151,7 +152,7 @@ def _problem(archive: Path) -> str | None:
 
 
 def _download(url: str, archive: Path, *, verbose: bool) -> None:
-    # Pooch writes to a temporary file beside the final one, compares the hash and only
+    # Pooch writes to a temporary file next to the final one, compares the hash and only
     # then renames it.
     downloads = pooch.create(
         path=archive.parent,

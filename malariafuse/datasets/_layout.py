@@ -118,7 +118,7 @@ def place_files(
     names : iterable of str
         All files, relative to `where`.
     classes : Classes
-        Which folder means which class.
+        Names of the folders, and the class that each means.
     where : str
         The folder or archive, as error messages call it.
     separators : str, default="/"

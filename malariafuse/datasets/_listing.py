@@ -23,7 +23,7 @@ class Listing:
     Attributes
     ----------
     names : list of str
-        What the files are called, by the reader and in `filenames`.
+        Names of the files, as the reader takes them and as `filenames` has them.
     stamps : list of str
         Text that changes whenever a file, its size or its time of change does.
     target : list of int or None
@@ -37,7 +37,7 @@ class Listing:
     patient_column : str or None
         The name of that column.
     remarks : list of str
-        What the user has to be warned of.
+        Warnings for the user.
     reader : callable
         The context that gives the function from a name to the content of a file.
     """

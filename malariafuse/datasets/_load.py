@@ -105,7 +105,7 @@ def load_cell_images(
         `platformdirs` knows it, ``~/.cache/malariafuse`` on Linux. False keeps
         nothing on disk and the images in memory.
     on_error : {"raise", "skip"}, default="raise"
-        What to do about files that cannot be read. "raise" raises one error that
+        Reaction to files that cannot be read. "raise" raises one error that
         counts and names them; "skip" leaves them out, with a warning that does so.
     n_jobs : int or None, default=-1
         The number of threads, as in joblib; -1 is one for each core.
@@ -115,7 +115,7 @@ def load_cell_images(
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        With the attributes
+        Dictionary-like object with the attributes
 
         images : ndarray of shape (n_samples, height, width, 3), dtype uint8
             RGB in 0..255. Read-only and memory-mapped unless ``cache=False``. In the
@@ -142,7 +142,7 @@ def load_cell_images(
             returns them, with a column ``same_file`` that says whether the files are
             equal, too.
         DESCR : str
-            What the images are and how many.
+            A description of the images, with their number.
 
     Warns
     -----
@@ -179,7 +179,7 @@ def load_cell_images(
     -----
     BMP, JPEG, PNG and TIFF files are read. These conversions are exact:
 
-    - grey and black-and-white images get three equal channels;
+    - gray and black-and-white images get three equal channels;
     - palette images get the colors of their palette;
     - transparent images are laid on black, ``round(RGB * alpha / 255)``, since black is
       the background of the NIH images;

@@ -22,7 +22,7 @@ _DESCR = """Synthetic crops of single red blood cells
 {n_samples} drawn images of {n_patients} made-up patients, {n_healthy} of them without \
 an infected cell;
 {n_parasitized} images are parasitized. Stain and light differ by patient and slide.
-They exist to try code on. No figure obtained from them says anything about diagnosis.
+They exist to try code on. No result obtained from them says anything about diagnosis.
 """
 
 
@@ -63,7 +63,8 @@ def make_cell_images(
         The share of parasitized cells among all images, between 0 and 1, both
         excluded.
     random_state : int, RandomState instance or None, default=None
-        Pass an int to get the same images in every call.
+        Seed or generator that draws the images. Pass an int for the same images in
+        every call.
 
     Returns
     -------

@@ -84,8 +84,8 @@ def predict_files(
             The class that ``estimator.predict`` decides for, at its own threshold.
             None for a file that cannot be read.
         flags : str
-            What is to be known about the file: why it cannot be read, or which file
-            has the same pixels. Empty otherwise.
+            Remark on the file: the reason why it cannot be read, or the file that has
+            the same pixels. Empty otherwise.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def fit_rate(counts: Floats, n: Floats) -> Rate:
 
     The likelihood of a beta-binomial distribution on a grid of means and correlations,
     with Jeffreys' prior for the mean and a flat one for the logit of the correlation.
-    What is returned has the mean and the variance of the rates of a new patient over
+    The result has the mean and the variance of the rates of a new patient over
     the whole grid: the most likely point alone, fitted to a few patients, is too sure
     of itself, and its tests raise too many alarms.
     """

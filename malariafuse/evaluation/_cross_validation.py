@@ -57,9 +57,9 @@ def cross_validate_patients(
     groups : array-like of shape (n_cells,)
         Patient of each cell.
     cv : int, splitter or iterable of (train, test), default=5
-        An int is a number of folds: ``PatientKFold(cv, shuffle=True, random_state=
-        random_state)``. Other splits have to test every cell once, and to keep each
-        patient on one side.
+        Number of folds, or the splits. A number stands for ``PatientKFold(cv,
+        shuffle=True, random_state=random_state)``. Other splits have to test
+        every cell once, and to keep each patient on one side.
     threshold : float, default=None
         Probability from which on a cell is called parasitized, 0 to 1. None takes the
         decisions of `estimator` itself: those of its `predict`.

@@ -160,7 +160,8 @@ _METRICS: dict[str, Callable[[Sums], Floats]] = {
 METRICS = tuple(_METRICS)
 RANGE_FROM = {"mcc": -1.0}  # others from 0
 
-# What a metric counts. Where it compares the classes, it counts the cells of each.
+# The cells that a metric counts. Where it compares the classes, it counts the cells of
+# each.
 COUNTED: dict[str, tuple[Callable[[Sums], Floats], ...]] = {
     "recall": (_positives,),
     "specificity": (_negatives,),

@@ -58,12 +58,12 @@ class PatientTest(BaseEstimator):
     false_positive_rate_ : float
         Expected share of uninfected cells of a new patient that are counted.
     false_positive_correlation_ : float
-        How alike the uninfected cells of one patient are in this, 0 to 1: the variance
+        Correlation of the uninfected cells of one patient in this, 0 to 1: the variance
         of the patients' rates is this times ``rate * (1 - rate)``.
     sensitivity_ : float
         Expected share of parasitized cells of a new patient that are counted.
     sensitivity_correlation_ : float
-        How alike the parasitized cells of one patient are in this, 0 to 1.
+        Correlation of the parasitized cells of one patient in this, 0 to 1.
 
     See Also
     --------

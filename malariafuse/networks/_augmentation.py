@@ -20,7 +20,7 @@ class RandomQuarterTurn(keras.layers.Layer):
     seed : int, default=None
         Seed of the layer's own generator; None draws one.
     **kwargs : dict
-        Passed to `keras.layers.Layer`.
+        Further arguments of `keras.layers.Layer`.
 
     Raises
     ------
@@ -95,7 +95,7 @@ class RandomStainJitter(keras.layers.Layer):
     seed : int, default=None
         Seed of the layer's own generator; None draws one.
     **kwargs : dict
-        Passed to `keras.layers.Layer`.
+        Further arguments of `keras.layers.Layer`.
 
     Raises
     ------

@@ -26,8 +26,8 @@ def build_convnet(
     input_shape : sequence of 3 int, default=(64, 64, 3)
         Height, width and channels of one image; at least 8 x 8 pixels.
     n_outputs : int, default=1
-        1 for a sigmoid output (two classes), otherwise a softmax over this many
-        classes.
+        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
+        many classes.
     filters : int, default=32
         Filters of the first two convolutions; the last two have twice as many.
     dense_units : sequence of int, default=(512, 128)
@@ -39,7 +39,7 @@ def build_convnet(
     Returns
     -------
     keras.Model
-        Not compiled. It takes float images in 0..1 of shape
+        The network, not compiled. It takes float images in 0..1 of shape
         (n_samples, height, width, channels) and returns float32 probabilities of
         shape (n_samples, n_outputs).
 

@@ -47,8 +47,8 @@ def build_fusion(
         Name and shape of one sample of each branch: (height, width, channels) for
         images, (n_features,) for vectors.
     n_outputs : int, default=1
-        1 for a sigmoid output (two classes), otherwise a softmax over this many
-        classes.
+        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
+        many classes.
     backbone : {"resnet18", "convnet"}, callable or mapping, default="resnet18"
         Network that follows images: that of the name without its last layer, or
         that of ``backbone(input_shape, filters=filters)``, a `keras.Model` that ends in
@@ -76,9 +76,10 @@ def build_fusion(
     Returns
     -------
     keras.Model
-        Not compiled. It takes one array a branch, in the order of `input_shapes`, and
-        not in a list if it is the only one: float images in 0..1, or standardized
-        vectors. It returns float32 probabilities of shape (n_samples, n_outputs).
+        The network, not compiled. It takes one array a branch, in the order of
+        `input_shapes`, and not in a list if it is the only one: float images in 0..1,
+        or standardized vectors. It returns float32 probabilities of shape (n_samples,
+        n_outputs).
 
     Raises
     ------

@@ -29,8 +29,8 @@ def build_resnet18(
         this size, rounded up, and must hold `pool_size`: at least 25 x 25 pixels for
         the default.
     n_outputs : int, default=1
-        1 for a sigmoid output (two classes), otherwise a softmax over this many
-        classes.
+        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
+        many classes.
     filters : int, default=64
         Channels of the first stage. 16 needs a sixteenth of the work of 64.
     l2 : float, default=0.0
@@ -42,7 +42,7 @@ def build_resnet18(
     Returns
     -------
     keras.Model
-        Not compiled. It takes float images in 0..1 of shape
+        The network, not compiled. It takes float images in 0..1 of shape
         (n_samples, height, width, channels) and returns float32 probabilities of
         shape (n_samples, n_outputs).
 

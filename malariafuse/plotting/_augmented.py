@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AugmentationDisplay:
-    """Images beside random changes of them, as a classifier sees them in training.
+    """Images next to random changes of them, as a classifier sees them in training.
 
     Use :meth:`from_estimator` to make one.
 
@@ -76,11 +76,12 @@ class AugmentationDisplay:
         X : array-like of shape (n_images, height, width, channels)
             The images to show, uint8 in 0..255 or floating in 0..1: a few.
         n_changes : int, default=6
-            How often each image is changed.
+            Number of changed versions of each image.
         random_state : int, RandomState instance or None, default=None
-            Draws the changes. Pass an int to see the same ones in every call.
+            Seed or generator that draws the changes. Pass an int for the same changes
+            in every call.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -121,7 +122,7 @@ class AugmentationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

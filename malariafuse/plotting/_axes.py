@@ -88,11 +88,11 @@ def show_image(
 ) -> Any:
     """Show an image without ticks; `settings` go to matplotlib's `imshow`.
 
-    Grey images are drawn on the whole scale of their dtype, so that they compare.
+    Gray images are drawn on the whole scale of their dtype, so that they compare.
     """
     if image.ndim == 3 and image.shape[-1] not in (1, 3, 4):
         raise ValueError(
-            f"X has {image.shape[-1]} channels, and images of 1 (grey), 3 (RGB) or 4 "
+            f"X has {image.shape[-1]} channels, and images of 1 (gray), 3 (RGB) or 4 "
             "(RGBA) can be drawn: pass some of the channels, such as X[..., :1] or "
             "X[..., :3]. Where a classifier needs all, make the display with "
             "images=X[..., :3] and call its plot()."

@@ -62,7 +62,7 @@ class ClassBalanceDisplay:
         y : array-like of shape (n_samples,)
             Labels; 1 is called parasitized and 0 uninfected, others by themselves.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -83,7 +83,7 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class PatientBalanceDisplay:
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -197,7 +197,7 @@ class PatientBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

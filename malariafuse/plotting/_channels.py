@@ -88,7 +88,7 @@ class ChannelsDisplay:
             Kernel of :class:`~malariafuse.preprocessing.GaussianSmoother` in pixels,
             odd and positive.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class ChannelsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

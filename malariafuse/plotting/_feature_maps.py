@@ -32,10 +32,11 @@ class FeatureMaps:
         A network that ends in a sigmoid or softmax. It may take several inputs and hold
         other networks. It is left as it is; a copy is run.
     inputs : callable
-        Makes what the network takes from some images: an array, or a sequence of arrays
-        of which those from further branches may be images or vectors.
+        Function that makes the inputs of the network from some images: an array, or a
+        sequence of arrays of which those from further branches may be images or
+        vectors.
     images : ndarray of shape (n_samples, height, width, channels)
-        What `inputs` takes, batch by batch.
+        Images, which `inputs` takes batch by batch.
     layer : str or None
         Name of the layer whose output is looked at, ``"inner/name"`` for a layer of the
         network `inner`. None takes the last feature map of each branch.

@@ -103,7 +103,7 @@ class GradCAMDisplay:
         layer : str, default=None
             Name of the layer whose output is looked at; see :func:`grad_cam`.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class GradCAMDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

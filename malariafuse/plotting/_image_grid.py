@@ -38,7 +38,7 @@ class ImageGridDisplay:
     titles : sequence of str
         A title for each image.
     rows : ndarray of shape (n_images,), int
-        Where the images stand in the data that they were taken from.
+        Positions of the images in the data that they were taken from.
     title : str
         The title of the whole.
 
@@ -102,9 +102,10 @@ class ImageGridDisplay:
         n_images : int, default=18
             The number of images at most.
         random_state : int, RandomState instance or None, default=None
-            Draws the images. Pass an int to see the same ones in every call.
+            Seed or generator that draws the images. Pass an int for the same images in
+            every call.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -164,14 +165,15 @@ class ImageGridDisplay:
         groups : array-like of shape (n_samples,), default=None
             Patients, to be named in the titles.
         kind : {"misses", "false_alarms"}, default="misses"
-            Parasitized cells below the threshold, those of the lowest probability
-            first; or uninfected ones from the threshold on, the highest first.
+            Kind of wrong decisions: parasitized cells below the threshold, those of the
+            lowest probability first; or uninfected ones from the threshold on, the
+            highest first.
         threshold : float, default=0.5
             Probability from which on a cell is called parasitized, 0 to 1.
         n_images : int, default=18
             The number of images at most.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -243,12 +245,12 @@ class ImageGridDisplay:
             The images of all cells that were judged, uint8 in 0..255 or floating in
             0..1; may be memory-mapped.
         issues : DataFrame
-            What :func:`malariafuse.evaluation.label_issues` returned, or rows of it.
+            Table from :func:`malariafuse.evaluation.label_issues`, or rows of it.
             Its index says where in `X` a cell is.
         n_images : int, default=18
             The number of images at most: the first rows of `issues`.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -290,7 +292,7 @@ class ImageGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

@@ -79,7 +79,7 @@ class MeanImageDisplay:
         y : array-like of shape (n_samples,)
             Labels; 1 is called parasitized and 0 uninfected, others by themselves.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -111,7 +111,7 @@ class MeanImageDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------

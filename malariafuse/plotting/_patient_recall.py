@@ -10,7 +10,7 @@ from malariafuse._cells import check_share
 from malariafuse.evaluation import patient_table
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._response import judge, judge_and_decide
-from malariafuse.plotting._style import GREY, RECALL
+from malariafuse.plotting._style import GRAY, RECALL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ class PatientRecallDisplay:
             Probability from which on a cell is called parasitized, 0 to 1. None takes
             the decisions of `estimator` itself: those of its `predict`.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class PatientRecallDisplay:
             Decision about each cell: 1 where it is called parasitized, 0 where it is
             not. None decides by `threshold`, which does not count otherwise.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -192,7 +192,7 @@ class PatientRecallDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -219,7 +219,7 @@ class PatientRecallDisplay:
             (table["recall"].mean(), ":", "mean of the patients"),
         ):
             self.ax_.axhline(
-                height, color=GREY, ls=style, label=f"{label}: {height:.3f}"
+                height, color=GRAY, ls=style, label=f"{label}: {height:.3f}"
             )
         self._scale_cells(table)
         self._name_the_worst(table)

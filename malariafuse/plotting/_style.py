@@ -11,10 +11,10 @@ GREEN, ORANGE, PURPLE, SKY, YELLOW = (
     "#56B4E9",
     "#F0E442",
 )
-GREY = "#666666"
+GRAY = "#666666"
 
-# The classes in their usual order: the negative one first. What is about parasitized
-# cells, recall among it, is vermilion throughout; what is about uninfected ones, blue.
+# The classes in their usual order: the negative one first. Everything about
+# parasitized cells, recall among it, is vermilion, and about uninfected ones, blue.
 CLASS_COLORS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW)
 RECALL, SPECIFICITY = VERMILION, BLUE
 

@@ -10,7 +10,7 @@ from malariafuse._cells import check_share
 from malariafuse.evaluation import threshold_table
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._response import judge
-from malariafuse.plotting._style import GREY, RECALL, SPECIFICITY
+from malariafuse.plotting._style import GRAY, RECALL, SPECIFICITY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ class ThresholdCurveDisplay:
             Random seed or generator for the draws of patients. Pass an int for the
             same bands in every call.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class ThresholdCurveDisplay:
             Random seed or generator for the draws of patients. Pass an int for the
             same bands in every call.
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -188,7 +188,7 @@ class ThresholdCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -220,7 +220,7 @@ class ThresholdCurveDisplay:
         if self.threshold is not None:
             self.ax_.axvline(
                 self.threshold,
-                color=GREY,
+                color=GRAY,
                 ls=":",
                 label=f"threshold {self.threshold:g}",
             )

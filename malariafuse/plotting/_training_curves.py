@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse.plotting._axes import axes_grid
-from malariafuse.plotting._style import BLUE, GREY, ORANGE
+from malariafuse.plotting._style import BLUE, GRAY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ class TrainingCurvesDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        The figures of each epoch by name, as in `history_` of a fitted classifier.
+        The measures of each epoch by name, as in `history_` of a fitted classifier.
         `loss`, `accuracy` and `recall` are drawn, and with the prefix `val_` those on
         the samples set aside for validation.
 
@@ -41,7 +41,7 @@ class TrainingCurvesDisplay:
 
     Notes
     -----
-    Training figures are means over an epoch in which the network changed, on augmented
+    Training measures are means over an epoch in which the network changed, on augmented
     images and with dropout; those in validation are of the network as it was at the end
     of the epoch. The latter can be better for that reason alone.
 
@@ -69,7 +69,7 @@ class TrainingCurvesDisplay:
         estimator : estimator
             A fitted classifier with the attribute `history_`.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class TrainingCurvesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a new figure.
+            Axes to draw on. None makes a new figure.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class TrainingCurvesDisplay:
         Raises
         ------
         ValueError
-            If `history` has none of the figures to draw.
+            If `history` has none of the measures to draw.
         """
         names = [name for name in _CURVES if name in self.history]
         if not names:
@@ -140,7 +140,7 @@ class TrainingCurvesDisplay:
         if self.best_epoch_ is not None:
             axes.axvline(
                 self.best_epoch_,
-                color=GREY,
+                color=GRAY,
                 ls="--",
                 lw=1,
                 label=f"lowest validation loss (epoch {self.best_epoch_})",

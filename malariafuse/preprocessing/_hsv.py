@@ -41,7 +41,7 @@ class HSVConverter(GivesImages, ImageTransformer):
     values is wrong there: a :class:`GaussianSmoother`, a resize or a mean after this
     conversion turns pixels of hue 2 and 254, both red, into 128, which is cyan. Smooth
     and resize in RGB and convert last. Hue also means little where saturation is low,
-    and is 0 for grey and black.
+    and is 0 for gray and black.
 
     References
     ----------
@@ -52,10 +52,10 @@ class HSVConverter(GivesImages, ImageTransformer):
     --------
     >>> import numpy as np
     >>> from malariafuse.preprocessing import HSVConverter
-    >>> red_green_blue_grey = np.array(
+    >>> red_green_blue_gray = np.array(
     ...     [[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [128, 128, 128]]]], dtype=np.uint8
     ... )
-    >>> HSVConverter().fit_transform(red_green_blue_grey)[0, 0]
+    >>> HSVConverter().fit_transform(red_green_blue_gray)[0, 0]
     array([[  0, 255, 255],
            [ 85, 255, 255],
            [171, 255, 255],

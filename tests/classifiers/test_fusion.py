@@ -122,7 +122,7 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
     y = np.arange(8)[:, None] % (2 if binary else 3)
     weights = generator.random(8)
 
-    told = trainer.evaluate(inputs, y, sample_weight=weights, verbose=0)
+    given = trainer.evaluate(inputs, y, sample_weight=weights, verbose=0)
 
     logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
     of_branches = keras.ops.convert_to_numpy(logits(inputs))
@@ -134,10 +134,10 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
             else softmax(of_one, axis=1)
         )
         expected += np.mean(-np.log(p[np.arange(8), y[:, 0]]) * weights)
-    np.testing.assert_allclose(told[0], expected, rtol=1e-4)
+    np.testing.assert_allclose(given[0], expected, rtol=1e-4)
     called = network.predict_on_batch(inputs)
     called = called[:, 0] >= 0.5 if binary else called.argmax(axis=1)
-    np.testing.assert_allclose(told[1], np.mean(called == y[:, 0]), rtol=1e-6)
+    np.testing.assert_allclose(given[1], np.mean(called == y[:, 0]), rtol=1e-6)
 
 
 def test_the_weights_of_branches_are_told():
@@ -168,7 +168,7 @@ def test_images_are_made_from_augmented_images_of_the_dtype_of_fit(tmp_path):
     fusion([("dark", Darker(log))], epochs=2, augmentation=("stain",)).fit(X, Y)
     seen = [line.split() for line in log.read_text().splitlines()]
     assert {dtype for dtype, _ in seen} == {"uint8"}
-    # Every epoch anew; Keras looks at a batch or two beside.
+    # Every epoch anew; Keras looks at a batch or two more.
     assert 2 + 2 * len(X) <= sum(int(size) for _, size in seen) < 3 * len(X)
 
 

@@ -207,7 +207,7 @@ def test_validation_holds_whole_patients():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_validation_has_every_class_beside_one_sided_patients(seed):
+def test_validation_has_every_class_with_one_sided_patients(seed):
     # Patients 0 to 3 are healthy.
     patients = np.repeat(np.arange(10), 20)
     codes = np.where(patients < 4, 0, np.arange(200) % 2)

@@ -51,7 +51,7 @@ def test_interval_and_p_value_agree(cells, classifiers):
     assert 0 < excludes_zero.sum() < len(table)
 
 
-def test_pairs_are_compared_more_finely_than_figures_on_their_own(cells, classifiers):
+def test_pairs_are_compared_more_finely_than_metrics_on_their_own(cells, classifiers):
     """Both classifiers are bad at the same patients: that cancels out."""
     y, _, patient = cells
     paired = compare(y, classifiers, patient, **SETTINGS).loc[("alike", "recall")]

@@ -170,7 +170,7 @@ def test_one_new_patient(fitted, one):
 
 
 def test_a_fraction_is_a_fraction(fitted):
-    """Uncorrected for its limits it was 1.138 beside an upper end of 1."""
+    """Uncorrected for its limits it was 1.138, with an upper end of 1."""
     verdicts = fitted.test([0.99] * 68 + [0.1] * 68, ["all"] * 68 + ["none"] * 68)
     assert verdicts.loc["all", ["fraction", "high"]].tolist() == [1, 1]
     assert verdicts.loc["none", ["fraction", "low"]].tolist() == [0, 0]

@@ -40,8 +40,8 @@ def test_a_spot_is_found_where_it_is():
     assert table["spot1_contrast"].round(2)[0] == 0
     assert table["spot1_contrast"][1] > 0.3
     assert table["above0.5_count"].tolist() == [0, 1]
-    # Optical density of the chromatin beside the cell, the logarithm of their ratio;
-    # less over the region above 0.5, which holds the blurred edge of the spot.
+    # Optical density of the chromatin relative to the cell, the logarithm of their
+    # ratio; less over the region above 0.5, which holds the blurred edge of the spot.
     found = table.loc[1, ["above0.5_red", "above0.5_green", "above0.5_blue"]]
     true = np.log((np.array(RED_CELL) + 1) / (np.array(CHROMATIN) + 1))
     np.testing.assert_allclose(found.astype(float), 0.8 * true, rtol=0.1)

@@ -16,7 +16,7 @@ from malariafuse._files._resize import check_image_size, resize_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, size=(9, 7, 4), dtype=np.uint8)
 RGB = np.ascontiguousarray(PIXELS[..., :3])
-GREY = np.ascontiguousarray(PIXELS[..., 0])
+GRAY = np.ascontiguousarray(PIXELS[..., 0])
 
 
 def encode(image, file_format="PNG", **options):
@@ -66,14 +66,14 @@ def test_jpeg_is_what_pillow_makes_of_it():
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
 def test_grey_gets_three_equal_channels(file_format):
     np.testing.assert_array_equal(
-        decode_image(encode(GREY, file_format)), np.stack([GREY] * 3, axis=-1)
+        decode_image(encode(GRAY, file_format)), np.stack([GRAY] * 3, axis=-1)
     )
 
 
 def test_black_and_white_becomes_0_and_255():
-    decoded = decode_image(encode(Image.fromarray(GREY > 128)))
+    decoded = decode_image(encode(Image.fromarray(GRAY > 128)))
 
-    np.testing.assert_array_equal(decoded[..., 1], np.where(GREY > 128, 255, 0))
+    np.testing.assert_array_equal(decoded[..., 1], np.where(GRAY > 128, 255, 0))
 
 
 @pytest.mark.parametrize("colors", [2, 16, 200])
@@ -221,15 +221,15 @@ def test_cmyk_is_refused(file_format):
 
 
 def sixteen_bit_files():
-    deep = GREY.astype(np.uint16) * 257
-    yield "grey PNG", encode(deep)
-    yield "grey TIFF", encode(deep, "TIFF")
+    deep = GRAY.astype(np.uint16) * 257
+    yield "gray PNG", encode(deep)
+    yield "gray TIFF", encode(deep, "TIFF")
     _, color_png = cv2.imencode(".png", np.stack([deep] * 3, axis=-1))
     yield "RGB PNG", color_png.tobytes()
     _, color_tiff = cv2.imencode(".tiff", np.stack([deep] * 3, axis=-1))
     yield "RGB TIFF", color_tiff.tobytes()
-    yield "32-bit TIFF", encode(GREY.astype(np.int32), "TIFF")
-    yield "float TIFF", encode(GREY.astype(np.float32), "TIFF")
+    yield "32-bit TIFF", encode(GRAY.astype(np.int32), "TIFF")
+    yield "float TIFF", encode(GRAY.astype(np.float32), "TIFF")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ RED, GREEN = (slice(2, 5), slice(7, 10)), (slice(8, 11), slice(1, 4))
 
 
 def spotted(*colors):
-    """A grey image with a red or a green spot, or both."""
+    """A gray image with a red or a green spot, or both."""
     image = np.full((SIZE, SIZE, 3), 100, dtype=np.uint8)
     if "red" in colors:
         image[RED] = (250, 0, 0)

@@ -168,7 +168,7 @@ def test_grey_images_are_drawn_on_one_scale(images, white):
 def test_channels_that_cannot_be_drawn_are_refused(n_channels):
     stacked = np.concatenate([X, X], axis=-1)[..., :n_channels]
     with pytest.raises(
-        ValueError, match=f"X has {n_channels} channels, and .* 1 .grey"
+        ValueError, match=f"X has {n_channels} channels, and .* 1 .gray"
     ):
         ImageGridDisplay.from_images(stacked)
 

@@ -54,8 +54,8 @@ def test_three_classes_have_no_difference():
 
 @pytest.mark.parametrize("scale", [1, 255])
 def test_grey_means_are_drawn_on_one_scale(scale):
-    grey = X[..., :1] if scale == 1 else X[..., :1] / 255
-    display = MeanImageDisplay.from_images(grey, y)
+    gray = X[..., :1] if scale == 1 else X[..., :1] / 255
+    display = MeanImageDisplay.from_images(gray, y)
     for axes in display.axes_[0, :2]:
         assert axes.images[0].get_clim() == (0, 1)
 
