@@ -8,6 +8,7 @@ its table, so that all of them refuse a value in the same words.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Number, Real
+from os import PathLike, fspath
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -227,6 +228,20 @@ class SequencesOf:
 
     def __str__(self) -> str:
         return f"a sequence, each of it {self.rule}"
+
+
+class Paths:
+    """Paths of files and folders; an empty one would be the working directory."""
+
+    def allows(self, value: Any) -> bool:
+        """Return whether `value` may be a path."""
+        if not isinstance(value, str | PathLike):
+            return False
+        text = fspath(value)
+        return isinstance(text, str) and bool(text) and "\0" not in text
+
+    def __str__(self) -> str:
+        return "a path"
 
 
 class Anything:

@@ -75,6 +75,7 @@ def preprocessing_of(name: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
     """
     # The public modules do not hold every network, those of MobileNetV3 for one; where
     # the code comes from tells which function goes with which network.
+    check_backbone(name)
     home = _builders()[name].__module__
     return next(
         module.preprocess_input

@@ -17,7 +17,7 @@ from sklearn.utils import (
     check_random_state,
     gen_batches,
 )
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._digest import StoredWithDigest
 from malariafuse._engine._data import (
@@ -39,6 +39,7 @@ from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
 from malariafuse.classifiers._checks import (
     check_decision,
+    check_labels,
     check_samples,
     check_threshold,
     check_views,
@@ -248,15 +249,15 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class only, {classes[0]!r}: a classifier needs at least 2 "
-                "classes."
+                f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at "
+                "least 2 classes."
             )
         data = TrainingData(
             make_samples(images, labels, classes, sample_weight, self.class_weight),
             # Patients change a training only if they decide who validates it.
             None
             if groups is None or not self.early_stopping or X_val is not None
-            else column_or_1d(groups),
+            else np.asarray(groups),
             validation_samples(
                 self, X_val, y_val, sample_weight_val, images.shape[1:], classes
             ),
@@ -342,7 +343,11 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
                 "classes is None: the first call of partial_fit needs all classes, for "
                 "example classes=[0, 1]."
             )
-        every = self.classes_ if classes is None else np.unique(column_or_1d(classes))
+        every = (
+            self.classes_
+            if classes is None
+            else np.unique(check_labels(classes, "classes"))
+        )
         settings = replace(
             self._settings(),
             epochs=1,

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from malariafuse._arrays import refuse_masked
+from malariafuse._arrays import as_labels, check_length, one_dimension
 from malariafuse._cells import check_sample_weight
 from malariafuse._engine._data import Samples
 from malariafuse._images import check_images
@@ -32,13 +32,26 @@ def check_samples(
             f"{type(estimator).__name__} requires y to be passed, but the target "
             f"y{suffix} is None."
         )
-    refuse_masked(y, f"y{suffix}")
-    refuse_masked(groups, f"groups{suffix}")
-    labels = check_array(column_or_1d(y, warn=True), ensure_2d=False, dtype=None)
-    check_classification_targets(labels)
-    patients = None if groups is None else column_or_1d(groups)
-    check_consistent_length(images, labels, patients)
+    labels = check_labels(y, f"y{suffix}")
+    check_length(labels, len(images), name=f"y{suffix}")
+    if groups is not None:
+        check_length(one_dimension(groups, "groups"), len(images), name="groups")
     return images, labels
+
+
+def check_labels(y: ArrayLike, name: str) -> NDArray[Any]:
+    """Return labels of classes, or say what is wrong with them."""
+    if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    labels = as_labels(y, name)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"{name} contains infinity: expected the label of every cell.")
+    if type_of_target(labels, input_name=name) not in ("binary", "multiclass"):
+        raise ValueError(
+            f"{name} has labels such as {labels[0]}. Unknown label type: expected "
+            "classes, as integers or text."
+        )
+    return labels
 
 
 def make_samples(

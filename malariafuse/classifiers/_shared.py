@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from os import PathLike
 from typing import Any, TypeVar
 
 import keras
@@ -22,13 +21,14 @@ from malariafuse._parameters import (
     Integers,
     Nothing,
     OneOf,
+    Paths,
     Reals,
     Rule,
 )
 
 T = TypeVar("T", bound=type[Any])
 
-_PATHS = Instances(str | PathLike, "a path")
+_PATHS = Paths()
 
 TRAINING_RULES: Mapping[str, Sequence[Rule]] = {
     "epochs": [Integers(0)],

@@ -3,12 +3,14 @@
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
@@ -19,11 +21,8 @@ from malariafuse._labels import (
     positive_column,
 )
 from malariafuse._shown import short_repr
-from malariafuse.datasets import load_cell_images
+from malariafuse.datasets import load_cell_images, patient_ids
 from malariafuse.preprocessing import ImageLoader
-
-# Where searches and their like keep what they have fitted.
-_FITTED = ("best_estimator_", "estimator_")
 
 
 def predict_files(
@@ -40,14 +39,16 @@ def predict_files(
     """Classify image files and list what was found in each.
 
     Each file is decoded once. A file that cannot be read costs no other file its
-    prediction: it has a row that says why.
+    prediction: it has a row that says why. Where an ensemble has a loader inside, its
+    files are decoded once more for each member.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier with `predict_proba` that takes images of one size, as all
-        of malariafuse do, or a pipeline or search that ends in one. If it begins with
-        :class:`~malariafuse.preprocessing.ImageLoader`, that step says the size.
+        A fitted classifier of malariafuse, or what is built of one: a pipeline, a
+        search, an ensemble. If there is an
+        :class:`~malariafuse.preprocessing.ImageLoader` in it, that says how images are
+        resized.
     path : str, path-like, DataFrame, sequence or mapping
         The source of the images, without labels: a folder, a zip file, a table or the
         path of a CSV file, a list of paths, or a pattern, as in
@@ -70,22 +71,23 @@ def predict_files(
     Returns
     -------
     pandas.DataFrame
-        One row for each file, those that cannot be read last. With the columns
+        One row for each file, in the order of a list or table of paths, else sorted by
+        path. With the columns
 
         path : str
             The file, as `load_cell_images` names it in `filenames`.
         patient : int or str
-            The patient, None for a file that cannot be read. The column is missing
-            where nothing tells the patients.
+            The patient. None for a file that cannot be read, unless its name says the
+            patient. The column is missing where nothing says the patients.
         probability : float
             The probability of the positive class, 0 to 1. NaN for a file that cannot
             be read.
         decision : label
             The class that ``estimator.predict`` decides for, at its own threshold.
             None for a file that cannot be read.
-        flags : str
-            Remark on the file: the reason why it cannot be read, or the file that has
-            the same pixels. Empty otherwise.
+        note : str
+            Reason why a file cannot be read, the file that has the same pixels, or that
+            the image is all but black. Empty otherwise.
 
     Raises
     ------
@@ -123,16 +125,24 @@ def predict_files(
     ...     _ = Path(folder, "C7_cell_9.png").write_bytes(b"cut off")
     ...     table = predict_files(classifier, folder)
     >>> table["patient"].tolist(), table["probability"].notna().tolist()
-    ([7, 7, 7, None], [True, True, True, False])
-    >>> table["flags"].iloc[-1]
+    ([7, 7, 7, 7], [True, True, True, False])
+    >>> table["note"].iloc[-1]
     'unreadable: not a BMP, JPEG, PNG, TIFF image'
     """
     classes = _check_estimator(estimator)
+    if pos_label is None:
+        pos_label = pos_label_of(estimator)
+    positive = positive_column(pos_label, classes)
+    if positive is None:
+        raise ValueError(
+            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
+            "texts do not say which of them is the positive one."
+        )
     loader, rest = _split(estimator)
     with warnings.catch_warnings():
-        # These become flags.
-        for of_flags in (r"Skipped: ", r"\d+ image\(s\) are there"):
-            warnings.filterwarnings("ignore", of_flags, UserWarning)
+        # These become notes.
+        for remark in (r"Skipped: ", r"\d+ image\(s\) are there"):
+            warnings.filterwarnings("ignore", remark, UserWarning)
         cells = load_cell_images(
             path,
             labels=False,
@@ -146,40 +156,27 @@ def predict_files(
             n_jobs=n_jobs,
             verbose=verbose,
         )
-    if pos_label is None:
-        pos_label = pos_label_of(estimator)
-    positive = positive_column(pos_label, classes)
-    if positive is None:
-        raise ValueError(
-            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
-            "texts do not say which of them is the positive one."
-        )
-    decisions, probabilities = decisions_and_probabilities(rest, cells.images)
-    read: dict[str, Any] = {"path": cells.filenames}
+    X = cells.filenames if rest is None else cells.images
+    decisions, probabilities = decisions_and_probabilities(
+        estimator if rest is None else rest, X
+    )
+    read = {
+        "path": cells.filenames,
+        "probability": probabilities[:, positive].astype(np.float64),
+        "decision": decisions,
+        "note": _notes(cells),
+    }
     if cells.groups is not None:
         read["patient"] = cells.groups
-    read["probability"] = probabilities[:, positive].astype(np.float64)
-    read["decision"] = decisions
-    read["flags"] = _flags_of_duplicates(cells)
     table = pd.DataFrame(read)
-    if not cells.refused:
-        return table
-    unreadable = {
-        "path": list(cells.refused),
-        "probability": np.nan,
-        "flags": [f"unreadable: {reason}" for reason in cells.refused.values()],
-    }
-    # As objects, so that integers do not become floats next to None.
-    both = pd.concat(
-        [table.astype(object), pd.DataFrame(unreadable, dtype=object)],
-        ignore_index=True,
-    ).astype({"probability": np.float64})
-    return both.where(both.notna() | (both.columns == "probability"), None)
+    if cells.refused:
+        table = _with_unreadable(table, cells)
+    return _in_order(table, path, root)
 
 
 def _check_estimator(estimator: Any) -> NDArray[Any]:
     """Return the two classes of a fitted classifier, or raise."""
-    if not hasattr(estimator, "predict_proba"):
+    if isinstance(estimator, type) or not hasattr(estimator, "predict_proba"):
         raise TypeError(
             f"estimator={short_repr(estimator)}: expected a fitted classifier with "
             "predict_proba, or a pipeline that ends in one."
@@ -195,18 +192,24 @@ def _check_estimator(estimator: Any) -> NDArray[Any]:
 
 
 def _split(estimator: Any) -> tuple[ImageLoader, Any]:
-    """Return how to read the files, and what takes their images."""
+    """Return how to read the files, and what takes their images.
+
+    The second is None if a loader inside of `estimator` cannot be taken out.
+    """
     loader, rest = _without_loader(estimator)
     if loader is not None:
         return loader, rest
-    shape = _image_shape(estimator)
-    if shape is None:
+    loader = _find(estimator, lambda part: isinstance(part, ImageLoader))
+    if loader is not None:
+        return loader, None
+    trained = _find(estimator, lambda part: hasattr(part, "image_shape_"))
+    if trained is None:
         raise ValueError(
             f"estimator={short_repr(estimator)} does not say the size of its images: "
             "expected a classifier of malariafuse, or a pipeline with ImageLoader as "
             "its first step."
         )
-    height, width, *_ = shape
+    height, width, *_ = trained.image_shape_
     return ImageLoader((height, width)), estimator
 
 
@@ -218,7 +221,7 @@ def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
             return first, estimator[1:]
         loader, rest = _without_loader(first)
         return loader, Pipeline([(name, rest), *estimator.steps[1:]])
-    for fitted in _FITTED:
+    for fitted in ("best_estimator_", "estimator_"):
         if hasattr(estimator, fitted):
             loader, rest = _without_loader(getattr(estimator, fitted))
             alone = copy(estimator)
@@ -227,24 +230,68 @@ def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
     return None, estimator
 
 
-def _image_shape(estimator: Any) -> tuple[int, ...] | None:
-    """Return the shape of the images that `estimator` was fitted on, if it knows."""
-    if hasattr(estimator, "image_shape_"):
-        return tuple(estimator.image_shape_)
-    parts = [getattr(estimator, fitted, None) for fitted in _FITTED]
-    if isinstance(estimator, Pipeline):
-        parts = [step for _, step in estimator.steps]
-    shapes = map(_image_shape, filter(None, parts))
-    return next((shape for shape in shapes if shape is not None), None)
+def _find(part: Any, wanted: Callable[[Any], bool]) -> Any:
+    """Return the first estimator inside of `part` that is wanted, or None."""
+    if isinstance(part, list | tuple):
+        inside = list(part)
+    elif wanted(part):
+        return part
+    elif isinstance(part, BaseEstimator) or hasattr(part, "predict_proba"):
+        # What is fitted comes after the parameters that it is made of.
+        inside = list(reversed(vars(part).values()))
+    else:
+        return None
+    return next(
+        (found for found in (_find(item, wanted) for item in inside) if found), None
+    )
 
 
-def _flags_of_duplicates(cells: Bunch) -> list[str]:
-    """Return which other file has the same pixels, or nothing, for each image."""
-    flags = [""] * len(cells.images)
+def _notes(cells: Bunch) -> list[str]:
+    """Return what is odd about each image."""
+    black = cells.images.max(axis=(1, 2, 3)) <= 1
+    notes = ["all but black" if is_black else "" for is_black in black]
     for _, equals in cells.duplicates.groupby("duplicate_set"):
         first, second, *others = equals["position"].tolist()
         more = f" and {len(others)} more" if others else ""
         for position in (first, second, *others):
             other = cells.filenames[first if position != first else second]
-            flags[position] = f"same image as {other}{more}"
-    return flags
+            same = f"same image as {other}{more}"
+            notes[position] = f"{notes[position]}, {same}".lstrip(", ")
+    return notes
+
+
+def _with_unreadable(table: pd.DataFrame, cells: Bunch) -> pd.DataFrame:
+    unreadable = pd.DataFrame(
+        {
+            "path": list(cells.refused),
+            "note": [f"unreadable: {reason}" for reason in cells.refused.values()],
+        },
+        dtype=object,
+    )
+    if cells.groups is not None and cells.groups.dtype.kind == "i":
+        with suppress(ValueError):
+            unreadable["patient"] = patient_ids(cells.refused).astype(object)
+    # As objects, so that integers do not become floats next to None.
+    both = pd.concat([table.astype(object), unreadable], ignore_index=True)
+    return both.where(both.notna(), None).astype({"probability": np.float64})
+
+
+def _in_order(
+    table: pd.DataFrame, path: Any, root: str | os.PathLike[str] | None
+) -> pd.DataFrame:
+    """Return the rows in the order of the paths that were given."""
+    order = ["path", "patient", "probability", "decision", "note"]
+    table = table[[name for name in order if name in table]]
+    if isinstance(path, pd.DataFrame):
+        given = [path[name] for name in path if path[name].dtype.kind == "O"]
+    elif isinstance(path, str | os.PathLike | Mapping):
+        return table.sort_values("path", kind="stable", ignore_index=True)
+    else:
+        given = [path]
+    places: dict[str, int] = {}
+    for names in given:
+        for place, name in enumerate(map(str, names)):
+            places.setdefault(name, place)
+            places.setdefault(os.path.join(root or "", name), place)
+    rows = np.argsort(table["path"].map(places), kind="stable")
+    return table.iloc[rows].reset_index(drop=True)

@@ -58,9 +58,12 @@ def test_prediction_before_fit():
     ("arguments", "message"),
     [
         ({"y": np.ones(len(X))}, "one class only"),
-        ({"y": Y[:-1]}, "inconsistent numbers of samples"),
-        ({"y": np.linspace(0, 1, len(X))}, "Unknown label type"),
-        ({"y": Y, "groups": PATIENTS[:-1]}, "inconsistent numbers of samples"),
+        ({"y": Y[:-1]}, "y has 47 entries for 48 cells"),
+        ({"y": np.linspace(0, 1, len(X))}, "y has labels .* Unknown label type"),
+        ({"y": [0, "a"] * 24}, "y has labels such as 0 and 'a'"),
+        ({"y": [[1, 2], [3]]}, "y is no array"),
+        ({"y": [None] * 48}, "y has 48 missing values"),
+        ({"y": Y, "groups": PATIENTS[:-1]}, "groups has 47 entries for 48"),
         ({"y": Y, "sample_weight": np.ones(3)}, r"sample_weight has the shape \(3,\)"),
         ({"y": np.ma.masked_equal(Y, 1)}, r"y has 24 masked values"),
         (

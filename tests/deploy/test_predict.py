@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -41,7 +43,7 @@ def test_a_row_for_each_file(classifier, folder):
         "patient",
         "probability",
         "decision",
-        "flags",
+        "note",
     ]
     assert table["path"].tolist() == sorted(map(str, folder.iterdir()))
     assert table["patient"].tolist() == [0, 0, 1, 1, 2, 2]
@@ -49,7 +51,7 @@ def test_a_row_for_each_file(classifier, folder):
         table["probability"], classifier.predict_proba(X[:6])[:, 1], atol=1e-6
     )
     assert table["decision"].tolist() == classifier.predict(X[:6]).tolist()
-    assert table["flags"].eq("").all()
+    assert table["note"].eq("").all()
 
 
 def test_the_classifier_decides_at_its_own_threshold(classifier, folder):
@@ -117,6 +119,38 @@ def test_a_loader_inside_a_search_says_the_size(folder):
         assert table["decision"].tolist() == search.predict(paths).tolist()
 
 
+def test_a_loader_inside_an_ensemble_reads_the_paths(folder):
+    pipeline = make_pipeline(
+        ImageLoader((8, 8)),
+        FunctionTransformer(lambda images: images.mean(axis=(1, 2))),
+        LogisticRegression(),
+    )
+    paths = sorted(map(str, folder.iterdir()))
+    calibrated = CalibratedClassifierCV(pipeline, cv=2).fit(paths, Y[:6])
+    np.testing.assert_array_equal(
+        predict_files(calibrated, folder)["probability"],
+        calibrated.predict_proba(paths)[:, 1],
+    )
+
+
+def test_an_ensemble_of_classifiers_says_the_size(classifier, folder):
+    voting = VotingClassifier([("a", classifier)], voting="soft").fit(X, Y)
+    assert predict_files(voting, folder)["probability"].notna().all()
+
+
+def test_rows_stand_in_the_order_of_the_paths(classifier, folder, tmp_path):
+    cut = tmp_path / "C9_cut.png"
+    cut.write_bytes((folder / "C0_0.png").read_bytes()[:99])
+    black = tmp_path / "C8_black.png"
+    Image.new("RGB", (16, 16)).save(black)
+    paths = [str(black), str(cut), str(folder / "C0_0.png"), str(folder / "C1_2.png")]
+    table = predict_files(classifier, paths)
+    assert table["path"].tolist() == paths
+    assert table["patient"].tolist() == [8, 9, 0, 1]
+    assert table["note"].tolist()[0] == "all but black"
+    assert table["probability"].isna().tolist() == [False, True, False, False]
+
+
 def test_a_subclass_decides_as_its_predict_does(folder):
     class Careful(KerasImageClassifier):
         def predict(self, X):
@@ -126,30 +160,30 @@ def test_a_subclass_decides_as_its_predict_does(folder):
     assert predict_files(careful, folder)["decision"].tolist() == [1] * 6
 
 
-def test_many_equal_files_have_short_flags(classifier, tmp_path):
+def test_many_equal_files_have_short_notes(classifier, tmp_path):
     for number in range(5):
         Image.fromarray(X[0]).save(tmp_path / f"C1_{number}.png")
-    flags = predict_files(classifier, tmp_path)["flags"]
+    notes = predict_files(classifier, tmp_path)["note"]
     first, second = (tmp_path / f"C1_{number}.png" for number in (0, 1))
     assert (
-        flags.tolist()
+        notes.tolist()
         == [f"same image as {second} and 3 more"]
         + [f"same image as {first} and 3 more"] * 4
     )
 
 
-def test_unreadable_and_equal_files_have_flags(classifier, folder, tmp_path):
+def test_unreadable_and_equal_files_have_notes(classifier, folder, tmp_path):
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "C0_0_copy.png").write_bytes((folder / "C0_0.png").read_bytes())
     (tmp_path / "C0_cut.png").write_bytes((folder / "C0_0.png").read_bytes()[:99])
     table = predict_files(classifier, tmp_path).set_index("path")
-    flags = {path.rsplit("/")[-1]: flag for path, flag in table["flags"].items()}
-    assert flags["C0_0.png"] == f"same image as {tmp_path / 'C0_0_copy.png'}"
-    assert flags["C0_0_copy.png"] == f"same image as {tmp_path / 'C0_0.png'}"
-    assert flags["C0_1.png"] == ""
+    notes = {path.rsplit("/")[-1]: flag for path, flag in table["note"].items()}
+    assert notes["C0_0.png"] == f"same image as {tmp_path / 'C0_0_copy.png'}"
+    assert notes["C0_0_copy.png"] == f"same image as {tmp_path / 'C0_0.png'}"
+    assert notes["C0_1.png"] == ""
     unreadable = table.loc[str(tmp_path / "C0_cut.png")]
-    assert unreadable["flags"].startswith("unreadable: truncated PNG")
+    assert unreadable["note"].startswith("unreadable: truncated PNG")
     assert np.isnan(unreadable["probability"])
     assert unreadable["decision"] is None
     assert table["decision"].iloc[0] in (0, 1)
@@ -162,7 +196,12 @@ def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
     predicted = predict_files(
         classifier, table, columns={"path": "file", "patient": "who"}
     )
+    assert predicted["path"].tolist() == paths
     assert predicted["patient"].tolist() == list("abcdef")
+    predicted = predict_files(
+        classifier, [path.split("/")[-1] for path in paths], root=folder
+    )
+    assert predicted["path"].tolist() == paths
 
 
 @pytest.mark.parametrize(
