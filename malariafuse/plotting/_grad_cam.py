@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._images import check_image_shape, check_images
 from malariafuse._labels import positive_column
-from malariafuse.plotting._checks import check_count
+from malariafuse._parameters import POS_LABEL, Instances, Nothing, check_parameter
+from malariafuse.plotting._checks import check_count, check_own
 
 if TYPE_CHECKING:
     from malariafuse.classifiers import BaseImageClassifier
@@ -96,13 +96,12 @@ def grad_cam(
     >>> grad_cam(classifier.fit(cells.images, cells.target), cells.images[:3]).shape
     (3, 16, 16)
     """
-    check_is_fitted(estimator)
-    if not hasattr(estimator, "model_"):
-        raise TypeError(
-            f"estimator is a {type(estimator).__name__} without the attribute "
-            "model_: expected a classifier of malariafuse. Of a pipeline, pass "
-            "pipeline[-1] and the images that pipeline[:-1].transform returns."
-        )
+    check_own(
+        estimator,
+        "model_",
+        "pipeline[-1] and the images that pipeline[:-1].transform returns",
+    )
+    check_parameter("layer", layer, [Nothing(), Instances(str, "the name of a layer")])
     images = check_images(X)
     check_image_shape(estimator, images)
     check_count(batch_size, "batch_size")
@@ -129,6 +128,7 @@ def grad_cam(
 def target_column(estimator: "BaseImageClassifier", target: Any) -> int | None:
     """Return the index of the class to explain; None is each image's most probable."""
     classes = estimator.classes_
+    check_parameter("target", target, POS_LABEL)
     if target is None:
         if len(classes) > 2:
             return None

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, column_or_1d
 
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._images import check_images
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._grad_cam import grad_cam, target_column
@@ -118,8 +118,9 @@ class GradCAMDisplay:
             If Keras runs on another backend than TensorFlow.
         """
         images = check_images(X)
-        labels = None if y is None else column_or_1d(y)
-        check_consistent_length(images, labels)
+        labels = None if y is None else as_labels(y, "y")
+        if labels is not None:
+            check_length(labels, len(images), name="y")
         heatmaps = grad_cam(estimator, images, target=target, layer=layer)
         probabilities = estimator.predict_proba(images)
         column = target_column(estimator, target)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 
-from malariafuse._arrays import as_labels, check_length
+from malariafuse._arrays import as_labels, check_length, check_lengths
 from malariafuse._cells import check_cells, check_share
 from malariafuse._images import check_images
 from malariafuse._parameters import RANDOM_STATE, OneOf, check_parameter
@@ -149,6 +149,7 @@ class ImageGridDisplay:
         groups: ArrayLike | None = None,
         kind: Literal["misses", "false_alarms"] = "misses",
         threshold: float = 0.5,
+        pos_label: Any = None,
         n_images: int = 18,
         ax: "Axes | None" = None,
     ) -> Self:
@@ -159,7 +160,7 @@ class ImageGridDisplay:
         X : array-like of shape (n_samples, height, width, channels)
             Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected.
+            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
         y_prob : array-like of shape (n_samples,)
             Probability that a cell is parasitized, 0 to 1.
         groups : array-like of shape (n_samples,), default=None
@@ -170,6 +171,8 @@ class ImageGridDisplay:
             highest first.
         threshold : float, default=0.5
             Probability from which on a cell is called parasitized, 0 to 1.
+        pos_label : int, float, bool or str, default=None
+            Label of the parasitized cells in `y_true`. None takes labels 1 and 0.
         n_images : int, default=18
             The number of images at most.
         ax : matplotlib Axes, default=None
@@ -191,11 +194,12 @@ class ImageGridDisplay:
             y_true,
             y_prob,
             groups,
+            pos_label=pos_label,
             groups_optional=True,
             both_classes=False,
             n_patients=1,
         )
-        check_consistent_length(images, cells.target)
+        check_lengths(X=images, y_true=cells.target)
         check_share(threshold, "threshold")
         check_count(n_images, "n_images")
         check_parameter("kind", kind, [OneOf(*_KINDS)])

@@ -39,7 +39,7 @@ def _check(
     estimator: Any, X: Any, y: ArrayLike, pos_label: Any
 ) -> tuple[NDArray[np.int64], Any]:
     """Return labels as 0 and 1, and the positive one as it is."""
-    if not hasattr(estimator, "predict_proba"):
+    if isinstance(estimator, type) or not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"estimator={estimator!r}: expected a classifier with predict_proba."
         )

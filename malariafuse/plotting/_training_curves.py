@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from malariafuse.plotting._axes import axes_grid
+from malariafuse.plotting._checks import check_own
 from malariafuse.plotting._style import BLUE, GRAY, ORANGE
 
 if TYPE_CHECKING:
@@ -83,13 +83,7 @@ class TrainingCurvesDisplay:
         TypeError
             If `estimator` keeps no history.
         """
-        check_is_fitted(estimator)
-        if not hasattr(estimator, "history_"):
-            raise TypeError(
-                f"estimator is a {type(estimator).__name__} without the attribute "
-                "history_: expected a classifier of malariafuse. Of a pipeline, pass "
-                "the last step."
-            )
+        check_own(estimator, "history_", "the last step")
         return cls(history=estimator.history_).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
