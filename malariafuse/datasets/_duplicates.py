@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array
 from malariafuse._images import check_images
-from malariafuse.datasets._listing import name_some
+from malariafuse._shown import short_text
+from malariafuse.datasets._listing import list_some
 
 
 def find_duplicates(
@@ -162,11 +163,11 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
 
 def _count(table: pd.DataFrame, where: str) -> str:
     sets = [
-        " = ".join(map(str, names))
+        repr(list_some([short_text(str(name)) for name in names], 3, " = "))
         for _, names in table.groupby("duplicate_set")["filename"]
     ]
     return (
-        f"{len(sets)} image(s) are there {where}: {name_some(sets)}. See the attribute "
+        f"{len(sets)} image(s) are there {where}: {list_some(sets)}. See the attribute "
         "`duplicates`."
     )
 

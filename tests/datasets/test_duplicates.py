@@ -119,6 +119,20 @@ def test_a_row_that_is_there_twice_is_reported(copies):
     assert cells.duplicates["position"].tolist() == [0, 2]
 
 
+def test_a_warning_of_many_equal_images_is_short(copies):
+    root = copies("a.png", "b.png")
+    table = pd.DataFrame(
+        {"path": ["a.png"] * 300 + ["b.png"], "label": [0, 1] * 150 + [0], "pid": "x"}
+    )
+
+    with pytest.warns(
+        UserWarning, match=r"1 image.*= .*= .*a\.png and 297 more'"
+    ) as seen:
+        load(table, root=root)
+
+    assert len(str(seen[0].message)) < 1000
+
+
 def test_a_cached_call_reports_the_same(copies, tmp_path):
     root = copies("Parasitized/C1_a.png", "Uninfected/C2_a.png", "Uninfected/C1_b.png")
     reports = []
