@@ -206,7 +206,6 @@ def _column_against_names(listing: Listing) -> list[str]:
     return [
         f"The column {short_repr(listing.patient_column)}, which is believed, gives "
         f"several patients to files that begin with one patient: {name_some(several)}. "
-        "If it "
-        "counts slides or cells, name another one with columns={'patient': ...}, or "
-        "pass columns={'patient': None} to go by the file names."
+        "If it counts slides or cells, name another one with columns={'patient': "
+        "...}, or pass columns={'patient': None} to go by the file names."
     ]

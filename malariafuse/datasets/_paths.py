@@ -47,8 +47,8 @@ def list_paths(
     lost = [name for name, found in zip(names, places, strict=True) if found is None]
     if lost:
         raise ValueError(
-            f"{len(lost)} of {len(names)} paths lie in no folder that names a known "
-            f"class: {name_some(lost)}. If the images have no labels, pass "
+            f"path: {len(lost)} of {len(names)} paths lie in no folder that names a "
+            f"known class: {name_some(lost)}. If the images have no labels, pass "
             "labels=False; if something else says their labels, pass a table, or a "
             "dict from the class to its paths. "
             f"{classes.advice(dict.fromkeys(map(folder_name, lost)))}"
