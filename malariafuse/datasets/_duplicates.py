@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array
 from malariafuse._images import check_images
+from malariafuse._patients import check_patients
 from malariafuse._shown import short_text
 from malariafuse.datasets._listing import list_some
 
@@ -62,7 +63,8 @@ def find_duplicates(
     Raises
     ------
     ValueError
-        If an array does not have one value for each image, or `images` are none.
+        If an array does not have one value for each image, lacks values or mixes
+        numbers and text, or `images` are none.
     TypeError
         If `images` are neither uint8 nor floating.
 
@@ -181,4 +183,7 @@ def _column(values: ArrayLike | None, name: str, length: int) -> NDArray[Any] | 
             f"{name} has the shape {array.shape} for {length} images: expected one "
             "value for each."
         )
+    if name != "filenames":
+        # What is compared: 1 and "1" may be one patient, and may be two.
+        check_patients(values, len(array), name=name, unit="value")
     return array

@@ -245,6 +245,16 @@ def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
         find_duplicates(images, **{name: [1, 2]})
 
 
+@pytest.mark.parametrize("name", ["target", "groups", "split"])
+def test_values_that_cannot_be_compared_are_an_error_that_names_them(name):
+    images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
+
+    with pytest.raises(ValueError, match=f"{name} has values of different types"):
+        find_duplicates(images, **{name: [1, "1", 2]})
+    with pytest.raises(ValueError, match=f"{name} has 1 missing values"):
+        find_duplicates(images, **{name: ["a", None, "b"]})
+
+
 def test_what_is_no_array_of_images_is_an_error():
     with pytest.raises(ValueError, match="images has shape"):
         find_duplicates(np.zeros((3, 3)))
