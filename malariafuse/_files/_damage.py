@@ -16,6 +16,10 @@ class RefusedImageError(ValueError):
     """Why one file is not taken as an image of a cell."""
 
 
+class UnopenedImageError(RefusedImageError):
+    """Why one file cannot be opened or read, which may pass without a change of it."""
+
+
 # --- PNG ---------------------------------------------------------------------------
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -3,14 +3,14 @@
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._damage import RefusedImageError, UnopenedImageError
 from malariafuse._files._decode import MAX_BYTES, decode_image
 from malariafuse._files._resize import resize_image
 from malariafuse._shown import short_text
@@ -100,12 +100,16 @@ class CellIndex:
         The files that could not be read, with reasons.
     same_file, same_pixels : list of list of int
         The positions of images whose files, or whose pixels, are equal, in sets.
+    unopened : list of str
+        The refused files that the disk did not give, which says nothing about what is
+        in them.
     """
 
     filenames: list[str]
     refused: dict[str, str]
     same_file: list[list[int]]
     same_pixels: list[list[int]]
+    unopened: list[str] = field(default_factory=list)
 
 
 def read_file(path: str) -> bytes:
@@ -122,7 +126,7 @@ def read_file(path: str) -> bytes:
     except RefusedImageError:
         raise
     except OSError as error:
-        raise RefusedImageError(error.strerror or str(error)) from error
+        raise UnopenedImageError(error.strerror or str(error)) from error
     # NUL, or a surrogate that stands for no byte.
     except ValueError as error:
         raise RefusedImageError(f"is no name of a file: {error}") from error

@@ -39,7 +39,8 @@ def through_cache(
     """Return the memory-mapped images of an entry and their index.
 
     An entry that is not there is written. One that is damaged is written again, with a
-    warning.
+    warning. Nothing is kept where files could not be opened, since the next call may
+    open them; the images are then in memory.
 
     Parameters
     ----------
@@ -56,8 +57,7 @@ def through_cache(
     for _ in range(_ATTEMPTS):
         if cells is not None:
             return cells
-        _write_entry(entry, shape, fill)
-        cells = _find_entry(entry)
+        cells = _write_entry(entry, shape, fill) or _find_entry(entry)
     if cells is None:
         raise OSError(
             f"The cached images in {str(entry)!r} were removed {_ATTEMPTS} times "
@@ -148,8 +148,11 @@ def _write_entry(
     entry: Path,
     shape: tuple[int, ...],
     fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
-) -> None:
-    """Write an entry that appears at once and whole, or not at all."""
+) -> Cells | None:
+    """Write an entry that appears at once and whole, or not at all.
+
+    What is not to be kept is returned.
+    """
     writing = f"Cannot write to the cache folder {str(entry.parent)!r}"
     with _explained(writing):
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +178,8 @@ def _write_entry(
                 # numpy leaves room in a header for the first dimension to grow.
                 file.seek(0)
                 _write_header(file, (len(cells.filenames), *shape))
+                if cells.unopened:
+                    return np.array(_map_images(file)), cells
                 os.fsync(file.fileno())
                 digest = _digest(file, cells)
         with _explained(writing):
@@ -186,6 +191,7 @@ def _write_entry(
                 # Another process was faster, with the same content.
                 if not os.path.lexists(entry):
                     raise
+    return None
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:

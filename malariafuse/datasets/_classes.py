@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+from malariafuse._shown import short_repr
+
 TARGET_NAMES = ("uninfected", "parasitized")
 _KNOWN = {
     "parasitized": 1,
@@ -36,7 +38,8 @@ _EXPECTED = (
 def class_key(value: Any) -> str:
     """Return `value` as names of classes are compared: 1.0, "1" and 1 are alike."""
     text = str(value).strip().casefold()
-    return re.sub(r"(-?\d+)\.0+", r"\1", text) if text[-1:] == "0" else text
+    whole = re.fullmatch(r"(-?\d+)\.0+", text) if text[-1:] == "0" else None
+    return whole[1] if whole else text
 
 
 def is_number(key: str) -> bool:
@@ -79,12 +82,12 @@ class Classes:
     def advice(self, found: Iterable[Any]) -> str:
         """Say what to pass for names that are not known."""
         if self.is_binary:
-            example = ", ".join(f"{name!r}: ..." for name in list(found)[:2])
+            example = ", ".join(f"{short_repr(name)}: ..." for name in list(found)[:2])
             return (
                 f"Say what names mean, as in classes={{{example}}}, with 1 for "
                 "parasitized, 0 for uninfected and None for what is to be left out."
             )
-        return f"`classes` names {', '.join(map(repr, self.targets))} only."
+        return f"`classes` names {', '.join(map(short_repr, self.targets))} only."
 
 
 def check_classes(classes: Any) -> Classes:
@@ -103,16 +106,17 @@ def check_classes(classes: Any) -> Classes:
         return _from_mapping(classes)
     if isinstance(classes, Sequence) and not isinstance(classes, str | bytes):
         return _from_names(classes)
-    raise TypeError(f"classes={classes!r}: expected {_EXPECTED}.")
+    raise TypeError(f"classes={short_repr(classes)}: expected {_EXPECTED}.")
 
 
 def _from_names(names: Sequence[Any]) -> Classes:
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"classes={names!r}: expected {_EXPECTED}.")
+        raise TypeError(f"classes={short_repr(names)}: expected {_EXPECTED}.")
     keys = [class_key(name) for name in names]
     if len(keys) < 2 or len(set(keys)) < len(keys):
         raise ValueError(
-            f"classes={names!r}: expected at least two names of classes, each once."
+            f"classes={short_repr(names)}: expected at least two names of classes, "
+            "each once."
         )
     targets = {key: target for target, key in enumerate(keys)}
     if not any(map(is_number, keys)):
@@ -120,8 +124,9 @@ def _from_names(names: Sequence[Any]) -> Classes:
     known = [_KNOWN.get(key) for key in keys]
     if known == [1, 0]:
         raise ValueError(
-            f"classes={names!r}: 1 is parasitized and 0 is uninfected everywhere in "
-            f"malariafuse. Pass classes={list(reversed(names))!r}."
+            f"classes={short_repr(names)}: 1 is parasitized and 0 is uninfected "
+            "everywhere in malariafuse. Pass "
+            f"classes={short_repr(list(reversed(names)))}."
         )
     if known == [0, 1]:
         targets = {**_KNOWN, **targets}
@@ -131,13 +136,17 @@ def _from_names(names: Sequence[Any]) -> Classes:
 def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
     meaning: dict[str, Any] = {}
     for name, value in classes.items():
-        if not (value is None or isinstance(value, str | Integral)):
-            raise TypeError(f"classes[{name!r}] is {value!r}: expected {_EXPECTED}.")
+        # True may mean parasitized, or that a class is to be loaded.
+        if isinstance(value, bool) or not isinstance(value, str | Integral | None):
+            raise TypeError(
+                f"classes[{short_repr(name)}] is {short_repr(value)}: expected "
+                f"{_EXPECTED}."
+            )
         key = class_key(name)
         if meaning.setdefault(key, value) != value:
             raise ValueError(
-                f"classes has several values for {key!r}, in which upper and lower "
-                "case and blanks around it play no part."
+                f"classes has several values for {short_repr(key)}, in which upper and "
+                "lower case and blanks around it play no part."
             )
     left_out = frozenset(key for key, value in meaning.items() if value is None)
     meaning = {key: value for key, value in meaning.items() if value is not None}
@@ -152,16 +161,16 @@ def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
         names = [value.strip() for value in values]
         if len({class_key(name) for name in names}) < max(2, len(names)):
             raise ValueError(
-                f"classes has the names {names!r}: expected at least two classes, each "
-                "written in one way."
+                f"classes has the names {short_repr(names)}: expected at least two "
+                "classes, each written in one way."
             )
         own = {class_key(name): target for target, name in enumerate(names)}
         targets = {key: values.index(value) for key, value in meaning.items()}
         return Classes(tuple(names), {**own, **targets}, left_out)
     if sorted(values, key=str) != sorted(range(len(values)), key=str):
         raise ValueError(
-            f"classes has the values {values!r}: expected either names of classes or "
-            "the integers from 0 on, without a gap."
+            f"classes has the values {short_repr(values)}: expected either names of "
+            "classes or the integers from 0 on, without a gap."
         )
     # The first name that stands for a class is the one that it is called by.
     first = {
@@ -183,7 +192,7 @@ def _check_not_reversed(targets: Mapping[str, int]) -> None:
     for key, target in targets.items():
         if not is_number(key) and _KNOWN.get(key, target) != target:
             raise ValueError(
-                f"classes maps {key!r} to {target}: 1 is parasitized and 0 is "
-                "uninfected everywhere in malariafuse. To repair labels that are "
+                f"classes maps {short_repr(key)} to {target}: 1 is parasitized and 0 "
+                "is uninfected everywhere in malariafuse. To repair labels that are "
                 "numbered the other way round, pass classes={0: 1, 1: 0}."
             )

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array
 from malariafuse._images import check_images
-from malariafuse.datasets._listing import name_some
+from malariafuse._patients import check_patients
+from malariafuse._shown import short_text
+from malariafuse.datasets._listing import list_some
 
 
 def find_duplicates(
@@ -61,7 +63,8 @@ def find_duplicates(
     Raises
     ------
     ValueError
-        If an array does not have one value for each image, or `images` are none.
+        If an array does not have one value for each image, lacks values or mixes
+        numbers and text, or `images` are none.
     TypeError
         If `images` are neither uint8 nor floating.
 
@@ -162,11 +165,11 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
 
 def _count(table: pd.DataFrame, where: str) -> str:
     sets = [
-        " = ".join(map(str, names))
+        repr(list_some([short_text(str(name)) for name in names], 3, " = "))
         for _, names in table.groupby("duplicate_set")["filename"]
     ]
     return (
-        f"{len(sets)} image(s) are there {where}: {name_some(sets)}. See the attribute "
+        f"{len(sets)} image(s) are there {where}: {list_some(sets)}. See the attribute "
         "`duplicates`."
     )
 
@@ -180,4 +183,7 @@ def _column(values: ArrayLike | None, name: str, length: int) -> NDArray[Any] | 
             f"{name} has the shape {array.shape} for {length} images: expected one "
             "value for each."
         )
+    if name != "filenames":
+        # What is compared: 1 and "1" may be one patient, and may be two.
+        check_patients(values, len(array), name=name, unit="value")
     return array

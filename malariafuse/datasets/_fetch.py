@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 import pooch
 import requests
 from sklearn.utils import Bunch
 
+from malariafuse._parameters import Booleans, check_parameter
+from malariafuse._shown import short_repr
 from malariafuse.datasets._download import download
 from malariafuse.datasets._home import data_home as find_data_home
 from malariafuse.datasets._load import load_cell_images
+from malariafuse.datasets._reading import check_reading
 
 _FILE_NAME = "cell_images.zip"
 _URL = "https://data.lhncbc.nlm.nih.gov/public/Malaria/cell_images.zip"
@@ -84,7 +88,8 @@ def fetch_malaria_cells(
         again three times, from its beginning, and never comes to stand under the final
         name.
     ValueError, TypeError
-        If `data_home` is no path, and as in :func:`load_cell_images`.
+        If `data_home` is no path or `url` no address, and as in
+        :func:`load_cell_images`.
 
     See Also
     --------
@@ -111,6 +116,12 @@ def fetch_malaria_cells(
     ...
     OSError: The archive is not at ...cell_images.zip', and download_if_missing=False.
     """
+    # Before a download that may take hours.
+    check_reading(
+        image_size=image_size, keep_aspect=keep_aspect, n_jobs=n_jobs, verbose=verbose
+    )
+    check_parameter("download_if_missing", download_if_missing, (Booleans(),))
+    _check_url(url)
     home = find_data_home(data_home)
     archive = home / _FILE_NAME
     try:
@@ -136,6 +147,16 @@ def fetch_malaria_cells(
     cells.path = str(archive)
     cells.DESCR += _DESCR
     return cells
+
+
+def _check_url(url: Any) -> None:
+    if not isinstance(url, str):
+        raise TypeError(f"url={short_repr(url)}: expected an address, which is text.")
+    if not url.casefold().startswith(("http://", "https://")):
+        raise ValueError(
+            f"url={short_repr(url)}: expected an address that begins with https:// or "
+            "http://."
+        )
 
 
 def _problem(archive: Path) -> str | None:

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes
 from malariafuse.datasets._layout import (
     Place,
@@ -49,8 +50,9 @@ def listing_of(names: list[str], places: Sequence[Place]) -> Listing:
             for s in (True, False)
         ]
         raise ValueError(
-            f"{apart[0]!r} lies in a folder of a split, such as train/, and "
-            f"{apart[1]!r} does not: expected all images or none to belong to a split."
+            f"{short_repr(apart[0])} lies in a folder of a split, such as train/, and "
+            f"{short_repr(apart[1])} does not: expected all images or none to belong "
+            "to a split."
         )
     return Listing(
         names,

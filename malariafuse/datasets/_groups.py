@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._arrays import as_array
+from malariafuse._patients import check_patients
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._layout import SPLITS
-from malariafuse.datasets._listing import Listing, folder_name, name_some
+from malariafuse.datasets._listing import (
+    Listing,
+    folder_name,
+    list_some,
+    name_some,
+)
 from malariafuse.datasets._patients import patient_ids
 
 PatientOf = str | Callable[[Sequence[str]], ArrayLike] | None
@@ -29,18 +37,18 @@ def check_patient_of(patient_of: Any, listing: Listing) -> None:
     """Raise unless `patient_of` is of use for the images of `listing`."""
     if isinstance(patient_of, str) and patient_of not in ("auto", "folder"):
         raise ValueError(
-            f"patient_of={patient_of!r}: expected 'auto', 'folder', a function of the "
-            "file names, or None."
+            f"patient_of={short_repr(patient_of)}: expected 'auto', 'folder', a "
+            "function of the file names, or None."
         )
     if not (patient_of is None or isinstance(patient_of, str) or callable(patient_of)):
         raise TypeError(
-            f"patient_of={patient_of!r}: expected 'auto', 'folder', a function of the "
-            "file names, or None."
+            f"patient_of={short_repr(patient_of)}: expected 'auto', 'folder', a "
+            "function of the file names, or None."
         )
     if listing.patients is not None and patient_of != "auto":
         raise ValueError(
-            f"The column {listing.patient_column!r} of the table says the patients, "
-            "and so does `patient_of`. Leave `patient_of` out, or pass "
+            f"The column {short_repr(listing.patient_column)} of the table says the "
+            "patients, and so does `patient_of`. Leave `patient_of` out, or pass "
             "columns={'patient': None}."
         )
 
@@ -50,8 +58,11 @@ def find_groups(
 ) -> NDArray[Any] | None:
     """Return the patient of each image; what to warn of goes to `remarks`."""
     if listing.patients is not None:
+        groups = _of_one_kind(
+            listing.patients, f"The column {short_repr(listing.patient_column)}"
+        )
         remarks += _column_against_names(listing)
-        return np.array(listing.patients)
+        return groups
     if patient_of is None:
         return None
     if callable(patient_of):
@@ -69,7 +80,7 @@ def describe_patients_on_both_sides(
     for patient, side in zip(groups.tolist(), split.tolist(), strict=True):
         sides[patient].add(side)
     several = [
-        f"{patient} ({', '.join(sorted(on))})"
+        f"{patient} ({list_some(sorted(on), 3)})"
         for patient, on in sides.items()
         if len(on) > 1
     ]
@@ -85,13 +96,29 @@ def describe_patients_on_both_sides(
 def _by_function(
     names: Sequence[str], patient_of: Callable[[Sequence[str]], ArrayLike]
 ) -> NDArray[Any]:
-    patients = np.asarray(patient_of(names))
+    returned = patient_of(names)
+    # As objects, since an array of text would take a number among texts for text.
+    known_type = hasattr(returned, "dtype")
+    patients = as_array(
+        returned, "patient_of(filenames)", None if known_type else object
+    )
     if patients.shape != (len(names),):
         raise ValueError(
             f"patient_of returned an array of shape {patients.shape} for {len(names)} "
             "file names; expected one patient each."
         )
-    return patients
+    return _of_one_kind(patients, "patient_of(filenames)")
+
+
+def _of_one_kind(patients: ArrayLike, name: str) -> NDArray[Any]:
+    """Return patients as an array of numbers or text, or say why they are neither."""
+    number, known = check_patients(patients, None, name=name)
+    groups = known[number]
+    if isinstance(groups[0], str):
+        # An array of text cuts NULs off.
+        text = groups.astype(str)
+        return text if (text == groups).all() else groups
+    return groups
 
 
 def _by_folder(listing: Listing, classes: Classes) -> NDArray[Any]:
@@ -132,7 +159,7 @@ def _by_name_or_folder(listing: Listing, classes: Classes) -> NDArray[Any] | Non
         bare = [n for n, folder in zip(names, folders, strict=True) if folder is None]
         mixed = (
             f"{len(bare)} file(s) lie directly in class folders and the others in "
-            f"folders inside them, for example {bare[0]!r}. "
+            f"folders inside them, for example {short_repr(bare[0])}. "
             if len(bare) < len(names)
             else ""
         )
@@ -177,8 +204,8 @@ def _column_against_names(listing: Listing) -> list[str]:
     if not several:
         return []
     return [
-        f"The column {listing.patient_column!r}, which is believed, gives several "
-        f"patients to files that begin with one patient: {name_some(several)}. If it "
-        "counts slides or cells, name another one with columns={'patient': ...}, or "
-        "pass columns={'patient': None} to go by the file names."
+        f"The column {short_repr(listing.patient_column)}, which is believed, gives "
+        f"several patients to files that begin with one patient: {name_some(several)}. "
+        "If it counts slides or cells, name another one with columns={'patient': "
+        "...}, or pass columns={'patient': None} to go by the file names."
     ]

@@ -4,7 +4,9 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key, is_number
 from malariafuse.datasets._listing import name_some
 
@@ -85,18 +87,14 @@ def place(folders: Sequence[str], classes: Classes) -> Place | None:
     name = "/".join(folders) + "/"
     outer = class_key(folder)
     above = [part for part in folders[:position] if class_key(part) != PREFIX_FOLDER]
-    inside = list(folders[position + 1 :])
-    splits = [part for part in above if class_key(part) in SPLITS]
-    if inside and class_key(inside[0]) in SPLITS:
-        splits.append(inside.pop(0))
-    if len(splits) > 1:
-        raise ValueError(f"{name!r} belongs to several splits, {name_some(splits)}.")
+    splits, inside = _cut_splits(name, above, folders[position + 1 :])
     for part in inside:
         # A patient in a class folder may be called 1, but not Uninfected.
         inner = class_key(part)
         if inner in classes.targets and (is_number(outer) or not is_number(inner)):
             raise ValueError(
-                f"{name!r} has one class folder, {part!r}, inside another, {folder!r}."
+                f"{short_repr(name)} has one class folder, {short_repr(part)}, inside "
+                f"another, {short_repr(folder)}."
             )
     return Place(
         target=classes.targets[outer],
@@ -106,6 +104,49 @@ def place(folders: Sequence[str], classes: Classes) -> Place | None:
         copies=position - len(above),
         key="/".join([*splits, folder, *inside]),
     )
+
+
+def place_inside(
+    name: str, target: int, folders: Sequence[str], classes: Classes
+) -> Place:
+    """Return what the folders of a file say inside the folder of a known class.
+
+    Raises
+    ------
+    ValueError
+        If folders contradict each other.
+    """
+    if any(class_key(part) in classes.left_out for part in folders):
+        return Place(target=None)
+    splits, inside = _cut_splits(name, (), folders)
+    for part in inside:
+        # As above, but that the name of the outer folder plays no part.
+        inner = class_key(part)
+        if inner in classes.targets and not is_number(inner):
+            raise ValueError(
+                f"{short_repr(name)} lies in a class folder, {short_repr(part)}, "
+                "inside the folder of a class."
+            )
+    return Place(
+        target=target,
+        split=SPLITS[class_key(splits[0])] if splits else None,
+        inside=tuple(inside),
+    )
+
+
+def _cut_splits(
+    name: str, above: Sequence[str], inside: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Return the split above or right inside a class folder, and what is inside it."""
+    splits = [part for part in above if class_key(part) in SPLITS]
+    deeper = list(inside)
+    while deeper and class_key(deeper[0]) in SPLITS:
+        splits.append(deeper.pop(0))
+    if len(splits) > 1:
+        raise ValueError(
+            f"{short_repr(name)} belongs to several splits, {name_some(splits)}."
+        )
+    return splits, deeper
 
 
 def place_files(
@@ -140,7 +181,8 @@ def place_files(
             if known[0] != name:
                 raise ValueError(
                     f"{where}: class folders lie in several places, for example "
-                    f"{known[0]!r} and {name!r}. Pass the folder that is meant, or "
+                    f"{short_repr(known[0])} and {short_repr(name)}. Pass the folder "
+                    "that is meant, or "
                     "name one that is not in `classes`, with the value None."
                 )
     if not copies:
@@ -153,7 +195,8 @@ def place_files(
             raise ValueError(
                 f"{where}: a nested {PREFIX_FOLDER}/ holds {len(extra)} file(s) that "
                 "the outer class folders lack, for example "
-                f"{copy[extra[0]][0]!r}. Pass the one of the two that is meant."
+                f"{short_repr(copy[extra[0]][0])}. Pass the one of the two that is "
+                "meant."
             )
     found_names, places = zip(*(cells[key] for key in sorted(cells)), strict=True)
     _check_places(found_names, places, where)
@@ -180,6 +223,12 @@ def path_parts(path: str) -> list[str]:
     return os.path.splitdrive(path)[1].strip(os.sep).split(os.sep)
 
 
+def common_depth(parts: Sequence[Sequence[str]]) -> int:
+    """Return how many of their outermost folders all paths have in common."""
+    levels = zip(*(part[:-1] for part in parts), strict=False)
+    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+
+
 def _without_litter(
     names: Iterable[str], separators: str
 ) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -203,15 +252,20 @@ def _check_places(names: Sequence[str], places: Sequence[Place], where: str) -> 
         if other.above != first.above:
             raise ValueError(
                 f"{where}: class folders lie in several places, for example "
-                f"{names[0]!r} and {name!r}. Pass the folder that is meant, or name "
-                "one that is not in `classes`, with the value None."
+                f"{short_repr(names[0])} and {short_repr(name)}. Pass the folder that "
+                "is meant, or name one that is not in `classes`, with the value None."
             )
-        if len(other.inside) > 1:
-            raise ValueError(
-                f"{where}: {name!r} lies in a folder of a folder inside a class "
-                "folder. One folder there is a patient; what more of them are, nothing "
-                "says. Pass a table of paths, labels and patients."
-            )
+        check_inside(name, other, where)
+
+
+def check_inside(name: str, found: Place, where: str) -> None:
+    """Raise ValueError if a file lies too deep for its folder to be a patient."""
+    if len(found.inside) > 1:
+        raise ValueError(
+            f"{where}: {short_repr(name)} lies in a folder of a folder inside a class "
+            "folder. One folder there is a patient; what more of them are, nothing "
+            "says. Pass a table of paths, labels and patients."
+        )
 
 
 def _describe_nothing(left_out: Counter[str], classes: Classes, where: str) -> str:

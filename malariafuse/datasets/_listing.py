@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from malariafuse._files._read import read_file
+from malariafuse._shown import short_repr
 
 
 @contextmanager
@@ -101,6 +102,10 @@ def folder_name(path: str) -> str:
 
 def name_some(names: Iterable[Any], shown: int = 5) -> str:
     """List the first names of many in an error message."""
-    names = list(names)
-    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(map(repr, names[:shown])) + rest
+    return list_some(list(map(short_repr, names)), shown)
+
+
+def list_some(texts: Sequence[str], shown: int = 5, separator: str = ", ") -> str:
+    """List the first texts of many as they are."""
+    rest = f" and {len(texts) - shown} more" if len(texts) > shown else ""
+    return separator.join(texts[:shown]) + rest

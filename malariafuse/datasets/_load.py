@@ -15,14 +15,14 @@ from sklearn.utils import Bunch
 
 from malariafuse._files._read import CellIndex, ImageReadError
 from malariafuse._files._resize import check_image_size
-from malariafuse._parameters import Booleans, check_parameter
+from malariafuse._parameters import Booleans, OneOf, check_parameter
 from malariafuse.datasets._bunch import make_bunch
 from malariafuse.datasets._cache import through_cache
 from malariafuse.datasets._classes import Classes, check_classes
 from malariafuse.datasets._groups import check_patient_of
 from malariafuse.datasets._home import cache_folder
 from malariafuse.datasets._listing import Listing
-from malariafuse.datasets._reading import read_listing
+from malariafuse.datasets._reading import check_reading, read_listing
 from malariafuse.datasets._sources import list_source
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Part of every cache key: raise it when the same files would give other pixels, or
 # when the index of an entry has other fields.
-_CACHE_FORMAT = 3
+_CACHE_FORMAT = 4
 
 
 def load_cell_images(
@@ -118,9 +118,10 @@ def load_cell_images(
         Dictionary-like object with the attributes
 
         images : ndarray of shape (n_samples, height, width, 3), dtype uint8
-            RGB in 0..255. Read-only and memory-mapped unless ``cache=False``. In the
-            order of a table, else sorted by class and name: shuffle, or split with a
-            splitter that does, before you cut it in two.
+            RGB in 0..255. Read-only and memory-mapped unless ``cache=False`` or a
+            skipped file could not be opened. In the order of a table, else sorted by
+            class and name: shuffle, or split with a splitter that does, before you cut
+            it in two.
         target : ndarray of shape (n_samples,), dtype int64, or None
             1 for parasitized, 0 for uninfected; the position in `target_names` if
             `classes` names others. None if ``labels=False``.
@@ -204,6 +205,7 @@ def load_cell_images(
     class is the class of a file. Class folders must lie side by side, at any depth.
     Above or right inside them there may be ``train/``, ``val/`` (``valid/``,
     ``validation/``) and ``test/``. One more folder inside a class folder is a patient.
+    Inside the folders of lists, patterns and dicts it is the same.
     Files and folders that operating systems leave behind are no images: those whose
     names begin with a dot, ``Thumbs.db``, ``desktop.ini``, ``__MACOSX``, ``@eaDir``,
     ``lost+found``, ``$RECYCLE.BIN`` and ``System Volume Information``. Any other file
@@ -222,7 +224,8 @@ def load_cell_images(
     `patient_of` has to say so. Without labels, `groups` is None where nothing tells
     the patients.
 
-    The cache knows files by path, size and time of change. Each call compares what it
+    The cache knows files by path, size and time of change. Nothing is kept while a
+    skipped file is missing or cannot be opened. Each call compares what it
     finds there with a stored SHA-256, which takes about a second for 500 MB, and reads
     the files again, with a warning, if an image has changed. The cache is
     never emptied: delete ``cells-*`` in it to free space, and ``tmp-*``, which a killed
@@ -245,11 +248,13 @@ def load_cell_images(
     >>> cells.images.shape, cells.target, cells.groups
     ((2, 32, 32, 3), array([1, 0]), array([1, 2]))
     """
+    check_reading(
+        image_size=image_size, keep_aspect=keep_aspect, n_jobs=n_jobs, verbose=verbose
+    )
     size = check_image_size(image_size)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error={on_error!r}: expected 'raise' or 'skip'.")
-    folder = cache_folder(cache)
     check_parameter("labels", labels, (Booleans(),))
+    check_parameter("on_error", on_error, (OneOf("raise", "skip"),))
+    folder = cache_folder(cache)
     known = check_classes(classes)
     listing = list_source(
         path, classes=known, labels=bool(labels), root=root, columns=columns

@@ -4,17 +4,20 @@ import glob
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes, class_key
 from malariafuse.datasets._folder import listing_of, walk
 from malariafuse.datasets._layout import (
-    SPLITS,
     Place,
+    check_inside,
+    common_depth,
     is_litter,
     path_parts,
     place,
+    place_inside,
 )
 from malariafuse.datasets._listing import (
     Listing,
@@ -44,8 +47,8 @@ def list_paths(
     lost = [name for name, found in zip(names, places, strict=True) if found is None]
     if lost:
         raise ValueError(
-            f"{len(lost)} of {len(names)} paths lie in no folder that names a known "
-            f"class: {name_some(lost)}. If the images have no labels, pass "
+            f"path: {len(lost)} of {len(names)} paths lie in no folder that names a "
+            f"known class: {name_some(lost)}. If the images have no labels, pass "
             "labels=False; if something else says their labels, pass a table, or a "
             "dict from the class to its paths. "
             f"{classes.advice(dict.fromkeys(map(folder_name, lost)))}"
@@ -55,6 +58,8 @@ def list_paths(
         for name, found in zip(names, places, strict=True)
         if found is not None and found.target is not None
     ]
+    for name, found in kept:
+        check_inside(name, found, "path")
     names = [name for name, _ in kept]
     listing = listing_of(names, [found for _, found in kept])
     listing.stamps = stamp_all(names)
@@ -85,18 +90,13 @@ def list_classes(
         if target is None:
             continue
         for name, inside in _files_of(label, value, root):
-            splits = [SPLITS[key] for key in map(class_key, inside) if key in SPLITS]
-            within = [part for part in inside if class_key(part) not in SPLITS]
-            names.append(name)
-            places.append(
-                Place(
-                    target=target,
-                    split=splits[0] if splits else None,
-                    inside=tuple(within[-1:]),
-                )
-            )
+            found = place_inside(name, target, inside, classes)
+            check_inside(name, found, f"path[{short_repr(label)}]")
+            if found.target is not None:
+                names.append(name)
+                places.append(found)
     if not names:
-        raise ValueError(f"path={dict(paths)!r} names no image file.")
+        raise ValueError(f"path={short_repr(dict(paths))} names no image file.")
     listing = listing_of(names, places)
     listing.stamps = stamp_all(names)
     return listing
@@ -106,8 +106,10 @@ def _files_of(
     label: Any, value: Any, root: str | None
 ) -> Sequence[tuple[str, Sequence[str]]]:
     """Return the files of one class, with the folders that they lie in below it."""
+    what = f"path[{short_repr(label)}]"
     if isinstance(value, str | os.PathLike):
-        path = _under(root, os.path.expanduser(as_path(value, f"path[{label!r}] is")))
+        given = expand(as_path(value, f"{what} is"), what)
+        path = _under(root, given)
         if os.path.isdir(path):
             return [
                 (os.path.join(path, name), name.split("/")[:-1])
@@ -115,18 +117,16 @@ def _files_of(
             ]
         if os.path.exists(path):
             raise ValueError(
-                f"path[{label!r}] is {path!r}, a file: expected a folder, a pattern or "
-                "a list of paths."
+                f"{what} is {short_repr(path)}, a file: expected a folder, a pattern "
+                "or a list of paths."
             )
-        return [(name, ()) for name in _matches(path, None)]
+        return [(name, ()) for name in _matches(given, root)]
     if isinstance(value, bytes) or not isinstance(value, Iterable):
         raise TypeError(
-            f"path[{label!r}] is {value!r}: expected a folder, a pattern or a list of "
+            f"{what} is {short_repr(value)}: expected a folder, a pattern or a list of "
             "paths."
         )
-    return [
-        (_under(root, as_path(path, f"path[{label!r}] holds")), ()) for path in value
-    ]
+    return [(_under(root, as_path(path, f"{what} holds")), ()) for path in value]
 
 
 def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
@@ -135,8 +135,7 @@ def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
     Where none is there, all images may be of one class, and the common folder is it.
     """
     parts = [path_parts(os.path.abspath(name)) for name in names]
-    levels = zip(*(part[:-1] for part in parts), strict=False)
-    common = sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+    common = common_depth(parts)
     for start in (common, max(0, common - 1)):
         places = [place(part[start:-1], classes) for part in parts]
         if any(places):
@@ -145,18 +144,37 @@ def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
 
 
 def _matches(pattern: str, root: str | None) -> list[str]:
+    # The folder itself is no pattern, whatever brackets are in its name.
+    below = pattern if root is None else os.path.join(glob.escape(root), pattern)
     try:
-        paths = sorted(glob.glob(_under(root, pattern), recursive=True))
+        paths = sorted(glob.glob(below, recursive=True))
     except ValueError as error:  # a NUL
-        raise ValueError(f"path={pattern!r} is no pattern: {error}.") from error
+        raise ValueError(
+            f"path={short_repr(pattern)} is no pattern: {error}."
+        ) from error
+    # What is spelled out before the first magic character is meant, litter or not.
+    fixed = takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
+    depth = len(Path(root or "", *fixed).parts)
     found = [
         path
         for path in paths
-        if not os.path.isdir(path) and not is_litter(os.path.basename(path))
+        if not os.path.isdir(path)
+        and not any(
+            is_litter(part) for part in Path(path).parts[depth:] if part != ".."
+        )
     ]
     if not found:
-        raise FileNotFoundError(f"path={pattern!r} matches no file.")
+        where = "" if root is None else f" below root={short_repr(root)}"
+        raise FileNotFoundError(f"path={short_repr(pattern)} matches no file{where}.")
     return found
+
+
+def expand(path: str, what: str) -> str:
+    """Return a path whose ``~`` stands for the home of a user no longer."""
+    try:
+        return os.path.expanduser(path)
+    except ValueError as error:  # a NUL
+        raise ValueError(f"{what}={short_repr(path)} is no path: {error}.") from error
 
 
 def _under(root: str | None, path: str) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._shown import short_repr
+from malariafuse.datasets._listing import name_some
+
 _PATIENT = re.compile(r"(?:.*[/\\])?C([0-9]{1,18})(?![0-9])[^/\\]*", re.DOTALL)
-_SHOWN = 5
 
 
 def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64]:
@@ -61,8 +63,8 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
     """
     if isinstance(filenames, str | bytes | os.PathLike):
         raise TypeError(
-            f"filenames is one name, {filenames!r}; expected a list of names. Pass "
-            "[filenames]."
+            f"filenames is one name, {short_repr(filenames)}; expected a list of "
+            "names. Pass [filenames]."
         )
     if not isinstance(filenames, Iterable) or getattr(filenames, "ndim", 1) == 0:
         raise TypeError(
@@ -74,11 +76,9 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
     ids = [int(match[1]) for match in matches if match]
     if len(ids) < len(names):
         wrong = [name for name, match in zip(names, matches, strict=True) if not match]
-        shown = ", ".join(repr(name) for name in wrong[:_SHOWN])
-        rest = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise ValueError(
             f"filenames: {len(wrong)} of {len(names)} do not begin with 'C' and the "
-            f"number of a patient, as in 'C39P4thinF_cell_26.png': {shown}{rest}."
+            f"number of a patient, as in 'C39P4thinF_cell_26.png': {name_some(wrong)}."
         )
     return np.array(ids, dtype=np.int64)
 

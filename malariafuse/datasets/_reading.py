@@ -2,14 +2,28 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from malariafuse._files._damage import UnopenedImageError
 from malariafuse._files._read import CellIndex, read_images
+from malariafuse._files._resize import check_image_size
+from malariafuse._parameters import N_JOBS, Booleans, check_parameter
 from malariafuse.datasets._duplicates import image_digest, sets_of_equals
 from malariafuse.datasets._listing import Listing
+
+
+def check_reading(
+    *, image_size: Any, keep_aspect: Any, n_jobs: Any, verbose: Any
+) -> None:
+    """Raise unless the arguments of `read_listing` are what they are said to be."""
+    check_image_size(image_size)
+    check_parameter("keep_aspect", keep_aspect, (Booleans(),))
+    check_parameter("n_jobs", n_jobs, N_JOBS)
+    check_parameter("verbose", verbose, (Booleans(),))
 
 
 def read_listing(
@@ -23,6 +37,7 @@ def read_listing(
 ) -> CellIndex:
     """Give all images to `take`, block by block, and return their index."""
     refused: dict[str, str] = {}
+    unopened: list[str] = []
     pixels: list[bytes] = []
     files: dict[str, bytes] = {}
     with (
@@ -31,7 +46,11 @@ def read_listing(
     ):
 
         def read_and_note(name: str) -> bytes:
-            data = read(name)
+            try:
+                data = read(name)
+            except UnopenedImageError:
+                unopened.append(name)
+                raise
             files[name] = sha256(data).digest()
             return data
 
@@ -52,4 +71,5 @@ def read_listing(
         refused,
         same_file=sets_of_equals(files[name] for name in kept),
         same_pixels=sets_of_equals(pixels),
+        unopened=unopened,
     )

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from malariafuse.datasets._classes import TARGET_NAMES, Classes, class_key
-from malariafuse.datasets._layout import path_parts
+from malariafuse.datasets._layout import common_depth, path_parts
 from malariafuse.datasets._listing import name_some
 
 _NEARLY_ALL = 0.9
@@ -22,7 +22,10 @@ def check_folders_against_labels(
     """
     # One letter, as the name of a user or a disk, says nothing.
     words = {word: i for word, i in classes.words().items() if len(word) > 1}
-    said = [_folder_target(name, words) for name in names]
+    # A folder that all images lie in says nothing: both classes are in it.
+    parts = [path_parts(os.path.abspath(name)) for name in names]
+    common = common_depth(parts)
+    said = [_folder_target(part[common:-1], words) for part in parts]
     against = [
         f"{name} ({classes.names[label]})"
         for name, folder, label in zip(names, said, target, strict=True)
@@ -58,9 +61,9 @@ def check_folders_against_labels(
     ]
 
 
-def _folder_target(name: str, words: dict[str, int]) -> int | None:
-    """Return the class that the innermost class folder of a path names."""
-    for folder in reversed(path_parts(os.path.abspath(name))[:-1]):
+def _folder_target(folders: Sequence[str], words: dict[str, int]) -> int | None:
+    """Return the class that the innermost class folder names."""
+    for folder in reversed(folders):
         target = words.get(class_key(folder))
         if target is not None:
             return target

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from malariafuse._shown import short_repr
 from malariafuse.datasets._classes import Classes
 from malariafuse.datasets._folder import list_folder, list_names
 from malariafuse.datasets._listing import Listing, stamp
-from malariafuse.datasets._paths import list_classes, list_paths, list_pattern
+from malariafuse.datasets._paths import expand, list_classes, list_paths, list_pattern
 from malariafuse.datasets._reversal import check_folders_against_labels
 from malariafuse.datasets._table import list_table, read_csv
 from malariafuse.datasets._zip import ZipSource, is_zip
@@ -35,19 +36,19 @@ def list_source(
         root = _as_folder(root)
     if columns is not None and not _is_table(path):
         raise ValueError(
-            f"columns={columns!r}, but path is no table: expected a pandas DataFrame "
-            "or a CSV file."
+            f"columns={short_repr(columns)}, but path is no table: expected a pandas "
+            "DataFrame or a CSV file."
         )
     if isinstance(path, str | os.PathLike):
-        where = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+        where = _as_place(path, "path")
         if root is not None and os.path.exists(where) and not _is_table(path):
             raise ValueError(
-                f"root={root!r}, but path={where!r} says itself where the images are. "
-                "`root` is for tables, lists, patterns and dicts."
+                f"root={short_repr(root)}, but path={short_repr(where)} says itself "
+                "where the images are. `root` is for tables, lists, patterns and dicts."
             )
         if not os.path.exists(where) and glob.has_magic(os.fsdecode(path)):
             return list_pattern(
-                os.path.expanduser(os.fsdecode(path)), classes, labels, root
+                expand(os.fsdecode(path), "path"), classes, labels, root
             )
         listing = _list_place(where, classes, labels, root, columns)
     elif hasattr(path, "columns"):
@@ -56,7 +57,7 @@ def list_source(
         if not labels:
             raise ValueError("labels=False, but path is a dict, whose keys are labels.")
         listing = list_classes(path, classes, root)
-    elif isinstance(path, list | tuple | np.ndarray) or hasattr(path, "to_numpy"):
+    elif _is_sequence(path):
         return list_paths(path, classes, labels, root)
     else:
         raise TypeError(f"path is of type {type(path).__name__}; expected {_EXPECTED}.")
@@ -78,15 +79,15 @@ def _list_place(
     if os.path.isdir(where):
         return list_folder(where, classes, labels)
     if not os.path.exists(where):
-        raise FileNotFoundError(f"path={where!r} does not exist.")
+        raise FileNotFoundError(f"path={short_repr(where)} does not exist.")
     # A pipe would never end.
     if where.casefold().endswith(_TABLES) and os.path.isfile(where):
         root = os.path.dirname(where) if root is None else root
         return list_table(read_csv(where), classes, labels, root, columns)
     if not is_zip(where):
         raise ValueError(
-            f"path={where!r} is neither a folder nor a zip file nor a table (.csv, "
-            ".tsv). To read single image files, use "
+            f"path={short_repr(where)} is neither a folder nor a zip file nor a table "
+            "(.csv, .tsv). To read single image files, use "
             "malariafuse.preprocessing.ImageLoader."
         )
     archive = ZipSource(where)
@@ -99,15 +100,34 @@ def _list_place(
 
 def _is_table(path: Any) -> bool:
     if isinstance(path, str | os.PathLike):
-        name = os.path.expanduser(os.fsdecode(path))
+        name = expand(os.fsdecode(path), "path")
         return name.casefold().endswith(_TABLES) and not os.path.isdir(name)
     return hasattr(path, "columns")
 
 
+def _is_sequence(path: Any) -> bool:
+    if isinstance(path, type):
+        return False
+    return isinstance(path, list | tuple) or (
+        (isinstance(path, np.ndarray) or hasattr(path, "to_numpy"))
+        and getattr(path, "ndim", 1) > 0
+    )
+
+
 def _as_folder(root: Any) -> str:
     if not isinstance(root, str | os.PathLike):
-        raise TypeError(f"root={root!r}: expected the path of a folder.")
-    where = os.path.abspath(os.path.expanduser(os.fsdecode(root)))
+        raise TypeError(f"root={short_repr(root)}: expected the path of a folder.")
+    where = _as_place(root, "root")
     if not os.path.isdir(where):
-        raise FileNotFoundError(f"root={where!r} is no folder.")
+        raise FileNotFoundError(f"root={short_repr(where)} is no folder.")
     return where
+
+
+def _as_place(path: str | os.PathLike[str], name: str) -> str:
+    """Return an absolute path; text of no length is not the working directory."""
+    text = os.fsdecode(path)
+    if not text:
+        raise ValueError(
+            f"{name}='' names no place; pass '.' to mean the working directory."
+        )
+    return os.path.abspath(expand(text, name))

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from malariafuse._shown import short_repr
@@ -68,7 +67,8 @@ def read_csv(path: str) -> pd.DataFrame:
     # Those of encodings and of pandas are ValueErrors.
     except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(
-            f"path={path!r} cannot be read as a table of text in UTF-8: {error}"
+            f"path={short_repr(path)} cannot be read as a table of text in UTF-8: "
+            f"{error}"
         ) from error
 
 
@@ -84,12 +84,14 @@ def list_table(
     names = [
         path if root is None else os.path.join(root, path)
         for path in (
-            as_path(path, f"The column {found['path']!r} holds")
+            as_path(path, f"The column {short_repr(found['path'])} holds")
             for path in table[found["path"]]
         )
     ]
     if not names:
-        raise ValueError("The table of paths and labels is empty.")
+        raise ValueError(
+            "path is a table that is empty: expected an image in each row."
+        )
     target = _as_targets(table, found["label"], classes) if labels else None
     patients, split = (
         None if found[role] is None else _as_values(table, found[role])
@@ -122,23 +124,27 @@ def _find_columns(
     """Return the column of each role; None for one that the table has not."""
     columns = _check_columns(columns)
     given = list(table.columns)
-    found = {
-        role: columns[role] if role in columns else _find_column(table, role)
-        for role in _SYNONYMS
-    }
+    found: dict[str, Any] = {"label": None}
+    for role in _SYNONYMS:
+        if role in columns:
+            found[role] = columns[role]
+        elif labels or role != "label":
+            found[role] = _find_column(table, role)
     needed = ("label", "path") if labels else ("path",)
     missing = [role for role in needed if found[role] is None]
     if missing:
         raise ValueError(
-            f"The table lacks the column(s) {missing}; it has {given}. Name columns "
-            f"that are called otherwise, as in columns={{{missing[0]!r}: ...}}."
+            f"path is a table that lacks the column(s) {missing}; it has "
+            f"{name_some(given, 10) or 'none'}. Name columns that are called "
+            f"otherwise, as in columns={{{missing[0]!r}: ...}}."
             + (" Without labels, pass labels=False." if missing == ["label"] else "")
         )
     for role, name in found.items():
         if name is not None and given.count(name) != 1:
             raise ValueError(
-                f"columns[{role!r}] is {name!r}: the table has {given.count(name)} "
-                f"columns of that name; its columns are {given}."
+                f"columns[{role!r}] is {short_repr(name)}: the table has "
+                f"{given.count(name)} columns of that name; its columns are "
+                f"{name_some(given, 10)}."
             )
     return found
 
@@ -148,7 +154,8 @@ def _check_columns(columns: Any) -> Mapping[str, Any]:
         return {}
     if not isinstance(columns, Mapping):
         raise TypeError(
-            f"columns={columns!r}: expected a mapping to the names of columns, as in "
+            f"columns={short_repr(columns)}: expected a mapping to the names of "
+            "columns, as in "
             "columns={'path': 'file', 'label': 'diagnosis', 'patient': 'case'}."
         )
     unknown = [role for role in columns if role not in _SYNONYMS]
@@ -172,21 +179,29 @@ def _find_column(table: Any, role: str) -> Any:
         codes = [pd.factorize(pd.Series(list(table[name])))[0] for name in fitting]
         if role != "patient" or any((code != codes[0]).any() for code in codes):
             raise ValueError(
-                f"The columns {fitting} of the table may all be the {role}. Say which "
-                f"one is, as in columns={{{role!r}: {fitting[0]!r}}}."
+                f"The columns {name_some(fitting)} of the table may all be the {role}. "
+                "Say which one is, as in "
+                f"columns={{{role!r}: {short_repr(fitting[0])}}}."
             )
     return fitting[0] if fitting else None
 
 
 def _as_targets(table: Any, name: Any, classes: Classes) -> list[int | None]:
     labels = list(table[name])
-    wrong = sorted({str(label) for label in labels if not classes.knows(label)})
+    wrong = sorted({_as_text(label) for label in labels if not classes.knows(label)})
     if wrong:
         raise ValueError(
-            f"The column {name!r} holds {wrong[:10]}, which name no known class. "
+            f"The column {short_repr(name)} holds {name_some(wrong, 10)}, which name "
+            "no known class. "
             f"{classes.advice(wrong)}"
         )
     return [classes.targets.get(class_key(label)) for label in labels]
+
+
+def _as_text(label: Any) -> str:
+    """Return a label as error messages show it."""
+    is_binary = isinstance(label, bytes | bytearray | memoryview)
+    return short_repr(label) if is_binary else str(label)
 
 
 def _as_values(table: Any, name: Any) -> list[Any]:
@@ -194,14 +209,15 @@ def _as_values(table: Any, name: Any) -> list[Any]:
         value.strip() if isinstance(value, str) else value for value in table[name]
     ]
     for value in values:
-        if isinstance(value, list | tuple | set | dict | np.ndarray):
+        if pd.api.types.is_list_like(value):
             raise TypeError(
-                f"The column {name!r} holds {short_repr(value)}; expected names."
+                f"The column {short_repr(name)} holds {short_repr(value)}; expected "
+                "names."
             )
     missing = sum(1 for value in values if value == "" or pd.isna(value))
     if missing:
         raise ValueError(
-            f"The column {name!r} lacks {missing} value(s); fill them, drop those "
-            "rows, or drop the column."
+            f"The column {short_repr(name)} lacks {missing} value(s); fill them, drop "
+            "those rows, or drop the column."
         )
     return values

@@ -74,19 +74,19 @@ def is_zip(where: str) -> bool:
         with open(where, "rb") as file:
             return zipfile.is_zipfile(file)
     except OSError as error:
-        raise OSError(f"path={where!r} cannot be read: {error}") from error
+        raise OSError(f"path={short_repr(where)} cannot be read: {error}") from error
 
 
 def _open(where: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(where)
     except OSError as error:
-        raise OSError(f"path={where!r} cannot be read: {error}") from error
+        raise OSError(f"path={short_repr(where)} cannot be read: {error}") from error
     # The list of members is damaged, and with it all of them.
     except Exception as error:
         raise ValueError(
-            f"path={where!r} is a damaged zip file or one of an unknown kind: "
-            f"{short_text(str(error))}. Get it again, or unpack it with another "
+            f"path={short_repr(where)} is a damaged zip file or one of an unknown "
+            f"kind: {short_text(str(error))}. Get it again, or unpack it with another "
             "program and pass the folder."
         ) from error
 

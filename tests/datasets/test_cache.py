@@ -311,6 +311,39 @@ def no_superuser():
 
 
 @posix
+def test_a_file_that_could_not_be_opened_is_read_by_the_next_call(own_folder):
+    closed = own_folder / "cells/cell_images" / CELLS[0]
+    status = closed.stat()
+    (own_folder / "cache").chmod(0o777)
+    closed.chmod(0)
+    options = {"cache": own_folder / "cache", "on_error": "skip"}
+    with no_superuser(), pytest.warns(UserWarning, match="C1P1.*: Permission denied"):
+        skipped = load(own_folder / "cells", **options)
+    closed.chmod(0o644)
+    # As a disk that fails for a moment leaves it.
+    assert closed.stat().st_mtime_ns == status.st_mtime_ns
+
+    assert list((own_folder / "cache").iterdir()) == []
+    expected = load(own_folder / "cells")
+    np.testing.assert_array_equal(skipped.images, expected.images[1:])
+    assert not isinstance(skipped.images, np.memmap)
+    cells = load(own_folder / "cells", **options)
+    assert cells.refused == {}
+    np.testing.assert_array_equal(cells.images, expected.images)
+
+
+def test_files_without_an_image_are_kept_as_refused(cell_folder, cached):
+    load_cached, entries = cached
+    (cell_folder / "cell_images/Uninfected/C9.png").write_bytes(b"no image")
+
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="Skipped: 1 image"):
+            load_cached(cell_folder, on_error="skip")
+
+    assert len(entries()) == 1
+
+
+@posix
 def test_a_cache_that_may_not_be_written_names_argument_folder_and_way_out(own_folder):
     (own_folder / "cache").chmod(0o555)
 

@@ -119,6 +119,20 @@ def test_a_row_that_is_there_twice_is_reported(copies):
     assert cells.duplicates["position"].tolist() == [0, 2]
 
 
+def test_a_warning_of_many_equal_images_is_short(copies):
+    root = copies("a.png", "b.png")
+    table = pd.DataFrame(
+        {"path": ["a.png"] * 300 + ["b.png"], "label": [0, 1] * 150 + [0], "pid": "x"}
+    )
+
+    with pytest.warns(
+        UserWarning, match=r"1 image.*= .*= .*a\.png and 297 more'"
+    ) as seen:
+        load(table, root=root)
+
+    assert len(str(seen[0].message)) < 1000
+
+
 def test_a_cached_call_reports_the_same(copies, tmp_path):
     root = copies("Parasitized/C1_a.png", "Uninfected/C2_a.png", "Uninfected/C1_b.png")
     reports = []
@@ -229,6 +243,16 @@ def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
 
     with pytest.raises(ValueError, match=rf"{name} has the shape \(2,\) for 3 images"):
         find_duplicates(images, **{name: [1, 2]})
+
+
+@pytest.mark.parametrize("name", ["target", "groups", "split"])
+def test_values_that_cannot_be_compared_are_an_error_that_names_them(name):
+    images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
+
+    with pytest.raises(ValueError, match=f"{name} has values of different types"):
+        find_duplicates(images, **{name: [1, "1", 2]})
+    with pytest.raises(ValueError, match=f"{name} has 1 missing values"):
+        find_duplicates(images, **{name: ["a", None, "b"]})
 
 
 def test_what_is_no_array_of_images_is_an_error():

@@ -218,6 +218,25 @@ def test_what_is_no_folder_is_named(server, home, error, message):
         fetch(server, home)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("image_size", 48),
+        ("keep_aspect", "yes"),
+        ("n_jobs", 0),
+        ("verbose", 2.5),
+        ("download_if_missing", np.array([True, False])),
+        ("url", 3),
+        ("url", "ftp://somewhere/cell_images.zip"),
+    ],
+)
+def test_arguments_are_checked_before_the_download(server, tmp_path, option, value):
+    with pytest.raises((ValueError, TypeError), match=f"^{option}=.*: expected"):
+        fetch(server, tmp_path, **{option: value})
+
+    assert server.requests == 0
+
+
 def test_a_server_that_is_not_there_is_an_error(server, tmp_path):
     server.behaviors = []
     url = server.url.replace(str(server.server_port), "9")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from malariafuse.datasets import ImageReadError, load_cell_images, patient_ids
-from malariafuse.datasets._classes import check_classes
+from malariafuse.datasets._classes import check_classes, class_key
 from malariafuse.datasets._layout import place_files
 
 from .conftest import save_cell
@@ -155,10 +155,20 @@ def test_wrong_classes_are_an_error(tmp_path, classes, message):
         load(tmp_path, classes=classes)
 
 
-@pytest.mark.parametrize("classes", [3, "ring", [0, 1], {"a": 0.5}, {"a": [1]}])
+@pytest.mark.parametrize(
+    "classes", [3, "ring", [0, 1], {"a": 0.5}, {"a": [1]}, {"a": True, "b": False}]
+)
 def test_classes_of_a_wrong_type_are_an_error(tmp_path, classes):
     with pytest.raises(TypeError, match=r"classes.*: expected a mapping from the name"):
         load(tmp_path, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("label", "key"),
+    [(1.0, "1"), ("1.000", "1"), ("-1.0", "-1"), ("1.050", "1.050"), ("v1.0", "v1.0")],
+)
+def test_only_whole_numbers_lose_their_decimals(label, key):
+    assert class_key(label) == key
 
 
 # --- where class folders lie -------------------------------------------------------

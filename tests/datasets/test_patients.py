@@ -74,6 +74,11 @@ def test_numbers_beyond_int64_are_no_patients():
         patient_ids([f"C{10**18}.png"])
 
 
+def test_the_content_of_a_file_is_not_shown():
+    with pytest.raises(TypeError, match="filenames is one name, <5,000 bytes>; exp"):
+        patient_ids(b"C1..." * 1000)
+
+
 def test_one_name_is_no_list_of_names():
     with pytest.raises(TypeError, match=re.escape("Pass [filenames]")):
         patient_ids("C1P1_cell_1.png")

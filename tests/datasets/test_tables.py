@@ -1,5 +1,7 @@
 """Tables, lists, patterns and dicts of paths."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,7 +74,7 @@ def test_two_columns_of_patients_are_an_error_unless_they_agree(flat):
         }
     )
 
-    with pytest.raises(ValueError, match=r"\['patient', 'subject'\].*may all be"):
+    with pytest.raises(ValueError, match=r"columns 'patient', 'subject' .*may all be"):
         load(table, root=flat)
 
     named = load(table, root=flat, columns={"patient": "subject"})
@@ -164,9 +166,7 @@ def test_labels_may_be_words(flat, labels):
 def test_labels_of_minus_one_are_not_those_of_one(flat):
     table = pd.DataFrame({"path": FILES, "label": [1, 1, -1, -1]})
 
-    with pytest.raises(
-        ValueError, match=r"'label' holds \['-1'\].*classes=\{'-1': ..."
-    ):
+    with pytest.raises(ValueError, match=r"'label' holds '-1'.*classes=\{'-1': ..."):
         load(table, root=flat, patient_of=None)
 
     cells = load(table, root=flat, patient_of=None, classes={-1: 0})
@@ -508,3 +508,197 @@ def test_wrong_dicts_are_an_error(paths, error, message):
 def test_a_dict_has_labels(flat):
     with pytest.raises(ValueError, match="whose keys are labels"):
         load({1: flat, 0: flat}, labels=False)
+
+
+def test_folders_deep_in_the_folders_of_a_dict_are_an_error_as_in_one_folder(tmp_path):
+    for seed, name in enumerate(["par/A/s1/x.png", "par/B/s2/x.png", "un/C/s3/x.png"]):
+        save_cell(tmp_path / name, seed)
+    classes = {"par": 1, "un": 0}
+
+    for path, options in (
+        (tmp_path, {"classes": classes}),
+        (sorted(tmp_path.rglob("*.png")), {"classes": classes}),
+        (f"{tmp_path}/**/*.png", {"classes": classes}),
+        ({"infected": tmp_path / "par", "healthy": tmp_path / "un"}, {}),
+    ):
+        with pytest.raises(ValueError, match=r"x\.png' lies in a folder of a folder"):
+            load(path, **options)
+
+
+@pytest.mark.parametrize("kind", ["folder", "list", "dict"])
+def test_splits_that_contradict_each_other_are_an_error(tmp_path, kind):
+    for seed, name in enumerate(["infected/train/test/1.png", "healthy/train/2.png"]):
+        save_cell(tmp_path / name, seed)
+    path = {
+        "folder": tmp_path,
+        "list": sorted(tmp_path.rglob("*.png")),
+        "dict": {1: tmp_path / "infected", 0: tmp_path / "healthy"},
+    }[kind]
+
+    with pytest.raises(ValueError, match=r"several splits, 'train', 'test'"):
+        load(path, patient_of=None)
+
+
+def test_folders_of_classes_in_the_folders_of_a_dict_are_no_patients(tmp_path):
+    for seed, name in enumerate(["a/1/1.png", "a/unsure/2.png", "b/2/3.png"]):
+        save_cell(tmp_path / name, seed)
+    paths = {"infected": tmp_path / "a", "healthy": tmp_path / "b"}
+
+    cells = load(paths, classes={"unsure": None})
+
+    assert cells.groups.tolist() == ["1", "2"]
+    save_cell(tmp_path / "a" / "Uninfected" / "4.png", 4)
+    with pytest.raises(ValueError, match=r"4\.png' lies in a class folder, 'Uninf"):
+        load(paths)
+
+
+# --- places with odd names ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", ["r[1]", "what?", "a*"])
+def test_root_is_no_pattern(tmp_path, folder):
+    for seed, name in enumerate(["infected/C1.png", "healthy/C2.png"]):
+        save_cell(tmp_path / folder / name, seed)
+        save_cell(tmp_path / "r1" / name, seed + 2)
+        save_cell(tmp_path / "ab" / name, seed + 4)
+        save_cell(tmp_path / "what!" / name, seed + 6)
+
+    for path in ("*/*.png", {1: "infe*/*.png", 0: "heal*/*.png"}):
+        cells = load(path, root=tmp_path / folder)
+
+        expected = [str(tmp_path / folder / f"{name}") for name in CLASS_FILES]
+        assert sorted(cells.filenames) == expected
+
+
+CLASS_FILES = ["healthy/C2.png", "infected/C1.png"]
+
+
+@pytest.mark.parametrize("litter", ["@eaDir", "__MACOSX", ".hidden"])
+def test_litter_is_no_match_of_a_pattern(tmp_path, monkeypatch, litter):
+    # The folder that is named is meant, whatever it is called.
+    root = tmp_path / ".cells"
+    for seed, name in enumerate(CLASS_FILES):
+        save_cell(root / name, seed)
+        save_cell((root / name).parent / litter / "C3.png", seed + 2)
+    monkeypatch.chdir(tmp_path)
+
+    for path, options in (
+        (f"{root}/**/*.png", {}),
+        (".cells/**/*.png", {}),
+        ("./.cells//**/*.png", {}),
+        ("**/*.png", {"root": root}),
+        ({1: "infected/**/*.png", 0: "healthy/**/*.png"}, {"root": root}),
+    ):
+        assert sorted(load(path, **options).groups) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("", {}),
+        (pd.DataFrame({"path": FILES, "label": LABELS}), {"root": ""}),
+    ],
+)
+def test_text_of_no_length_is_not_the_working_directory(
+    cell_folder, monkeypatch, path, options
+):
+    monkeypatch.chdir(cell_folder)
+
+    name = next(iter(options), "path")
+    with pytest.raises(ValueError, match=f"^{name}='' names no place; pass '.'"):
+        load(path, **options)
+
+
+# --- columns that play no part, and patients of two types --------------------------
+
+
+def test_without_labels_no_column_of_labels_is_looked_for(flat):
+    table = pd.DataFrame({"path": FILES, "class": LABELS, "target": [0, 1, 0, 1]})
+
+    with pytest.raises(ValueError, match=r"'class', 'target' .*may all be the label"):
+        load(table, root=flat, patient_of=None)
+    assert load(table, root=flat, labels=False).target is None
+
+
+def test_patients_of_mixed_types_are_an_error(flat):
+    table = pd.DataFrame({"path": FILES, "label": LABELS, "patient": [1, "1", 2, 3]})
+
+    with pytest.raises(ValueError, match=r"'patient' has patients of dif.* 1 and '1'"):
+        load(table, root=flat)
+    with pytest.raises(
+        ValueError, match=r"^patient_of\(filenames\) has patients of di"
+    ):
+        load(
+            table,
+            root=flat,
+            columns={"patient": None},
+            patient_of=lambda filenames: [1, "1", 2, 3],
+        )
+
+
+@pytest.mark.parametrize("patients", [[1, 2.5, 3, 1], ["a", "b\0", "b", "a"]])
+def test_patients_stay_what_they_are(flat, patients):
+    table = pd.DataFrame({"path": FILES, "label": LABELS, "patient": patients})
+
+    assert load(table, root=flat).groups.tolist() == patients
+
+
+def test_a_patient_that_is_missing_is_an_error_from_a_function_too(flat):
+    paths = {1: [flat / "a.png"], 0: [flat / "b.png"]}
+
+    with pytest.raises(ValueError, match=r"^patient_of\(filenames\) has 1 missing"):
+        load(paths, patient_of=lambda filenames: ["anna", None])
+
+
+def test_a_folder_that_holds_both_classes_contradicts_no_label(tmp_path):
+    names = [f"infected/imgs/{i}.png" for i in range(4)]
+    for seed, name in enumerate(names):
+        save_cell(tmp_path / name, seed)
+    table = pd.DataFrame({"path": names, "label": LABELS})
+
+    # Warnings are errors.
+    assert load(table, root=tmp_path, patient_of=None).target.tolist() == LABELS
+
+
+# --- values in messages ------------------------------------------------------------
+
+CONTENT = b"\x89PNG of a patient" * 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "message"),
+    [
+        ({"Parasitized": CONTENT}, {}, r"^path\['Parasitized'\] is <17,000 bytes>: "),
+        ({"Parasitized": [CONTENT]}, {}, r"^path\['Parasitized'\] holds <17,000 by"),
+        ({CONTENT: "a"}, {}, "^path has the classes <17,000 bytes>, which"),
+        ([CONTENT], {}, "^path holds <17,000 bytes>; expected paths"),
+        ("a" * 10_000, {}, "^path='.* does not exist"),
+        ("a*" * 10_000, {}, "^path='.* matches no file"),
+        (".", {"classes": CONTENT}, "^classes=<17,000 bytes>: expected"),
+        (".", {"classes": [CONTENT]}, r"^classes=\[<17,000 bytes>\]: expected"),
+        (".", {"classes": {"a": CONTENT}}, r"^classes\['a'\] is <17,000 bytes>: "),
+        (["a"], {"root": CONTENT}, "^root=<17,000 bytes>: expected"),
+        (".", {"columns": CONTENT}, "^columns=<17,000 bytes>, but"),
+        (
+            pd.DataFrame({"path": FILES, "label": LABELS}),
+            {"patient_of": CONTENT},
+            "^patient_of=<17,000 bytes>: expected",
+        ),
+        (
+            pd.DataFrame({"path": FILES, "label": [1, 0, 0, CONTENT]}),
+            {},
+            "^The column 'label' holds '<17,000 bytes>', which",
+        ),
+        (
+            pd.DataFrame(0, [0], [f"column {i}" for i in range(1000)]),
+            {},
+            "it has 'column 0', .* and 990 more",
+        ),
+    ],
+)
+def test_messages_show_no_content_and_no_long_names(path, options, message):
+    with pytest.raises((ValueError, TypeError, FileNotFoundError)) as caught:
+        load(path, **options)
+
+    assert re.search(message, str(caught.value))
+    assert len(str(caught.value)) < 1000
