@@ -194,7 +194,7 @@ def use(name: str, kind: type, method: str, **arguments: Any) -> Any:
 
 
 METHODS = ("fit", "partial_fit", "predict_proba", "split", "test", "transform")
-# Fuzzed with files, in the tests of the datasets.
+# Fuzzed with files, in the tests of the datasets and of deploy.
 LEFT_OUT = {"fetch_malaria_cells", "load_cell_images", "predict_files", "ImageLoader"}
 
 

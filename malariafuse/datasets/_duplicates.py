@@ -92,7 +92,7 @@ def find_duplicates(
     0              0         3  train           True
     1              0        80   test           True
     """
-    X = check_images(images, name="images")
+    X = check_images(images, name="images", may_be_black=True)
     sets = sets_of_equals(map(image_digest, X))
     return duplicate_table(
         sets,

@@ -20,6 +20,7 @@ from malariafuse._labels import (
     pos_label_of,
     positive_column,
 )
+from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._shown import short_repr
 from malariafuse.datasets import load_cell_images, patient_ids
 from malariafuse.preprocessing import ImageLoader
@@ -130,6 +131,7 @@ def predict_files(
     'unreadable: not a BMP, JPEG, PNG, TIFF image'
     """
     classes = _check_estimator(estimator)
+    check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
         pos_label = pos_label_of(estimator)
     positive = positive_column(pos_label, classes)

@@ -1,10 +1,13 @@
 """From files without labels to a table, one row for each."""
 
+import re
+import warnings
 from copy import copy
 
 import numpy as np
 import pandas as pd
 import pytest
+from fuzzing import NASTY
 from PIL import Image
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
@@ -220,3 +223,22 @@ def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
 def test_estimators_that_cannot_classify_files(folder, estimator, error, message):
     with pytest.raises(error, match=message):
         predict_files(estimator, folder)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["estimator", "path", "pos_label", "root", "n_jobs"]
+)
+def test_what_is_wrong_is_named(classifier, folder, parameter, tmp_path, monkeypatch):
+    # Where relative paths find nothing.
+    monkeypatch.chdir(tmp_path)
+    valid = {"estimator": classifier, "path": folder}
+    for value in NASTY:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                predict_files(**{**valid, parameter: value})
+        except (ValueError, TypeError, OSError) as error:
+            message = str(error)
+        else:
+            continue
+        assert re.search(rf"\b{parameter}\b|No such file", message), (value, message)
