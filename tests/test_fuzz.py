@@ -21,6 +21,7 @@ OTHERS = {
     ("ThresholdCurveDisplay.from_estimator", "X"),
     ("cross_validate_patients", "X"),
     ("cross_validate_patients", "estimator"),
+    ("cross_validate_patients", "fit_params"),
 }
 # Any number is valid, and a large one trains for ever.
 ENDLESS = {("KerasImageClassifier", "epochs"), ("KerasImageClassifier", "head_epochs")}
