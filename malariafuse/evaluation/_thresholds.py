@@ -101,8 +101,9 @@ def threshold_table(
     )
     warn_of_suspicious(cells)
     grid = np.linspace(0, 1, 101) if thresholds is None else _check_grid(thresholds)
+    measure = _Rates(cells, grid)
     replicates = replicate(
-        _Rates(cells, grid),
+        measure,
         n_clusters=cells.n_clusters,
         n_cells=len(cells.target),
         n_resamples=n_resamples,
@@ -110,8 +111,7 @@ def threshold_table(
     )
     rates = ("recall",) * len(grid) + ("specificity",) * len(grid)
     scale = Scale.of(rates, len(cells.target))
-    of_patients = [cells.sums(cells.target == label) for label in (1, 0)]
-    unseen = UnseenOfShares(replicates.value, np.repeat(of_patients, len(grid), axis=0))
+    unseen = UnseenOfShares(replicates.value, *measure.of_patients())
     interval = Interval(replicates, scale, unseen)
     bounds = interval.at((1 - confidence_level) / 2)
     # At the threshold 0 every cell is called, of unseen patients, too.
@@ -151,6 +151,12 @@ class _Rates:
             called[:, 0] = from_right[:, 0]  # all cells
             called[:, 1 + order] = from_right[:, 1:]
             self._called.append(called)
+
+    def of_patients(self) -> tuple[Floats, Floats]:
+        """Return the numbers of right and of wrong cells: a row for each rate."""
+        found, alarms = (called[:, 1:].T for called in self._called)
+        missed, kept = (called[:, :1].T - called[:, 1:].T for called in self._called)
+        return np.vstack([found, kept]), np.vstack([missed, alarms])
 
     def __call__(self, weights: Floats) -> Floats:
         found, alarms = (weights @ called for called in self._called)
