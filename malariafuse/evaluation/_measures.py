@@ -110,7 +110,7 @@ class Ranking:
             (self._negative, self._below, self._positive.size),
         ):
             right, wrong = (
-                np.bincount(cluster, weights=each, minlength=self._n_clusters)
+                np.bincount(cluster, each, self._n_clusters).astype(float)
                 for each in ((n_others - lost) / n_others, lost / n_others)
             )
             pairs.append((right, wrong))
@@ -226,5 +226,5 @@ def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
     if not all(known) or not names:
         raise ValueError(f"metrics={short_repr(metrics)}: {expected}.")
     if len(set(names)) < len(names):
-        raise ValueError(f"metrics={metrics!r}: expected each name once.")
+        raise ValueError(f"metrics={short_repr(metrics)}: expected each name once.")
     return names

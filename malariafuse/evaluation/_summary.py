@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import Cells, check_cells, warn_of_suspicious
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -157,7 +158,7 @@ def summarize(
     recall   0.919  0.820  0.966
     roc_auc  0.981  0.951  0.993
     """
-    check_share(threshold, "threshold")
+    check_parameter("threshold", threshold, [Reals(0, 1)])
     check_resampling(n_resamples, confidence_level)
     cells = check_cells(
         y_true, y_prob, groups, pos_label=pos_label, groups_optional=True
@@ -197,7 +198,7 @@ def metrics_with_intervals(
         Scale.of(metrics, len(cells.target)),
         UnseenOfMetrics(cells, threshold, metrics),
     )
-    tail = (1 - confidence_level) / 2
+    tail = float(1 - confidence_level) / 2
     bounds = interval.at(tail)
     value, low, high = interval.value, bounds.low, bounds.high
     if calibrated:

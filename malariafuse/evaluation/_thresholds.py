@@ -8,7 +8,9 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array, refuse_complex
-from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import Cells, check_cells, warn_of_suspicious
+from malariafuse._parameters import Reals, check_parameter
+from malariafuse._shown import short_repr
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -113,7 +115,7 @@ def threshold_table(
     scale = Scale.of(rates, len(cells.target))
     unseen = UnseenOfShares(replicates.value, *measure.of_patients())
     interval = Interval(replicates, scale, unseen)
-    bounds = interval.at((1 - confidence_level) / 2)
+    bounds = interval.at(float(1 - confidence_level) / 2)
     # At the threshold 0 every cell is called, of unseen patients, too.
     certain = np.tile(grid == 0, 2)
     low, high = (
@@ -171,8 +173,9 @@ def _check_grid(thresholds: ArrayLike) -> Floats:
     refuse_complex(grid, "thresholds")
     if grid.ndim != 1 or not len(grid) or grid.dtype.kind not in "iuf":
         raise ValueError(
-            f"thresholds={thresholds!r}: expected numbers between 0 and 1, in a list."
+            f"thresholds={short_repr(thresholds)}: expected numbers between 0 "
+            "and 1, in a list."
         )
-    for value in grid:
-        check_share(value, "thresholds: one of them")
+    for place, value in enumerate(grid):
+        check_parameter(f"thresholds[{place}]", value, [Reals(0, 1)])
     return grid.astype(np.float64)

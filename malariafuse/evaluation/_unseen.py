@@ -160,8 +160,8 @@ class UnseenOfMetrics:
         # One class with enough errors is enough to draw from. A pair out of order is an
         # error of both classes, and a matter of few patients if it is so in one class.
         choose = np.max if self._names[i] == "mcc" else np.min
-        low, high = choose(of_ways, axis=0)
-        return float(low), float(high)
+        of_low, of_high = choose(of_ways, axis=0)
+        return float(of_low), float(of_high)
 
     def bounds_of_few(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
         n = len(self._names)
@@ -183,23 +183,21 @@ class UnseenOfMetrics:
             for few, of_class in zip(ways, units, strict=True)
         ]
         if name == "mcc":
-            low, high = (
-                self._matthews_of(*rates) for rates in zip(*bounds, strict=True)
+            recalls, specificities = bounds
+            return (
+                self._matthews_of(float(recalls[0]), float(specificities[0])),
+                self._matthews_of(float(recalls[1]), float(specificities[1])),
             )
-            return low, high
         if name == "roc_auc":
             # A cell out of order is an error of few patients in one class, and of many
             # in the other: the wider bound is that of the few.
             others = [1 - _largest_share(tail, of_class) for of_class in units[::-1]]
+            pairs = list(zip(bounds, others, strict=True))
             return (
-                min(low * r for (low, _), r in zip(bounds, others, strict=True)),
-                max(
-                    1 - (1 - high) * r
-                    for (_, high), r in zip(bounds, others, strict=True)
-                ),
+                min(float(low * r) for (low, _), r in pairs),
+                max(float(1 - (1 - high) * r) for (_, high), r in pairs),
             )
-        low, high = bounds[0]
-        return float(low), float(high)
+        return float(bounds[0][0]), float(bounds[0][1])
 
     def _matthews_of(self, recall: float, specificity: float) -> float:
         n = self._total

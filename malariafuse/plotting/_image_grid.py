@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length, check_random_state
 
 from malariafuse._arrays import as_labels, check_length
-from malariafuse._cells import check_cells, check_share
+from malariafuse._cells import check_cells
 from malariafuse._images import check_images
-from malariafuse._parameters import RANDOM_STATE, OneOf, check_parameter
+from malariafuse._parameters import RANDOM_STATE, OneOf, Reals, check_parameter
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._checks import check_count
 from malariafuse.plotting._style import class_name, counted
@@ -194,7 +194,7 @@ class ImageGridDisplay:
             n_patients=1,
         )
         check_consistent_length(images, cells.target)
-        check_share(threshold, "threshold")
+        check_parameter("threshold", threshold, [Reals(0, 1)])
         check_count(n_images, "n_images")
         check_parameter("kind", kind, [OneOf(*_KINDS)])
         label, what = _KINDS[kind]
