@@ -121,7 +121,8 @@ def summarize(
     bound of Clopper and Pearson, as if all cells of patients with an error were wrong,
     and the geometric mean of what the patients have, times the bound without an error.
     With three times as many such patients, the draws alone count, and in between both
-    do in part. The average precision has the bounds of the draws alone.
+    do in part. The average precision has the bounds of the draws alone, and
+    so has the upper end of the ROC AUC.
 
     The calibration error is too large in small samples, since noise adds to it whatever
     its sign. Its interval is the value plus and minus what the draws show to be within

@@ -190,13 +190,11 @@ class UnseenOfMetrics:
             )
         if name == "roc_auc":
             # A cell out of order is an error of few patients in one class, and of many
-            # in the other: the wider bound is that of the few.
+            # in the other: the wider bound is that of the few. Errors of a patient in
+            # both classes are one for all, of which no mean over patients can be had.
             others = [1 - _largest_share(tail, of_class) for of_class in units[::-1]]
-            pairs = list(zip(bounds, others, strict=True))
-            return (
-                min(float(low * r) for (low, _), r in pairs),
-                max(float(1 - (1 - high) * r) for (_, high), r in pairs),
-            )
+            lows = zip(bounds, others, strict=True)
+            return min(float(low * r) for (low, _), r in lows), np.inf
         return float(bounds[0][0]), float(bounds[0][1])
 
     def _matthews_of(self, recall: float, specificity: float) -> float:
