@@ -45,16 +45,16 @@ class Shares:
         own = np.divide(
             self.right, self.of_patients, out=np.ones_like(weight), where=~nothing
         )
-        share = (weight * self.wrong).sum(axis=-1)
+        # Summed as it is, to be 0 and no rounding error where all patients have one.
+        rest = (weight * ~self.wrong).sum(axis=-1)
         others = np.where(self.wrong, 0, weight * own).sum(axis=-1)
-        others = np.divide(others, 1 - share, out=np.ones_like(share), where=share < 1)
-        k = share * units
-        most = np.where(
-            share < 1, beta.isf(tail, k + 1, np.maximum(units - k, 1e-9)), 1
-        )
+        others = np.divide(others, rest, out=np.ones_like(rest), where=rest > 0)
+        k = (1 - rest) * units
+        bound = beta.isf(tail, k + 1, np.maximum(units - k, 1e-9))
+        most = np.where(rest > 0, bound, 1)
         with np.errstate(divide="ignore"):  # a patient who is all wrong
             logs = np.where(self.wrong & (weight > 0), weight * np.log(own), 0)
-            of_means = (1 - share) * np.log(others) + logs.sum(axis=-1)
+            of_means = rest * np.log(others) + logs.sum(axis=-1)
             markov = np.exp(np.log(tail) / units + of_means)
         return np.maximum((1 - most) * others, markov)
 
