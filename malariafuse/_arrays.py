@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from malariafuse._shown import short_repr
@@ -49,6 +48,18 @@ def as_labels(values: Any, name: str) -> NDArray[Any]:
             f"{short_repr(labels[-1])}: expected numbers only, or text only."
         )
     return labels
+
+
+def of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels that are objects as an array of their type, as text or numbers.
+
+    scikit-learn knows no classes among objects other than text.
+    """
+    if labels.dtype.kind != "O":
+        return labels
+    plain = np.array(labels.tolist())
+    # Text and bytes in one array would become other text.
+    return plain if (plain == labels).all() else labels
 
 
 def one_dimension(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
@@ -125,15 +136,6 @@ def check_length(X: Any, n_cells: int, *, name: str = "X") -> None:
         raise ValueError(
             f"{name} has {n} entries for {n_cells} cells: expected one for each."
         )
-
-
-def check_lengths(**arrays: NDArray[Any]) -> None:
-    """Raise ValueError that names the arguments unless they are of one length."""
-    try:
-        check_consistent_length(*arrays.values())
-    except ValueError as error:
-        sizes = " and ".join(f"{name} {len(a)}" for name, a in arrays.items())
-        raise ValueError(f"Different numbers of cells: {sizes}.") from error
 
 
 def _kind(value: Any) -> str:

@@ -1,7 +1,5 @@
 """Labels, probabilities and patients of cells, checked."""
 
-import sys
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +11,14 @@ from sklearn.metrics import roc_auc_score
 from malariafuse._arrays import (
     as_array,
     as_labels,
-    check_lengths,
+    check_length,
     one_dimension,
     real_numbers,
 )
 from malariafuse._labels import positive_column
 from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._patients import check_patients
+from malariafuse._warn import warn
 
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
@@ -63,7 +62,7 @@ def check_cells(
     """Return the cells, or raise ValueError that names the argument at fault."""
     target = check_target(y_true, pos_label=pos_label)
     probability = check_probability(y_prob)
-    check_lengths(y_true=target, y_prob=probability)
+    check_length(probability, len(target), name="y_prob")
     if both_classes:
         check_both_classes(target, pos_label=pos_label)
     if groups is None and groups_optional:
@@ -73,37 +72,25 @@ def check_cells(
     return Cells(target, probability, cluster, names, by_patient=True)
 
 
-def warn_of_suspicious(cells: Cells) -> None:
+def warn_of_suspicious(cells: Cells, *, name: str = "y_prob") -> None:
     """Warn of probabilities that are decisions, and of labels the wrong way round."""
     target, probability = cells.target, cells.probability
     values = np.unique(probability)
     if len(values) == 2 < len(probability):
-        warnings.warn(
-            f"y_prob holds two values only, {values[0]:g} and {values[1]:g}: are they "
+        warn(
+            f"{name} holds two values only, {values[0]:g} and {values[1]:g}: are they "
             "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
-            "predict_proba.",
-            UserWarning,
-            stacklevel=_outside(),
+            "predict_proba."
         )
     if len(np.unique(target)) < 2:
         return
     area = roc_auc_score(target, probability)
     if area < 0.5:
-        warnings.warn(
-            f"The ROC AUC is {area:.3f}, worse than chance: y_prob is higher for "
+        warn(
+            f"The ROC AUC is {area:.3f}, worse than chance: {name} is higher for "
             "uninfected cells than for parasitized ones. Are the labels, pos_label or "
-            "the columns of predict_proba the wrong way round?",
-            UserWarning,
-            stacklevel=_outside(),
+            "the columns of predict_proba the wrong way round?"
         )
-
-
-def _outside() -> int:
-    """Return the stack level, for who calls this, of the caller of this package."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals["__name__"].startswith("malariafuse."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def check_target(
@@ -167,12 +154,8 @@ def check_sample_weight(
     """Return a weight for each sample, all of them 1 if none are given."""
     if sample_weight is None:
         return np.ones(n_samples)
-    weight = real_numbers(as_array(sample_weight, name), name)
-    if weight.shape != (n_samples,):
-        raise ValueError(
-            f"{name} has the shape {weight.shape}: expected ({n_samples},), one weight "
-            "for each sample."
-        )
+    weight = real_numbers(one_dimension(sample_weight, name), name)
+    check_length(weight, n_samples, name=name)
     if not (np.isfinite(weight) & (weight >= 0)).all():
         raise ValueError(
             f"{name} has values below 0, NaN or infinity: expected finite numbers of "
@@ -192,11 +175,7 @@ def check_scores(y_score: ArrayLike) -> NDArray[np.float64]:
 def check_decisions(decisions: ArrayLike, n_cells: int) -> NDArray[np.bool_]:
     """Return whether each cell is called parasitized."""
     called = check_target(decisions, name="decisions")
-    if len(called) != n_cells:
-        raise ValueError(
-            f"decisions has {len(called)} values for {n_cells} cells: expected one for "
-            "each."
-        )
+    check_length(called, n_cells, name="decisions")
     return called == 1
 
 
@@ -215,23 +194,3 @@ def check_both_classes(
                 f"{name} has no {kind} cell (label {label}): expected cells of both "
                 "classes."
             )
-
-
-def check_share(
-    value: float, name: str, *, zero: bool = True, one: bool = True
-) -> None:
-    """Raise ValueError unless `value` is a number in 0..1, its ends as allowed."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float, np.number))
-        or not 0 <= value <= 1
-        or (value == 0 and not zero)
-        or (value == 1 and not one)
-    ):
-        ends = {
-            (True, True): "",
-            (False, False): ", both excluded",
-            (False, True): ", 0 excluded",
-            (True, False): ", 1 excluded",
-        }[zero, one]
-        raise ValueError(f"{name}={value!r}: expected a number between 0 and 1{ends}.")

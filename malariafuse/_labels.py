@@ -41,6 +41,34 @@ def pos_label_of(estimator: Any) -> Any:
     return getattr(last, "pos_label", None)
 
 
+def positive_column_of(estimator: Any, pos_label: Any = None) -> int:
+    """Return the index of the positive class in `classes_` of a fitted classifier.
+
+    Without `pos_label` it is that of the classifier, and otherwise 1 of 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not two classes, or `pos_label` is none of them.
+    """
+    classes = np.asarray(estimator.classes_).tolist()
+    if len(classes) != 2:
+        raise ValueError(
+            f"estimator knows the classes {classes}: expected two, parasitized and not."
+        )
+    if pos_label is None:
+        pos_label = pos_label_of(estimator)
+    if pos_label is None and set(classes) == {0, 1}:
+        pos_label = 1
+    # Nobody else knows: sorted, "Uninfected" comes last.
+    if pos_label not in classes:
+        raise ValueError(
+            f"pos_label={pos_label!r}: expected one of the classes that estimator "
+            f"knows, {classes}, the one of parasitized cells."
+        )
+    return classes.index(pos_label)
+
+
 def decisions_and_probabilities(
     estimator: Any, X: Any
 ) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -79,7 +79,7 @@ def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
             else str(patient)
             for patient in patients
         ]
-    # Filled in: a sequence of tuples would become a table.
+    # Filled in: tuples, which an array of objects may hold, would become a table.
     objects = np.empty(len(patients), dtype=object)
     objects[:] = patients
     if Real in kinds:

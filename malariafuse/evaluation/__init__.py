@@ -1,6 +1,7 @@
 """Honest evidence for any classifier, from labels, probabilities and patients."""
 
-from malariafuse.evaluation._comparison import compare, comparison_table
+from malariafuse.evaluation._comparison import compare
+from malariafuse.evaluation._comparison_table import comparison_table
 from malariafuse.evaluation._cross_validation import cross_validate_patients
 from malariafuse.evaluation._label_issues import label_issues
 from malariafuse.evaluation._patient_test import PatientTest

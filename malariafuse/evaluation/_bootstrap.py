@@ -8,8 +8,8 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from malariafuse._cells import check_share
-from malariafuse._parameters import Integers, check_parameter
+from malariafuse._parameters import Integers, Reals, check_parameter
+from malariafuse._shown import short_repr
 
 Floats = NDArray[np.float64]
 Measure = Callable[[Floats], Floats]
@@ -81,8 +81,8 @@ def _random(random_state: int | RandomState | None) -> RandomState:
         return check_random_state(random_state)
     except ValueError as error:
         raise ValueError(
-            f"random_state={random_state!r}: expected an integer between 0 and "
-            "2**32 - 1, a numpy.random.RandomState or None."
+            f"random_state={short_repr(random_state)}: expected an integer between "
+            "0 and 2**32 - 1, a numpy.random.RandomState or None."
         ) from error
 
 
@@ -115,4 +115,4 @@ def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:
 def check_resampling(n_resamples: int, confidence_level: float) -> None:
     """Raise ValueError unless the parameters of an interval are possible."""
     check_parameter("n_resamples", n_resamples, [Integers(100, 10**6)])
-    check_share(confidence_level, "confidence_level", zero=False, one=False)
+    check_parameter("confidence_level", confidence_level, [Reals(0, 1, open_at="both")])

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,22 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch, _safe_indexing
 
-from malariafuse._arrays import check_length
+from malariafuse._arrays import as_labels, check_length, of_one_type
 from malariafuse._cells import (
     Cells,
     check_both_classes,
     check_probability,
-    check_share,
     check_target,
     warn_of_suspicious,
 )
-from malariafuse._labels import decisions_and_probabilities, pos_label_of
+from malariafuse._labels import (
+    decisions_and_probabilities,
+    pos_label_of,
+    positive_column_of,
+)
+from malariafuse._parameters import Integers, Reals, check_parameter
 from malariafuse._patients import check_patients
+from malariafuse._shown import short_repr
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 
@@ -127,23 +131,25 @@ def cross_validate_patients(
     200
     """
     if threshold is not None:
-        check_share(threshold, "threshold")
+        check_parameter("threshold", threshold, [Reals(0, 1)])
     if pos_label is None:
         pos_label = pos_label_of(estimator)
     target = check_target(y, name="y", pos_label=pos_label)
     check_both_classes(target, name="y", pos_label=pos_label)
-    # Numbers where no label is named: scikit-learn refuses 0 and 1 that are objects.
-    labels, positive = (target, 1) if pos_label is None else (np.asarray(y), pos_label)
+    labels, positive = target, 1
+    if pos_label is not None:
+        labels, positive = of_one_type(as_labels(y, "y")), pos_label
     cluster, names = check_patients(groups, len(target), at_least=2)
     check_length(X, len(target))
     if not isinstance(fit_params, Mapping | None):
         raise ValueError(
-            f"fit_params={fit_params!r}: expected a dict of arguments for fit, from "
-            "their names to their values."
+            f"fit_params={short_repr(fit_params)}: expected a dict of arguments "
+            "for fit, from their names to their values."
         )
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(
-            f"estimator={estimator!r}: expected a classifier with predict_proba."
+            f"estimator={short_repr(estimator)}: expected a classifier with "
+            "predict_proba."
         )
 
     patients = names[cluster]
@@ -198,7 +204,7 @@ def _splits(
     random_state: int | RandomState | None,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return the splits, or raise before anything is trained."""
-    if isinstance(cv, Integral) and not isinstance(cv, bool) and int(cv) >= 2:
+    if Integers(2).allows(cv):
         cv = PatientKFold(
             int(cv), shuffle=True, pos_label=pos_label, random_state=random_state
         )
@@ -224,7 +230,7 @@ def _splits(
     )
     if (tested != 1).any():
         raise ValueError(
-            f"cv={cv!r} tests {(tested == 0).sum()} cells never and "
+            f"cv={short_repr(cv)} tests {(tested == 0).sum()} cells never and "
             f"{(tested > 1).sum()} more than once: expected every cell once."
         )
     return splits
@@ -246,8 +252,9 @@ def _rows(
 
 def _no_splits(cv: Any) -> ValueError:
     return ValueError(
-        f"cv={cv!r}: expected a number of folds of at least 2, a splitter, or pairs of "
-        "arrays, the numbers of the cells to train on and of those to test on."
+        f"cv={short_repr(cv)}: expected a number of folds of at least 2, a splitter, "
+        "or pairs of arrays, the numbers of the cells to train on and of those to test "
+        "on."
     )
 
 
@@ -265,13 +272,12 @@ def _cut(
 
 
 def _positive_column(fitted: BaseEstimator, positive: Any) -> int:
-    classes = np.asarray(fitted.classes_).tolist()
-    if positive not in classes:
+    try:
+        return positive_column_of(fitted, positive)
+    except ValueError as error:
         raise ValueError(
-            f"estimator knows the classes {classes}: expected {positive!r} among them. "
-            "Does every training fold have parasitized cells?"
-        )
-    return classes.index(positive)
+            f"{error} Does every training fold have cells of both classes?"
+        ) from error
 
 
 def _metrics(

@@ -35,7 +35,7 @@ class Difference:
         """Return the bounds of the differences."""
         if self._same:
             return Bounds(self.value, self.value)
-        tail = np.full(self.value.shape, (1 - confidence_level) / 2)
+        tail = np.full(self.value.shape, float(1 - confidence_level) / 2)
         low = self.value - self._choose(lambda way: way.reach(-1, tail))
         high = self.value + self._choose(lambda way: way.reach(1, tail))
         return Bounds(np.maximum(low, -self._width), np.minimum(high, self._width))

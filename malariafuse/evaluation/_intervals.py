@@ -105,11 +105,27 @@ class Interval:
         reach = self.error * student.isf(tail, self.freedom)
         low = self.scale.from_line(self.line.value - reach)
         high = self.scale.from_line(self.line.value + reach)
+        low, high = self._with_few(low, high, tail, gain)
         unseen_low, unseen_high = self.unseen.bounds(tail, gain)
         low = np.where(self.agrees, unseen_low, low)
         high = np.where(self.at_limit, np.fmax(high, unseen_high), high)
         high = np.where(self.agrees, unseen_high, high)
         return Bounds(np.minimum(low, self.value), np.maximum(high, self.value))
+
+    def _with_few(
+        self, low: Floats, high: Floats, tail: Floats, gain: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return bounds that count draws as far as enough patients have an error."""
+        few_low, few_high = self.unseen.bounds_of_few(tail, gain)
+        of_low, of_high = self.unseen.weights_of_draws
+        # Draws are no worse than what assumes nothing, however few they show.
+        low, high = np.maximum(low, few_low), np.minimum(high, few_high)
+        few_low = np.where(np.isfinite(few_low), few_low, low)
+        few_high = np.where(np.isfinite(few_high), few_high, high)
+        return (
+            of_low * low + (1 - of_low) * few_low,
+            of_high * high + (1 - of_high) * few_high,
+        )
 
     def gain(self) -> Floats:
         """Return how many times as many units there are as patients, at least 1.

@@ -87,6 +87,34 @@ class Ranking:
         self._above = np.searchsorted(ranked[~positive], ranked[positive], "left")
         self.alarms = np.searchsorted(ranked[~positive], ranked[positive], "right")
         self.hits = np.searchsorted(ranked[positive], ranked[positive], "right")
+        # Of each negative cell, how many positive cells lie below it, a tie half.
+        self._below = (
+            self._positive.size
+            - (
+                np.searchsorted(ranked[positive], ranked[~positive], "left")
+                + np.searchsorted(ranked[positive], ranked[~positive], "right")
+            )
+            / 2
+        )
+        self._n_clusters = cells.n_clusters
+
+    def pairs_of_patients(self) -> list[tuple[Floats, Floats]]:
+        """Return pairs in and out of order: of positive, then of negative cells.
+
+        They are sums over the cells of each patient, in cells of the other class.
+        """
+        lost_by_positive = (self._above + self.alarms) / 2
+        pairs = []
+        for cluster, lost, n_others in (
+            (self._positive, lost_by_positive, self._negative.size),
+            (self._negative, self._below, self._positive.size),
+        ):
+            right, wrong = (
+                np.bincount(cluster, each, self._n_clusters).astype(float)
+                for each in ((n_others - lost) / n_others, lost / n_others)
+            )
+            pairs.append((right, wrong))
+        return pairs
 
     def weighted(self, weights: Floats) -> dict[str, Floats]:
         of_positive = np.take(weights, self._positive, axis=1)
@@ -199,5 +227,5 @@ def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
     if not all(known) or not names:
         raise ValueError(f"metrics={short_repr(metrics)}: {expected}.")
     if len(set(names)) < len(names):
-        raise ValueError(f"metrics={metrics!r}: expected each name once.")
+        raise ValueError(f"metrics={short_repr(metrics)}: expected each name once.")
     return names

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._cells import (
     check_cells,
     check_decisions,
-    check_share,
     warn_of_suspicious,
 )
+from malariafuse._parameters import Reals, check_parameter
 
 
 def patient_table(
@@ -84,7 +84,7 @@ def patient_table(
     C9          2            1      1     1.0          1.0
     C3          2            0      0     NaN          0.5
     """
-    check_share(threshold, "threshold")
+    check_parameter("threshold", threshold, [Reals(0, 1)])
     cells = check_cells(
         y_true,
         y_prob,

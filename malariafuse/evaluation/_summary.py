@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import Cells, check_cells, warn_of_suspicious
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -114,6 +115,15 @@ def summarize(
     Where no probability is off by 0.5 or more, their upper bounds allow for unseen
     patients in the same way.
 
+    **Few errors.** Where at most 5 patients, or n / 8 of fewer than 40, have an error,
+    the draws say little of how bad errors may be. The bound on the side of the errors
+    is then the better of two, and never better than with fewer of these patients: the
+    bound of Clopper and Pearson, as if all cells of patients with an error were wrong,
+    and the geometric mean of what the patients have, times the bound without an error.
+    With three times as many such patients, the draws alone count, and in between both
+    do in part. The average precision has the bounds of the draws alone, and
+    so has the upper end of the ROC AUC.
+
     The calibration error is too large in small samples, since noise adds to it whatever
     its sign. Its interval is the value plus and minus what the draws show to be within
     the reach of noise alone.
@@ -149,7 +159,7 @@ def summarize(
     recall   0.919  0.820  0.966
     roc_auc  0.981  0.951  0.993
     """
-    check_share(threshold, "threshold")
+    check_parameter("threshold", threshold, [Reals(0, 1)])
     check_resampling(n_resamples, confidence_level)
     cells = check_cells(
         y_true, y_prob, groups, pos_label=pos_label, groups_optional=True
@@ -189,7 +199,7 @@ def metrics_with_intervals(
         Scale.of(metrics, len(cells.target)),
         UnseenOfMetrics(cells, threshold, metrics),
     )
-    tail = (1 - confidence_level) / 2
+    tail = float(1 - confidence_level) / 2
     bounds = interval.at(tail)
     value, low, high = interval.value, bounds.low, bounds.high
     if calibrated:
@@ -200,10 +210,13 @@ def metrics_with_intervals(
         here = metrics.index("calibration_error")
         low[here] = max(0.0, value[here] - reach)
         high[here] = min(1.0, value[here] + reach)
+        unseen_low, unseen_high = interval.unseen.bounds(np.full(n, tail), np.ones(n))
+        weight = interval.unseen.weights_of_draws[1][here]
         if interval.at_limit[here]:
-            unseen = interval.unseen.bounds(np.full(n, tail), np.ones(n))
-            low[here] = min(low[here], unseen[0][here])
-            high[here] = max(high[here], unseen[1][here])
+            low[here] = min(low[here], unseen_low[here])
+            weight = 0
+        with_unseen = weight * high[here] + (1 - weight) * unseen_high[here]
+        high[here] = max(high[here], with_unseen)
     return pd.DataFrame(
         {"value": value, "low": low, "high": high},
         index=pd.Index(metrics, name="metric"),

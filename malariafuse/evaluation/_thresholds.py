@@ -8,7 +8,9 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array, refuse_complex
-from malariafuse._cells import Cells, check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import Cells, check_cells, warn_of_suspicious
+from malariafuse._parameters import Reals, check_parameter
+from malariafuse._shown import short_repr
 from malariafuse.evaluation._bootstrap import (
     check_resampling,
     replicate,
@@ -101,8 +103,9 @@ def threshold_table(
     )
     warn_of_suspicious(cells)
     grid = np.linspace(0, 1, 101) if thresholds is None else _check_grid(thresholds)
+    measure = _Rates(cells, grid)
     replicates = replicate(
-        _Rates(cells, grid),
+        measure,
         n_clusters=cells.n_clusters,
         n_cells=len(cells.target),
         n_resamples=n_resamples,
@@ -110,10 +113,9 @@ def threshold_table(
     )
     rates = ("recall",) * len(grid) + ("specificity",) * len(grid)
     scale = Scale.of(rates, len(cells.target))
-    of_patients = [cells.sums(cells.target == label) for label in (1, 0)]
-    unseen = UnseenOfShares(replicates.value, np.repeat(of_patients, len(grid), axis=0))
+    unseen = UnseenOfShares(replicates.value, *measure.of_patients())
     interval = Interval(replicates, scale, unseen)
-    bounds = interval.at((1 - confidence_level) / 2)
+    bounds = interval.at(float(1 - confidence_level) / 2)
     # At the threshold 0 every cell is called, of unseen patients, too.
     certain = np.tile(grid == 0, 2)
     low, high = (
@@ -152,6 +154,12 @@ class _Rates:
             called[:, 1 + order] = from_right[:, 1:]
             self._called.append(called)
 
+    def of_patients(self) -> tuple[Floats, Floats]:
+        """Return the numbers of right and of wrong cells: a row for each rate."""
+        found, alarms = (called[:, 1:].T for called in self._called)
+        missed, kept = (called[:, :1].T - called[:, 1:].T for called in self._called)
+        return np.vstack([found, kept]), np.vstack([missed, alarms])
+
     def __call__(self, weights: Floats) -> Floats:
         found, alarms = (weights @ called for called in self._called)
         with np.errstate(invalid="ignore"):
@@ -165,8 +173,9 @@ def _check_grid(thresholds: ArrayLike) -> Floats:
     refuse_complex(grid, "thresholds")
     if grid.ndim != 1 or not len(grid) or grid.dtype.kind not in "iuf":
         raise ValueError(
-            f"thresholds={thresholds!r}: expected numbers between 0 and 1, in a list."
+            f"thresholds={short_repr(thresholds)}: expected numbers between 0 "
+            "and 1, in a list."
         )
-    for value in grid:
-        check_share(value, "thresholds: one of them")
+    for place, value in enumerate(grid):
+        check_parameter(f"thresholds[{place}]", value, [Reals(0, 1)])
     return grid.astype(np.float64)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._cells import Cells
+from malariafuse.evaluation._few import Few, few_of_metrics
 from malariafuse.evaluation._measures import (
     COUNTED,
     RANGE_FROM,
@@ -35,6 +36,8 @@ class Unseen(Protocol):
     """Bounds of several values, each at its own level."""
 
     unseen_errors: NDArray[np.bool_]
+    # How much draws count, 0 to 1, for the lower and for the upper bound.
+    weights_of_draws: tuple[Floats, Floats]
 
     @property
     def units(self) -> Floats:
@@ -49,19 +52,25 @@ class Unseen(Protocol):
         """
         ...
 
+    def bounds_of_few(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        """Return such bounds where only a few patients have an error."""
+        ...
+
 
 class UnseenOfShares:
     """Bounds for shares of cells, such as a recall at many thresholds.
 
-    `of_patients` is the number of cells of each patient: a row for each share, or one
-    row for all.
+    `right` and `wrong` are numbers of cells of each patient: a row for each share.
     """
 
-    def __init__(self, value: Floats, of_patients: Floats) -> None:
+    def __init__(self, value: Floats, right: Floats, wrong: Floats) -> None:
+        of_patients = right + wrong
         self._value = value
+        self._few = Few.counted(right, wrong)
         self._units = np.broadcast_to(_units(of_patients), value.shape)
         self._most = np.broadcast_to(of_patients.sum(axis=-1), value.shape)
         self.unseen_errors = np.zeros(value.shape, dtype=bool)
+        self.weights_of_draws = self._few.weights_of_draws(self._units)
 
     @property
     def units(self) -> Floats:
@@ -70,6 +79,9 @@ class UnseenOfShares:
     def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
         other = _largest_share(tail, np.minimum(self._units * gain, self._most))
         return self._value * (1 - other), self._value + other * (1 - self._value)
+
+    def bounds_of_few(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        return self._few.bounds(tail, np.minimum(self._units * gain, self._most))
 
 
 class UnseenOfMetrics:
@@ -95,6 +107,17 @@ class UnseenOfMetrics:
         # A mean of how wrong each cell is hangs on gross errors, even if rare ones.
         gross = np.abs(cells.probability - cells.target) >= 0.5
         self.unseen_errors = np.isin(names, _SIZES_OF_ERRORS) & ~gross.any()
+        few = few_of_metrics(cells, tally, ranking)
+        self._few = [few.get(name, []) for name in names]
+        # The same errors matter to both, but those of a sign cancel in one of them.
+        of_sizes = few["brier_score"]
+        low, high = np.transpose(
+            [
+                self._weights_of_draws(i, of_sizes if name in _SIZES_OF_ERRORS else own)
+                for i, (name, own) in enumerate(zip(names, self._few, strict=True))
+            ]
+        )
+        self.weights_of_draws = low, high
 
     @property
     def units(self) -> Floats:
@@ -127,16 +150,70 @@ class UnseenOfMetrics:
         lowest = RANGE_FROM.get(name, 0.0)
         return value - other * (value - lowest), value + other * (1 - value)
 
+    def _weights_of_draws(self, i: int, ways: list[Few]) -> tuple[float, float]:
+        if not ways:
+            return 1.0, 1.0
+        of_ways = [
+            few.weights_of_draws(np.asarray(units))
+            for few, units in zip(ways, self._units[i], strict=True)
+        ]
+        # One class with enough errors is enough to draw from. A pair out of order is an
+        # error of both classes, and a matter of few patients if it is so in one class.
+        choose = np.max if self._names[i] == "mcc" else np.min
+        of_low, of_high = choose(of_ways, axis=0)
+        return float(of_low), float(of_high)
+
+    def bounds_of_few(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
+        n = len(self._names)
+        tails, gains = np.broadcast_to(tail, n), np.broadcast_to(gain, n)
+        pairs = [self._bounds_of_few(i, tails[i], gains[i]) for i in range(n)]
+        low, high = np.array(pairs).T
+        return low, high
+
+    def _bounds_of_few(self, i: int, tail: float, gain: float) -> tuple[float, float]:
+        name, ways = self._names[i], self._few[i]
+        if not ways or np.isnan(self._value[i]):
+            return -np.inf, np.inf
+        units = [
+            np.minimum(units * gain, most)
+            for units, most in zip(self._units[i], self._most[i], strict=True)
+        ]
+        bounds = [
+            few.bounds(np.asarray(tail), of_class)
+            for few, of_class in zip(ways, units, strict=True)
+        ]
+        if name == "mcc":
+            recalls, specificities = bounds
+            return (
+                self._matthews_of(float(recalls[0]), float(specificities[0])),
+                self._matthews_of(float(recalls[1]), float(specificities[1])),
+            )
+        if name == "roc_auc":
+            # A cell out of order is an error of few patients in one class, and of many
+            # in the other: the wider bound is that of the few. Errors of a patient in
+            # both classes are one for all, of which no mean over patients can be had.
+            others = [1 - _largest_share(tail, of_class) for of_class in units[::-1]]
+            lows = zip(bounds, others, strict=True)
+            return min(float(low * r) for (low, _), r in lows), np.inf
+        return float(bounds[0][0]), float(bounds[0][1])
+
+    def _matthews_of(self, recall: float, specificity: float) -> float:
+        n = self._total
+        positives, negatives = n["tp"] + n["fn"], n["tn"] + n["fp"]
+        tp, tn = recall * positives, specificity * negatives
+        tally = {"tp": tp, "fn": positives - tp, "tn": tn, "fp": negatives - tn}
+        return float(matthews({key: np.array(sum_) for key, sum_ in tally.items()}))
+
     def _matthews(self, positive: float, negative: float) -> tuple[float, float]:
         n = self._total
         found, kept = n["tp"], n["tn"]
         positives, negatives = found + n["fn"], kept + n["fp"]
 
         def with_others(right: float) -> float:
-            tp = found * (1 - positive) + right * positive * positives
-            tn = kept * (1 - negative) + right * negative * negatives
-            tally = {"tp": tp, "fn": positives - tp, "tn": tn, "fp": negatives - tn}
-            return float(matthews({key: np.array(sum_) for key, sum_ in tally.items()}))
+            return self._matthews_of(
+                found / positives * (1 - positive) + right * positive,
+                kept / negatives * (1 - negative) + right * negative,
+            )
 
         return with_others(0.0), with_others(1.0)
 

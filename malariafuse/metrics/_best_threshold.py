@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._arrays import as_labels, check_lengths
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._cells import check_sample_weight, check_scores
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.metrics._rates import (
     ROUNDING,
-    check_minimum,
     check_two_labels,
     no_sample_of,
 )
@@ -78,7 +78,7 @@ def recall_at_specificity_score(
     >>> recall_at_specificity_score(y_true, y_score, min_specificity=0.95)
     0.75
     """
-    check_minimum(min_specificity, "min_specificity")
+    check_parameter("min_specificity", min_specificity, [Reals(0, 1)])
     recall, specificity = _curves(y_true, y_score, pos_label, sample_weight)
     return float(recall[specificity >= min_specificity - ROUNDING].max())
 
@@ -137,7 +137,7 @@ def specificity_at_recall_score(
     >>> specificity_at_recall_score(y_true, y_score, min_recall=0.95)
     0.75
     """
-    check_minimum(min_recall, "min_recall")
+    check_parameter("min_recall", min_recall, [Reals(0, 1)])
     recall, specificity = _curves(y_true, y_score, pos_label, sample_weight)
     return float(specificity[recall >= min_recall - ROUNDING].max())
 
@@ -150,7 +150,7 @@ def _curves(
 ) -> tuple[Floats, Floats]:
     """Return recall and specificity at all thresholds, the highest first."""
     truth, score = as_labels(y_true, "y_true"), check_scores(y_score)
-    check_lengths(y_true=truth, y_score=score)
+    check_length(score, len(truth), name="y_score")
     check_two_labels(pos_label, y_true=truth)
     weight = check_sample_weight(sample_weight, len(truth))
     values, place = np.unique(-score, return_inverse=True)

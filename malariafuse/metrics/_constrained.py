@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from malariafuse.metrics._rates import ROUNDING, check_minimum, no_sample_of, rates
+from malariafuse._parameters import Reals, check_parameter
+from malariafuse.metrics._rates import ROUNDING, no_sample_of, rates
 
 
 def constrained_recall_score(
@@ -70,7 +71,7 @@ def constrained_recall_score(
     >>> constrained_recall_score(y_true, y_pred, min_specificity=1.0)
     -0.25
     """
-    check_minimum(min_specificity, "min_specificity")
+    check_parameter("min_specificity", min_specificity, [Reals(0, 1)])
     recall, specificity = _rates_of_two_classes(
         y_true, y_pred, pos_label, sample_weight
     )
@@ -131,7 +132,7 @@ def constrained_specificity_score(
     >>> constrained_specificity_score(y_true, y_pred, min_recall=0.9)
     0.5
     """
-    check_minimum(min_recall, "min_recall")
+    check_parameter("min_recall", min_recall, [Reals(0, 1)])
     recall, specificity = _rates_of_two_classes(
         y_true, y_pred, pos_label, sample_weight
     )

@@ -1,13 +1,11 @@
 """Recall and specificity of decisions, and what scores check."""
 
-from numbers import Real
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._arrays import as_labels, check_lengths
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._cells import check_sample_weight
 from malariafuse._parameters import POS_LABEL, check_parameter
 
@@ -23,7 +21,7 @@ def rates(
 ) -> tuple[float, float]:
     """Return recall and specificity; NaN where `y_true` lacks the class."""
     truth, decision = as_labels(y_true, "y_true"), as_labels(y_pred, "y_pred")
-    check_lengths(y_true=truth, y_pred=decision)
+    check_length(decision, len(truth), name="y_pred")
     check_two_labels(pos_label, y_true=truth, y_pred=decision)
     weight = check_sample_weight(sample_weight, len(truth))
     positive, right = truth == pos_label, truth == decision
@@ -57,16 +55,6 @@ def check_two_labels(pos_label: Any, **arrays: NDArray[Any]) -> None:
             f"pos_label={pos_label!r} is not a valid label: it should be one of "
             f"{labels}, the one that means parasitized."
         )
-
-
-def check_minimum(value: float, name: str) -> None:
-    """Raise ValueError unless `value` is a share."""
-    if (
-        not isinstance(value, Real)
-        or isinstance(value, (bool, np.bool_))
-        or not 0 <= value <= 1
-    ):
-        raise ValueError(f"{name}={value!r}: expected a number between 0 and 1.")
 
 
 def no_sample_of(kind: str, pos_label: Any) -> ValueError:

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from sklearn.metrics import make_scorer
 
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.metrics._best_threshold import (
     recall_at_specificity_score,
     specificity_at_recall_score,
@@ -13,7 +14,6 @@ from malariafuse.metrics._constrained import (
     constrained_recall_score,
     constrained_specificity_score,
 )
-from malariafuse.metrics._rates import check_minimum
 
 Scorer = Callable[..., float]
 
@@ -84,7 +84,7 @@ def make_constrained_recall_scorer(
     >>> search.best_params_
     {'threshold': 0.3}
     """
-    check_minimum(min_specificity, "min_specificity")
+    check_parameter("min_specificity", min_specificity, [Reals(0, 1)])
     return cast(
         Scorer,
         make_scorer(
@@ -143,7 +143,7 @@ def make_constrained_specificity_scorer(
     >>> bool(tuned.best_threshold_ < 0.5)
     True
     """
-    check_minimum(min_recall, "min_recall")
+    check_parameter("min_recall", min_recall, [Reals(0, 1)])
     return cast(
         Scorer,
         make_scorer(
@@ -198,7 +198,7 @@ def make_recall_at_specificity_scorer(
     >>> round(float(scores.mean()), 2)
     0.94
     """
-    check_minimum(min_specificity, "min_specificity")
+    check_parameter("min_specificity", min_specificity, [Reals(0, 1)])
     return cast(
         Scorer,
         make_scorer(
@@ -256,7 +256,7 @@ def make_specificity_at_recall_scorer(
     >>> round(float(scores.mean()), 2)
     0.96
     """
-    check_minimum(min_recall, "min_recall")
+    check_parameter("min_recall", min_recall, [Reals(0, 1)])
     return cast(
         Scorer,
         make_scorer(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from malariafuse._shown import short_repr
 from malariafuse.metrics._rates import rates
 
 
@@ -74,7 +75,7 @@ def specificity_score(
         isinstance(zero_division, str) and zero_division == "warn"
     ):
         raise ValueError(
-            f"zero_division={zero_division!r}: expected 'warn' or a number."
+            f"zero_division={short_repr(zero_division)}: expected 'warn' or a number."
         )
     _, specificity = rates(y_true, y_pred, pos_label, sample_weight)
     if not np.isnan(specificity):

@@ -7,8 +7,8 @@ from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Bunch, check_random_state
 
-from malariafuse._cells import check_share, check_target
-from malariafuse._parameters import RANDOM_STATE, check_parameter
+from malariafuse._cells import check_target
+from malariafuse._parameters import RANDOM_STATE, Reals, check_parameter
 from malariafuse._patients import check_patients
 from malariafuse.model_selection._folds import cells_of_patients, shares_of_cells
 
@@ -92,8 +92,8 @@ def split_patients(
     >>> np.unique(patients[split.test]).tolist()
     ['C2', 'C8']
     """
-    check_share(test_size, "test_size", zero=False, one=False)
-    check_share(validation_size, "validation_size", one=False)
+    check_parameter("test_size", test_size, [Reals(0, 1, open_at="both")])
+    check_parameter("validation_size", validation_size, [Reals(0, 1, open_at="high")])
     if test_size + validation_size >= 1:
         raise ValueError(
             f"test_size={test_size!r} and validation_size={validation_size!r} leave "
@@ -102,7 +102,9 @@ def split_patients(
     check_parameter("random_state", random_state, RANDOM_STATE)
     target = check_target(y, name="y", pos_label=pos_label)
     patient, names = check_patients(groups, len(target))
-    wanted = np.array([1 - test_size - validation_size, validation_size, test_size])
+    wanted = np.array(
+        [1 - test_size - validation_size, validation_size, test_size], dtype=float
+    )
     part = _part_of_patients(
         *cells_of_patients(target, patient, len(names)),
         wanted,

@@ -1,13 +1,16 @@
 """Thresholds chosen on labeled cells."""
 
-from numbers import Real
+from fractions import Fraction
+from math import lcm
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._cells import check_cells, check_share, warn_of_suspicious
+from malariafuse._cells import check_cells, warn_of_suspicious
+from malariafuse._parameters import Nothing, OneOf, Reals, Rule, check_parameter
 from malariafuse._patients import check_patients
+from malariafuse._shown import short_repr
 from malariafuse.model_selection._leakage import check_no_leakage
 
 Floats = NDArray[np.float64]
@@ -226,15 +229,13 @@ class _Aim:
             "costs": costs,
         }
         if sum(value is not None for value in given.values()) != 1:
-            text = ", ".join(f"{name}={value!r}" for name, value in given.items())
-            raise ValueError(f"{text}: expected exactly one of them.")
+            pairs = [f"{name}={short_repr(value)}" for name, value in given.items()]
+            raise ValueError(f"{', '.join(pairs)}: expected exactly one of them.")
         for name in ("min_recall", "min_specificity"):
             if given[name] is not None:
-                check_share(given[name], name, zero=False)  # type: ignore[arg-type]
-        if criterion is not None and (
-            not isinstance(criterion, str) or criterion not in get_args(Criterion)
-        ):
-            raise ValueError(f"criterion={criterion!r}: expected 'youden' or 'f1'.")
+                check_parameter(name, given[name], [Reals(0, 1, open_at="low")])
+        criteria: list[Rule] = [Nothing(), OneOf(*get_args(Criterion))]
+        check_parameter("criterion", criterion, criteria)
         if costs is not None:
             _check_costs(costs)
         self.min_recall = min_recall
@@ -275,8 +276,8 @@ class _Aim:
                 )
             return int(reached.argmax())
         if self.costs is not None:
-            miss, alarm = self.costs
-            return int((miss * (positives - found) + alarm * alarms).argmin())
+            cost = _exact_costs(self.costs, positives - found, alarms)
+            return int(cost.argmin())
         if self.criterion == "youden":
             # Whole numbers: rounding would decide between equals.
             return int((found * negatives - alarms * positives).argmax())
@@ -287,18 +288,24 @@ def _check_costs(costs: Any) -> None:
     if not (
         isinstance(costs, (tuple, list))
         and len(costs) == 2
-        and all(
-            isinstance(cost, Real)
-            and not isinstance(cost, (bool, np.bool_))
-            and 0 <= float(cost) < np.inf
-            for cost in costs
-        )
+        and all(map(Reals(0).allows, costs))
         and any(costs)
     ):
         raise ValueError(
-            f"costs={costs!r}: expected two numbers of at least 0, not both 0, the "
-            "costs of a missed cell and of a false alarm, as in (10, 1)."
+            f"costs={short_repr(costs)}: expected two numbers of at least 0, not both "
+            "0, the costs of a missed cell and of a false alarm, as in (10, 1)."
         )
+
+
+def _exact_costs(costs: tuple[float, float], missed: Ints, alarms: Ints) -> Any:
+    """Return the sums of costs as whole numbers: rounding would decide between equals.
+
+    The costs are those that were written, 1 / 10 for 0.1 and not the float next to it.
+    """
+    miss, alarm = (Fraction(repr(float(cost))) for cost in costs)
+    whole = lcm(miss.denominator, alarm.denominator)
+    of_miss, of_alarm = int(miss * whole), int(alarm * whole)
+    return of_miss * missed.astype(object) + of_alarm * alarms.astype(object)
 
 
 def _how_many(share: float, n: int) -> int:

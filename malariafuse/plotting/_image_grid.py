@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from malariafuse._arrays import as_labels, check_length, check_lengths
-from malariafuse._cells import check_cells, check_share
+from malariafuse._arrays import as_labels, check_length
+from malariafuse._cells import check_cells
 from malariafuse._images import check_images
-from malariafuse._parameters import RANDOM_STATE, OneOf, check_parameter
+from malariafuse._parameters import RANDOM_STATE, OneOf, Reals, check_parameter
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._checks import check_count
 from malariafuse.plotting._style import class_name, counted
@@ -199,8 +199,8 @@ class ImageGridDisplay:
             both_classes=False,
             n_patients=1,
         )
-        check_lengths(X=images, y_true=cells.target)
-        check_share(threshold, "threshold")
+        check_length(cells.target, len(images), name="y_true")
+        check_parameter("threshold", threshold, [Reals(0, 1)])
         check_count(n_images, "n_images")
         check_parameter("kind", kind, [OneOf(*_KINDS)])
         label, what = _KINDS[kind]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import gen_batches
 
-from malariafuse._arrays import as_labels, check_lengths
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._images import check_images
 from malariafuse.plotting._axes import axes_grid, show_image
 from malariafuse.plotting._style import class_name
@@ -93,7 +93,7 @@ class MeanImageDisplay:
         """
         images = check_images(X)
         labels = as_labels(y, "y")
-        check_lengths(X=images, y=labels)
+        check_length(labels, len(images), name="y")
         classes, codes = np.unique(labels, return_inverse=True)
         moments = [
             _moments(images, np.flatnonzero(codes == code))

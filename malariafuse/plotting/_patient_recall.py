@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import check_share
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation import patient_table
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._response import judge, judge_and_decide
@@ -116,7 +116,7 @@ class PatientRecallDisplay:
             If an argument is not as described, or no cell is parasitized.
         """
         if threshold is not None:
-            check_share(threshold, "threshold")
+            check_parameter("threshold", threshold, [Reals(0, 1)])
         if threshold is None:
             y_true, y_prob, decisions = judge_and_decide(estimator, X, y, pos_label)
             return cls.from_predictions(

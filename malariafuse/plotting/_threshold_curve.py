@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from malariafuse._cells import check_share
+from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation import threshold_table
 from malariafuse.plotting._axes import single_axes
 from malariafuse.plotting._response import judge
@@ -176,7 +176,7 @@ class ThresholdCurveDisplay:
             If an argument is not as described, or `y_true` has one class only.
         """
         if threshold is not None:
-            check_share(threshold, "threshold")
+            check_parameter("threshold", threshold, [Reals(0, 1)])
         table = threshold_table(
             y_true, y_prob, groups, pos_label=pos_label, random_state=random_state
         )

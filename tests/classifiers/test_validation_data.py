@@ -80,7 +80,7 @@ def test_early_stopping_on_validation_data_by_another_measure():
         ({"X_val": X_VAL, "y_val": Y_VAL[:-1]}, "inconsistent numbers of samples"),
         (
             {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": [1.0]},
-            "sample_weight_val has the shape",
+            "sample_weight_val has 1 entries for",
         ),
         ({"X_val": X_VAL * 2.0, "y_val": Y_VAL}, "X_val has floating values"),
     ],

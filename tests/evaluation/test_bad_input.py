@@ -1,5 +1,7 @@
 """What every function refuses in the same words."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,8 @@ from malariafuse.evaluation import (
     summarize,
     threshold_table,
 )
-from malariafuse.model_selection import PatientKFold, choose_threshold
+from malariafuse.metrics import recall_at_specificity_score
+from malariafuse.model_selection import PatientKFold, choose_threshold, split_patients
 
 Y = np.array([0, 1, 0, 1])
 PROBABILITY = np.array([0.1, 0.9, 0.2, 0.7])
@@ -49,7 +52,7 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
             "y_prob has 1 masked values",
         ),
         ([[0.1], [0.2, 0.3], [0.4], [0.5]], "y_prob is no array"),
-        (PROBABILITY[:3], r"Different numbers of cells: y_true 4 and y_prob 3"),
+        (PROBABILITY[:3], r"y_prob has 3 entries for 4 cells"),
         ([], r"y_prob has the shape \(0,\): expected one value for each cell"),
     ],
 )
@@ -153,8 +156,11 @@ def test_patients_are_needed(name):
     [
         ({"n_resamples": 10}, "n_resamples=10: expected an integer in"),
         ({"n_resamples": 1e3}, r"n_resamples=1000\.0: expected an integer"),
-        ({"confidence_level": 1}, "confidence_level=1: .* both excluded"),
-        ({"confidence_level": 95}, "confidence_level=95: expected a number between"),
+        ({"confidence_level": 1}, r"confidence_level=1: expected a number in \(0, 1\)"),
+        (
+            {"confidence_level": 95},
+            "confidence_level=95: expected a number",
+        ),
     ],
 )
 def test_resampling(function, arguments, message):
@@ -162,11 +168,34 @@ def test_resampling(function, arguments, message):
         function(Y, PROBABILITY, PATIENT, **arguments)
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.1, np.nan, "0.5", None, True])
+@pytest.mark.parametrize(
+    "threshold", [-0.1, 1.1, np.nan, "0.5", None, True, 0.5 + 0j, np.complex128(0.5)]
+)
 @pytest.mark.parametrize("function", [summarize, patient_table])
 def test_threshold(function, threshold):
-    with pytest.raises(ValueError, match=r"threshold=.*: expected a number between"):
+    with pytest.raises(ValueError, match=r"threshold=.*: expected a number in \["):
         function(Y, PROBABILITY, PATIENT, threshold=threshold)
+
+
+@pytest.mark.parametrize("kind", [Fraction, np.float32, np.float64])
+def test_numbers_of_any_type_are_numbers(kind):
+    settings = {"n_resamples": 100, "random_state": 0}
+    plain = summarize(
+        Y, PROBABILITY, PATIENT, threshold=0.25, confidence_level=0.5, **settings
+    )
+    other = summarize(
+        Y,
+        PROBABILITY,
+        PATIENT,
+        threshold=kind(0.25),
+        confidence_level=kind(0.5),
+        **settings,
+    )
+    pd.testing.assert_frame_equal(plain, other)
+    assert choose_threshold(Y, PROBABILITY, min_recall=kind(0.5)) == pytest.approx(0.8)
+    assert recall_at_specificity_score(Y, PROBABILITY, min_specificity=kind(0.5)) == 1
+    part = split_patients(Y, PATIENT, test_size=kind(0.5), random_state=0)
+    assert len(part.test) == 2
 
 
 class TestPosLabel:
@@ -243,7 +272,7 @@ class TestSuspicious:
 
     def test_decisions_are_no_probabilities(self, name):
         with pytest.warns(
-            UserWarning, match="y_prob holds two values only, 0 and 1: are they decis"
+            UserWarning, match="holds two values only, 0 and 1: are they decisions"
         ) as caught:
             self.call(name, EIGHT)
         assert [warning.filename for warning in caught] == [__file__]

@@ -173,10 +173,10 @@ def test_comparison_table_is_made_of_summaries(cells, classifiers):
         ({"metrics": ("recall", "recall")}, "metrics=.*: expected each name once"),
         ({"threshold": {"sharp": 0.5}}, r"threshold has the classifiers \['sharp'\]"),
         ({"threshold": {}}, r"threshold has the classifiers \[\]: expected \['sharp'"),
-        ({"threshold": 1.5}, "threshold=1.5: expected a number between 0 and 1"),
+        ({"threshold": 1.5}, r"threshold=1.5: expected a number in \[0, 1\]"),
         (
             {"threshold": {"sharp": 0.5, "alike": "x", "blunt": 0}},
-            r"threshold\['alike'\]='x': expected a number between 0 and 1",
+            r"threshold\['alike'\]='x': expected a number in \[0, 1\]",
         ),
         ({"random_state": "x"}, "random_state='x': expected an integer"),
         ({"random_state": -1}, "random_state=-1: expected an integer"),
@@ -199,13 +199,26 @@ def test_a_reference_that_is_no_classifier(cells, classifiers, reference):
         compare(cells[0], classifiers, cells[2], reference=reference)
 
 
+@pytest.mark.parametrize("function", [compare, comparison_table])
+def test_warnings_name_the_classifier(cells, classifiers, function):
+    y, y_prob, patient = cells
+    pair = {"good": y_prob, "blunt": (y_prob > 0.5).astype(float)}
+    with pytest.warns(UserWarning, match=r"probabilities\['blunt'\] holds two values"):
+        function(y, pair, patient, n_resamples=100, random_state=0)
+    pair = {"good": y_prob, "reversed": 1 - y_prob}
+    with pytest.warns(
+        UserWarning, match=r"probabilities\['reversed'\] is higher for uninfected"
+    ):
+        function(y, pair, patient, n_resamples=100, random_state=0)
+
+
 def test_bad_classifiers(cells):
     y, y_prob, patient = cells
     with pytest.raises(ValueError, match=r"classifiers \['a'\]: expected at least two"):
         compare(y, {"a": y_prob}, patient)
     with pytest.raises(ValueError, match=r"probabilities\['b'\]: y_prob has 1 value"):
         compare(y, {"a": y_prob, "b": np.r_[np.nan, y_prob[1:]]}, patient)
-    with pytest.raises(ValueError, match=r"probabilities\['b'\]: Different numbers"):
+    with pytest.raises(ValueError, match=r"ities\['b'\]: y_prob has \d+ entries"):
         compare(y, {"a": y_prob, "b": y_prob[1:]}, patient)
     with pytest.raises(TypeError, match="probabilities is a list: expected a dict"):
         comparison_table(y, [y_prob], patient)

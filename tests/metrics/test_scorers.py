@@ -196,5 +196,5 @@ class TestScoresOfAnyThreshold:
     ],
 )
 def test_minimums_are_checked_when_a_scorer_is_made(make, name):
-    with pytest.raises(ValueError, match=f"{name}=95: expected a number between"):
+    with pytest.raises(ValueError, match=rf"{name}=95: expected a number in \[0, 1\]"):
         make(95)

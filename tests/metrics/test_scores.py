@@ -205,7 +205,7 @@ def test_one_class_is_an_error(score, name, y_true, kind):
 @pytest.mark.parametrize(("score", "name"), TWO_CLASSES)
 @pytest.mark.parametrize("minimum", [-0.1, 1.1, np.nan, "0.9", None, True])
 def test_a_minimum_that_is_no_share_is_refused(score, name, minimum):
-    with pytest.raises(ValueError, match=f"{name}=.*between 0 and 1"):
+    with pytest.raises(ValueError, match=rf"{name}=.*in \[0, 1\]"):
         score(TRUTH, EAGER, **{name: minimum})
 
 
@@ -243,9 +243,7 @@ class TestLabels:
             score([], [])
 
     def test_lengths_must_agree(self, score):
-        with pytest.raises(
-            ValueError, match="Different numbers of cells: y_true 8 and"
-        ):
+        with pytest.raises(ValueError, match=r"y_(pred|score) has 7 entries for"):
             score(TRUTH, EAGER[:-1])
 
     def test_booleans_are_labels(self, score):
@@ -266,10 +264,10 @@ class TestLabels:
             ([-1] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
             ([np.nan] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
             ([np.inf] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
-            (np.ones((8, 2)), r"sample_weight has the shape \(8, 2\): expected \(8,\)"),
-            (np.ones((8, 1)), r"sample_weight has the shape \(8, 1\): expected \(8,\)"),
-            ([1] * 7, r"sample_weight has the shape \(7,\): expected \(8,\)"),
-            (1.0, r"sample_weight has the shape \(\): expected \(8,\)"),
+            (np.ones((8, 2)), r"sample_weight has the shape \(8, 2\): expected one"),
+            (np.ones((8, 1)), r"sample_weight has the shape \(8, 1\): expected one"),
+            ([1] * 7, "sample_weight has 7 entries for 8 cells"),
+            (1.0, r"sample_weight has the shape \(\): expected one"),
             ([1j] * 8, "sample_weight is an array of complex128: expected numbers"),
             (["1"] * 8, "sample_weight is an array of <U1: expected numbers"),
             (

@@ -131,9 +131,12 @@ def test_no_cell_is_called_where_all_false_alarms_cost_too_much():
         ({}, "min_recall=None, .*costs=None: expected exactly one of them"),
         ({"min_recall": 0.9, "min_specificity": 0.9}, "expected exactly one of them"),
         ({"criterion": "f1", "costs": (1, 1)}, "expected exactly one of them"),
-        ({"min_recall": 0}, "min_recall=0: expected a number .* 0 excluded"),
-        ({"min_specificity": 1.1}, "min_specificity=1.1: expected a number between"),
-        ({"criterion": "F1"}, "criterion='F1': expected 'youden' or 'f1'"),
+        ({"min_recall": 0}, r"min_recall=0: expected a number in \(0, 1\]"),
+        (
+            {"min_specificity": 1.1},
+            r"min_specificity=1.1: expected a number in",
+        ),
+        ({"criterion": "F1"}, "criterion='F1': expected None or one of 'youden', 'f1'"),
         ({"costs": 3}, "costs=3: expected two numbers of at least 0"),
         ({"costs": (1, -1)}, r"costs=\(1, -1\): expected two numbers of at least 0"),
         ({"costs": (0, 0)}, r"costs=\(0, 0\): .* not both 0"),
@@ -146,6 +149,16 @@ def test_bad_aims(function, arguments, message):
     fold = [] if function is choose_threshold else [[1, 1, 2, 2]]
     with pytest.raises(ValueError, match=message):
         function([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8], *fold, **arguments)
+
+
+@pytest.mark.parametrize("costs", [(0.1, 0.3), (1, 3), (1e-9, 3e-9)])
+def test_of_thresholds_that_cost_the_same_the_lowest_is_chosen(costs):
+    """Three misses cost a false alarm. In floats, 4 * 0.3 + 0.1 is above 1.3."""
+    y_true = [1, 0, 1, 1, 1, 0] + [1] * 10 + [0] * 3
+    y_prob = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5] + [0.6] * 10 + [0.7] * 3
+    # From 0.15 on, 1 cell is missed and 4 alarms; from 0.55 on, 4 and 3.
+    chosen = choose_threshold(y_true, y_prob, costs=costs)
+    assert chosen == pytest.approx(0.15)
 
 
 def test_labels_may_be_words():

@@ -181,7 +181,7 @@ class TestOwnDecisions:
     @pytest.mark.parametrize(
         ("decisions", "message"),
         [
-            (np.ones(3, dtype=int), "decisions has 3 values for 120 cells"),
+            (np.ones(3, dtype=int), "decisions has 3 entries for 120 cells"),
             (SHARP, "decisions has the labels"),
         ],
     )

@@ -90,10 +90,10 @@ def test_no_error_is_no_image():
     ("changed", "message"),
     [
         ({"kind": "hits"}, "kind='hits': expected one of 'misses', 'false_alarms'"),
-        ({"threshold": 50}, "threshold=50: expected a number between 0 and 1"),
+        ({"threshold": 50}, r"threshold=50: expected a number in \[0, 1\]"),
         ({"n_images": 0}, "n_images=0: expected an integer in"),
         ({"y_prob": PROBABILITY[:, None]}, "y_prob"),
-        ({"X": X[:-1]}, "inconsistent numbers of samples"),
+        ({"X": X[:-1]}, "expected one for each"),
     ],
 )
 def test_bad_arguments(changed, message):
