@@ -20,6 +20,7 @@ from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._patients import check_patients
 from malariafuse._warn import warn
 
+_MANY = 8
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
 
@@ -75,13 +76,7 @@ def check_cells(
 def warn_of_suspicious(cells: Cells, *, name: str = "y_prob") -> None:
     """Warn of probabilities that are decisions, and of labels the wrong way round."""
     target, probability = cells.target, cells.probability
-    values = np.unique(probability)
-    if len(values) == 2 < len(probability):
-        warn(
-            f"{name} holds two values only, {values[0]:g} and {values[1]:g}: are they "
-            "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
-            "predict_proba."
-        )
+    warn_of_decisions(probability, name=name)
     if len(np.unique(target)) < 2:
         return
     area = roc_auc_score(target, probability)
@@ -90,6 +85,18 @@ def warn_of_suspicious(cells: Cells, *, name: str = "y_prob") -> None:
             f"The ROC AUC is {area:.3f}, worse than chance: {name} is higher for "
             "uninfected cells than for parasitized ones. Are the labels, pos_label or "
             "the columns of predict_proba the wrong way round?"
+        )
+
+
+def warn_of_decisions(values: NDArray[np.float64], *, name: str) -> None:
+    """Warn of scores that are decisions."""
+    two = np.unique(values)
+    # Probabilities of a few cells may be equal by chance.
+    if len(two) == 2 and len(values) >= _MANY:
+        warn(
+            f"{name} holds two values only, {two[0]:g} and {two[1]:g}: are they "
+            "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
+            "predict_proba."
         )
 
 

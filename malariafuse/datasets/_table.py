@@ -38,7 +38,12 @@ _SYNONYMS = {
         "donor",
         "donorid",
         "pid",
+        "group",
         "groups",
+        "patientno",
+        "case",
+        "caseid",
+        "individual",
     ),
     "split": ("split", "subset", "partition"),
 }

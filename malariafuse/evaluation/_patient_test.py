@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._cells import Cells, check_cells, check_probability
+from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse._patients import check_patients
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
@@ -255,6 +255,7 @@ class PatientTest(BaseEstimator):
         check_is_fitted(self)
         self._check_parameters()
         probability = check_probability(y_prob)
+        warn_of_decisions(probability, name="y_prob")
         patients: Any = groups
         if isinstance(groups, (str, bytes, Real, np.generic)):
             patients = [groups] * len(probability)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_labels, check_length
-from malariafuse._cells import check_sample_weight, check_scores
+from malariafuse._cells import check_sample_weight, check_scores, warn_of_decisions
 from malariafuse._parameters import Reals, check_parameter
 from malariafuse.metrics._rates import (
     ROUNDING,
@@ -150,6 +150,7 @@ def _curves(
 ) -> tuple[Floats, Floats]:
     """Return recall and specificity at all thresholds, the highest first."""
     truth, score = as_labels(y_true, "y_true"), check_scores(y_score)
+    warn_of_decisions(score, name="y_score")
     check_length(score, len(truth), name="y_score")
     check_two_labels(pos_label, y_true=truth)
     weight = check_sample_weight(sample_weight, len(truth))

@@ -298,3 +298,11 @@ def test_a_pos_label_that_is_no_label(pos_label):
         patient_table(Y, PROBABILITY, PATIENT, pos_label=pos_label)
     with pytest.raises(ValueError, match=r"pos_label=.*: expected None or a label"):
         PatientKFold(2, pos_label=pos_label)
+
+
+def test_decisions_in_the_place_of_probabilities_of_new_patients_warn():
+    fitted = PatientTest(cell_specificity=0.5).fit(
+        [0, 1] * 20, [0.1, 0.2, 0.3, 0.9] * 10, np.repeat(np.arange(4), 10)
+    )
+    with pytest.warns(UserWarning, match="y_prob holds two values only, 0 and 1"):
+        fitted.test([0.0, 1.0, 1.0] * 4, ["a", "a", "b"] * 4)

@@ -171,13 +171,15 @@ def test_one_new_patient(fitted, one):
 
 def test_a_fraction_is_a_fraction(fitted):
     """Uncorrected for its limits it was 1.138, with an upper end of 1."""
-    verdicts = fitted.test([0.99] * 68 + [0.1] * 68, ["all"] * 68 + ["none"] * 68)
+    verdicts = fitted.test(
+        [0.98] + [0.99] * 67 + [0.1] * 68, ["all"] * 68 + ["none"] * 68
+    )
     assert verdicts.loc["all", ["fraction", "high"]].tolist() == [1, 1]
     assert verdicts.loc["none", ["fraction", "low"]].tolist() == [0, 0]
     share = (34 / 68 - fitted.false_positive_rate_) / (
         fitted.sensitivity_ - fitted.false_positive_rate_
     )
-    half = fitted.test([0.99] * 34 + [0.1] * 34, "half")
+    half = fitted.test([0.98] + [0.99] * 33 + [0.1] * 34, "half")
     assert half.loc["half", "fraction"] == pytest.approx(share)
 
 

@@ -279,3 +279,11 @@ class TestLabels:
     def test_weights(self, score, weight, message):
         with pytest.raises(ValueError, match=message):
             score(TRUTH, EAGER, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    "score", [recall_at_specificity_score, specificity_at_recall_score]
+)
+def test_decisions_in_the_place_of_scores_warn(score):
+    with pytest.warns(UserWarning, match="y_score holds two values only, 0 and 1"):
+        score([0, 0, 1, 1] * 3, [0, 1, 1, 1] * 3)
