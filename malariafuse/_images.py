@@ -1,5 +1,6 @@
 """The one place that decides what an array of images may be."""
 
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -173,6 +174,11 @@ def check_image_shape(estimator: Any, images: NDArray[Any], *, name: str = "X") 
             f"{type(estimator).__name__} was fitted on images of shape "
             f"{estimator.image_shape_}. Resize them as they were for fit."
         )
+
+
+def image_digest(image: NDArray[Any]) -> bytes:
+    """Return the SHA-256 of the pixels of one image."""
+    return sha256(np.ascontiguousarray(image).data).digest()
 
 
 def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:

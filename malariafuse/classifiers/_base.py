@@ -258,9 +258,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
             None
             if groups is None or not self.early_stopping or X_val is not None
             else np.asarray(groups),
-            validation_samples(
-                self, X_val, y_val, sample_weight_val, images.shape[1:], classes
-            ),
+            validation_samples(self, X_val, y_val, sample_weight_val, images, classes),
             len(classes),
             check_decision(self, classes, images.shape[1:]),
         )

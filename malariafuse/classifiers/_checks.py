@@ -12,9 +12,10 @@ from sklearn.utils.validation import column_or_1d
 from malariafuse._arrays import as_labels, check_length, one_dimension
 from malariafuse._cells import check_sample_weight
 from malariafuse._engine._data import Samples
-from malariafuse._images import check_images
+from malariafuse._images import check_images, image_digest
 from malariafuse._labels import positive_column
 from malariafuse._parameters import check_parameter
+from malariafuse._warn import warn
 from malariafuse.classifiers._shared import TRAINING_RULES
 
 
@@ -78,7 +79,7 @@ def validation_samples(
     X_val: ArrayLike | None,
     y_val: ArrayLike | None,
     sample_weight_val: ArrayLike | None,
-    image_shape: tuple[int, ...],
+    training_images: NDArray[Any],
     classes: NDArray[Any],
 ) -> Samples | None:
     """Return the samples to validate on, checked, or None if none are given."""
@@ -91,10 +92,18 @@ def validation_samples(
                 raise ValueError(f"{name} is given without X_val: pass both.")
         return None
     images, labels = check_samples(estimator, X_val, y_val, suffix="_val")
+    image_shape = training_images.shape[1:]
     if images.shape[1:] != image_shape:
         raise ValueError(
             f"X_val has images of shape {images.shape[1:]}, and X of {image_shape}: "
             "expected the same shape."
+        )
+    trained = {image_digest(image) for image in training_images}
+    n_equal = sum(image_digest(image) in trained for image in images)
+    if n_equal:
+        warn(
+            f"X_val has {n_equal} images that X has, too, equal in every pixel: the "
+            "validation is too good by them."
         )
     return make_samples(
         images, labels, classes, sample_weight_val, estimator.class_weight, "_val"

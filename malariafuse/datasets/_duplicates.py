@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array
-from malariafuse._images import check_images
+from malariafuse._images import check_images, image_digest
 from malariafuse._patients import check_patients
 from malariafuse._shown import short_text
 from malariafuse.datasets._listing import list_some
@@ -101,11 +100,6 @@ def find_duplicates(
         patient=_column(groups, "groups", len(X)),
         split=_column(split, "split", len(X)),
     )
-
-
-def image_digest(image: NDArray[Any]) -> bytes:
-    """Return the SHA-256 of the pixels of one image."""
-    return sha256(np.ascontiguousarray(image).data).digest()
 
 
 def sets_of_equals(digests: Iterable[bytes]) -> list[list[int]]:

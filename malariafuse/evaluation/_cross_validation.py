@@ -19,6 +19,7 @@ from malariafuse._cells import (
     check_target,
     warn_of_suspicious,
 )
+from malariafuse._images import image_digest
 from malariafuse._labels import (
     decisions_and_probabilities,
     pos_label_of,
@@ -27,6 +28,7 @@ from malariafuse._labels import (
 from malariafuse._parameters import Integers, Reals, check_parameter
 from malariafuse._patients import check_patients
 from malariafuse._shown import short_repr
+from malariafuse._warn import warn
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 
@@ -103,7 +105,8 @@ def cross_validate_patients(
     Warns
     -----
     UserWarning
-        If the probabilities have two values only, or the ROC AUC is below 0.5.
+        If the probabilities have two values only, the ROC AUC is below 0.5, or `X` has
+        equal images under several patients.
 
     See Also
     --------
@@ -153,6 +156,7 @@ def cross_validate_patients(
         )
 
     patients = names[cluster]
+    _warn_of_equal_images(X, patients)
     splits = _splits(cv, X, labels, patients, pos_label, random_state)
     probabilities = np.empty(len(target))
     decisions = np.empty(len(target), dtype=np.int64)
@@ -193,6 +197,23 @@ def cross_validate_patients(
         fold=fold,
         table=table.astype(dict.fromkeys(counts, int)),
     )
+
+
+def _warn_of_equal_images(X: Any, patients: NDArray[Any]) -> None:
+    """Warn if an image is there under two patients, who may be on both sides."""
+    if not isinstance(X, np.ndarray) or X.ndim != 4:
+        return
+    patients_of: dict[bytes, set[Any]] = {}
+    for image, patient in zip(X, patients.tolist(), strict=True):
+        patients_of.setdefault(image_digest(image), set()).add(patient)
+    several = [found for found in patients_of.values() if len(found) > 1]
+    if several:
+        shown = ", ".join(map(str, several[0]))
+        warn(
+            f"X has {len(several)} images that are equal in every pixel and belong to "
+            f"several patients, such as {shown}: they may be on both sides of a split. "
+            "malariafuse.datasets.find_duplicates lists them."
+        )
 
 
 def _splits(

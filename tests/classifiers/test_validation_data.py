@@ -157,3 +157,11 @@ def test_each_branch_is_trained_on_the_loss_that_was_chosen():
 def test_a_loss_object_brings_its_own_smoothing():
     with pytest.raises(ValueError, match=r"label_smoothing=0\.1 has no effect"):
         classifier(label_smoothing=0.1, loss=keras.losses.Hinge()).fit(X, Y)
+
+
+def test_images_of_the_training_among_those_of_the_validation_are_counted():
+    classifier = KerasImageClassifier(linear_network, **fast(epochs=1))
+    again = np.concatenate([X_VAL, X[:3]])
+    labels = np.concatenate([Y_VAL, Y[:3]])
+    with pytest.warns(UserWarning, match="X_val has 3 images that X has, too"):
+        classifier.fit(X, Y, X_val=again, y_val=labels)

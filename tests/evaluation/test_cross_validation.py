@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, KFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from malariafuse.evaluation import (
     cross_validate_patients,
@@ -312,3 +315,38 @@ class TestRefused:
             cross_validate_patients(LogisticRegression(), X[1:], y, patient)
         with pytest.raises(ValueError, match="groups has 3 patients for"):
             cross_validate_patients(LogisticRegression(), X, y, patient[:3])
+
+
+class TestEqualImages:
+    X = np.arange(16 * 2 * 2 * 3, dtype=np.uint8).reshape(16, 2, 2, 3)
+    y = np.tile([0, 1], 8)
+    patients = np.repeat(np.arange(8), 2)
+
+    def judge(self, X):
+        means = FunctionTransformer(lambda images: images.mean(axis=(1, 2)))
+        return cross_validate_patients(
+            make_pipeline(means, LogisticRegression()),
+            X,
+            self.y,
+            self.patients,
+            cv=2,
+            random_state=0,
+        )
+
+    def test_an_image_under_two_patients_is_reported(self):
+        X = self.X.copy()
+        X[15] = X[0]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.judge(X)
+        assert any(
+            "X has 1 images that are equal in every pixel" in str(w.message)
+            and "such as 0, 7" in str(w.message)
+            for w in caught
+        )
+
+    def test_different_images_are_not(self):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.judge(self.X)
+        assert not any("equal in every pixel" in str(w.message) for w in caught)
