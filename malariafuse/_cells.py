@@ -20,7 +20,6 @@ from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._patients import check_patients
 from malariafuse._warn import warn
 
-_MANY = 8
 _ROUNDING = 1e-6  # out of 0..1, of probabilities
 
 
@@ -76,7 +75,7 @@ def check_cells(
 def warn_of_suspicious(cells: Cells, *, name: str = "y_prob") -> None:
     """Warn of probabilities that are decisions, and of labels the wrong way round."""
     target, probability = cells.target, cells.probability
-    warn_of_decisions(probability, name=name)
+    warn_of_decisions(probability, name=name, at_least=3)
     if len(np.unique(target)) < 2:
         return
     area = roc_auc_score(target, probability)
@@ -88,11 +87,12 @@ def warn_of_suspicious(cells: Cells, *, name: str = "y_prob") -> None:
         )
 
 
-def warn_of_decisions(values: NDArray[np.float64], *, name: str) -> None:
-    """Warn of scores that are decisions."""
+def warn_of_decisions(
+    values: NDArray[np.float64], *, name: str, at_least: int = 10
+) -> None:
+    """Warn of scores that are decisions. Those of few cells may be alike."""
     two = np.unique(values)
-    # Probabilities of a few cells may be equal by chance.
-    if len(two) == 2 and len(values) >= _MANY:
+    if len(two) == 2 and len(values) >= at_least:
         warn(
             f"{name} holds two values only, {two[0]:g} and {two[1]:g}: are they "
             "decisions? ROC AUC, calibration and thresholds need probabilities, as of "
