@@ -16,7 +16,7 @@ from malariafuse.datasets._listing import list_some
 
 
 def find_duplicates(
-    images: ArrayLike,
+    X: ArrayLike,
     *,
     target: ArrayLike | None = None,
     groups: ArrayLike | None = None,
@@ -31,7 +31,7 @@ def find_duplicates(
 
     Parameters
     ----------
-    images : array-like of shape (n_samples, height, width, channels)
+    X : array-like of shape (n_samples, height, width, channels)
         Images, uint8 in 0..255 or floating in 0..1. To compare several arrays, such as
         those of training and test, concatenate them and pass `split`.
     target : array-like of shape (n_samples,), default=None
@@ -52,7 +52,7 @@ def find_duplicates(
         duplicate_set : int
             The number of the set of equal images, from 0 on.
         position : int
-            The position of the image in `images`.
+            The position of the image in `X`.
         filename, target, patient, split
             Values given for the image; there is a column for each argument given.
         target_differs, patient_differs, split_differs : bool
@@ -63,9 +63,9 @@ def find_duplicates(
     ------
     ValueError
         If an array does not have one value for each image, lacks values or mixes
-        numbers and text, or `images` are none.
+        numbers and text, or `X` holds no images.
     TypeError
-        If `images` are neither uint8 nor floating.
+        If `X` is neither uint8 nor floating.
 
     See Also
     --------
@@ -91,14 +91,14 @@ def find_duplicates(
     0              0         3  train           True
     1              0        80   test           True
     """
-    X = check_images(images, name="images", may_be_black=True)
-    sets = sets_of_equals(map(image_digest, X))
+    images = check_images(X, may_be_black=True)
+    sets = sets_of_equals(map(image_digest, images))
     return duplicate_table(
         sets,
-        filename=_column(filenames, "filenames", len(X)),
-        target=_column(target, "target", len(X)),
-        patient=_column(groups, "groups", len(X)),
-        split=_column(split, "split", len(X)),
+        filename=_column(filenames, "filenames", len(images)),
+        target=_column(target, "target", len(images)),
+        patient=_column(groups, "groups", len(images)),
+        split=_column(split, "split", len(images)),
     )
 
 

@@ -36,10 +36,10 @@ def label_issues(
     Returns
     -------
     DataFrame of shape (n_issues, 3 or 4)
-        The most contradicted label first. The index, "cell", is the position in
+        The most contradicted label first. The index, "position", is the position in
         `y_true`; the columns are the "label", the "probability" of the positive class,
-        the "support" of the label, that is the probability of the labeled class, and,
-        with `groups`, the "patient".
+        the "self_confidence", that is the probability of the labeled class, and, with
+        `groups`, the "patient".
 
     Raises
     ------
@@ -78,10 +78,10 @@ def label_issues(
     >>> y_true = [1, 1, 1, 1, 0, 0, 0, 0]
     >>> y_prob = [0.9, 0.8, 0.9, 0.02, 0.1, 0.2, 0.45, 0.97]
     >>> label_issues(y_true, y_prob, ["C1", "C1", "C2", "C2", "C3", "C3", "C4", "C4"])
-          label  probability  support patient
-    cell
-    3         1         0.02     0.02      C2
-    7         0         0.97     0.03      C4
+              label  probability  self_confidence patient
+    position
+    3             1         0.02             0.02      C2
+    7             0         0.97             0.03      C4
     """
     cells = check_cells(y_true, y_prob, None, pos_label=pos_label, groups_optional=True)
     warn_of_suspicious(cells)
@@ -101,9 +101,11 @@ def label_issues(
         {
             "label": cells.target if pos_label is None else np.asarray(y_true),
             "probability": cells.probability,
-            "support": np.where(positive, support_of_positive, support_of_negative),
+            "self_confidence": np.where(
+                positive, support_of_positive, support_of_negative
+            ),
         }
-    ).rename_axis("cell")
+    ).rename_axis("position")
     if groups is not None:
         table["patient"] = np.asarray(groups)
-    return table[issue].sort_values("support", kind="stable")
+    return table[issue].sort_values("self_confidence", kind="stable")

@@ -349,7 +349,7 @@ def _check_issues(issues: pd.DataFrame, n_samples: int) -> None:
         )
     # Positions under another name may be those of the rows of the table itself.
     if (
-        issues.index.name != "cell"
+        issues.index.name != "position"
         or issues.index.dtype.kind not in "iu"
         or not {"label", "probability"} <= set(issues)
     ):

@@ -256,5 +256,5 @@ def test_values_that_cannot_be_compared_are_an_error_that_names_them(name):
 
 
 def test_what_is_no_array_of_images_is_an_error():
-    with pytest.raises(ValueError, match="images has shape"):
+    with pytest.raises(ValueError, match="X has shape"):
         find_duplicates(np.zeros((3, 3)))

@@ -20,7 +20,7 @@ def test_exchanged_labels_come_first(mislabeled):
     issues = label_issues(y, y_prob, patient)
     assert np.isin(exchanged, issues.index).mean() > 0.6
     assert np.isin(issues.index[:30], exchanged).mean() > 0.9
-    assert issues["support"].is_monotonic_increasing
+    assert issues["self_confidence"].is_monotonic_increasing
 
 
 def test_columns_say_what_the_cell_is(mislabeled):
@@ -32,7 +32,7 @@ def test_columns_say_what_the_cell_is(mislabeled):
     expected = np.where(
         issues["label"] == 1, y_prob[issues.index], 1 - y_prob[issues.index]
     )
-    np.testing.assert_array_equal(issues["support"], expected)
+    np.testing.assert_array_equal(issues["self_confidence"], expected)
     assert "patient" not in label_issues(y, y_prob)
 
 
