@@ -8,8 +8,7 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from malariafuse._parameters import Integers, Reals, check_parameter
-from malariafuse._shown import short_repr
+from malariafuse._parameters import RANDOM_STATE, Integers, Reals, check_parameter
 
 Floats = NDArray[np.float64]
 Measure = Callable[[Floats], Floats]
@@ -48,7 +47,8 @@ def replicate(
     random_state: int | RandomState | None,
 ) -> Replicates:
     """Evaluate `measure` for all clusters, for resamples, and without each of them."""
-    random = _random(random_state)
+    check_parameter("random_state", random_state, RANDOM_STATE)
+    random = check_random_state(random_state)
     rows = max(_ROWS_AT_LEAST, _BLOCK_BYTES // (8 * n_cells))
 
     def drawn() -> Iterator[Floats]:
@@ -74,16 +74,6 @@ def replicate(
         np.concatenate([value[:0], *(measure(weights) for weights in all_but_one())]),
         n_clusters,
     )
-
-
-def _random(random_state: int | RandomState | None) -> RandomState:
-    try:
-        return check_random_state(random_state)
-    except ValueError as error:
-        raise ValueError(
-            f"random_state={short_repr(random_state)}: expected an integer between "
-            "0 and 2**32 - 1, a numpy.random.RandomState or None."
-        ) from error
 
 
 def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:

@@ -158,6 +158,12 @@ def cross_validate_patients(
     patients = names[cluster]
     _warn_of_equal_images(X, patients)
     splits = _splits(cv, X, labels, patients, pos_label, random_state)
+    for train, _ in splits:
+        if len(np.unique(target[train])) < 2:
+            raise ValueError(
+                "y and groups leave the training cells of a fold with one class only: "
+                "expected both. Use fewer folds, or folds that PatientKFold makes."
+            )
     probabilities = np.empty(len(target))
     decisions = np.empty(len(target), dtype=np.int64)
     fold = np.empty(len(target), dtype=np.int64)

@@ -192,7 +192,7 @@ class PatientTest(BaseEstimator):
         if negative.sum() * (1 - self.cell_specificity) < 1 - 1e-9:
             raise ValueError(
                 f"cell_specificity={self.cell_specificity!r} cannot be estimated from "
-                f"{negative.sum()} uninfected cells: expected at least "
+                f"{negative.sum()} uninfected cells in y_true: expected at least "
                 f"{np.ceil(1 / (1 - self.cell_specificity) - 1e-6):.0f} of them, or a "
                 "lower cell_specificity."
             )

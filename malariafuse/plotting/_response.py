@@ -58,4 +58,8 @@ def _check(
             f"{classes}."
         )
     positive = classes[column]
+    if positive not in labels:
+        raise ValueError(
+            f"y has no parasitized cell (label {positive!r}): expected one at least."
+        )
     return np.array([label == positive for label in labels], dtype=np.int64), column

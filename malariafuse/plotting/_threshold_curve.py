@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from malariafuse._cells import check_both_classes
 from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation import threshold_table
 from malariafuse.plotting._axes import single_axes
@@ -121,6 +122,7 @@ class ThresholdCurveDisplay:
             If an argument is not as described, or `y` has one class only.
         """
         y_true, y_prob = judge(estimator, X, y, pos_label)
+        check_both_classes(y_true, name="y")
         return cls.from_predictions(
             y_true,
             y_prob,

@@ -178,8 +178,8 @@ def test_comparison_table_is_made_of_summaries(cells, classifiers):
             {"threshold": {"sharp": 0.5, "alike": "x", "blunt": 0}},
             r"threshold\['alike'\]='x': expected a number in \[0, 1\]",
         ),
-        ({"random_state": "x"}, "random_state='x': expected an integer"),
-        ({"random_state": -1}, "random_state=-1: expected an integer"),
+        ({"random_state": "x"}, "random_state='x': expected None"),
+        ({"random_state": -1}, "random_state=-1: expected None"),
     ],
 )
 def test_bad_arguments(cells, classifiers, function, arguments, message):

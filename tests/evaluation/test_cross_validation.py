@@ -289,7 +289,7 @@ class TestRefused:
         X, y, patient = data
         healthy = np.isin(patient, patient[y == 1], invert=True)
         halves = [np.flatnonzero(healthy), np.flatnonzero(~healthy)]
-        with pytest.raises(ValueError, match=r"classes \[0\]: .* both classes\?"):
+        with pytest.raises(ValueError, match="training cells of a fold with one class"):
             cross_validate_patients(recorder, X, y, patient, cv=[halves, halves[::-1]])
 
     @pytest.mark.parametrize(
