@@ -36,11 +36,14 @@ ARGUMENTS = [
 ]
 COLUMNS = {
     "X",
+    "filenames",
     "fold",
     "groups",
     "pos_label",
     "probabilities",
     "sample_weight",
+    "split",
+    "target",
     "y",
     "y_pred",
     "y_prob",
