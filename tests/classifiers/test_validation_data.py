@@ -77,7 +77,7 @@ def test_early_stopping_on_validation_data_by_another_measure():
         ({"X_val": X_VAL}, "target y_val is None"),
         ({"X_val": X_VAL[:, :8], "y_val": Y_VAL}, r"X_val has images of shape \(8, 16"),
         ({"X_val": X_VAL, "y_val": Y_VAL + 5}, r"y_val has the label 5: expected one"),
-        ({"X_val": X_VAL, "y_val": Y_VAL[:-1]}, "inconsistent numbers of samples"),
+        ({"X_val": X_VAL, "y_val": Y_VAL[:-1]}, "y_val has 29 entries for 30 cells"),
         (
             {"X_val": X_VAL, "y_val": Y_VAL, "sample_weight_val": [1.0]},
             "sample_weight_val has 1 entries for",
