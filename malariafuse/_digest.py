@@ -102,7 +102,8 @@ def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
             yield from _parts(array.tolist(), inside)
             return
         # Loaded, an array may have the byte order of the machine.
-        array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<")))
+        little_endian = array.dtype.newbyteorder("<")
+        array = np.ascontiguousarray(array.astype(little_endian, copy=False))
         yield f"<array {array.dtype.str}{np.shape(value)}>".encode()
         yield array.reshape(-1).view(np.uint8).data
     elif value is None or isinstance(value, bool | int | float | complex | str):

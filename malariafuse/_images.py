@@ -1,5 +1,7 @@
 """The one place that decides what an array of images may be."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -179,6 +181,14 @@ def check_image_shape(estimator: Any, images: NDArray[Any], *, name: str = "X") 
 def image_digest(image: NDArray[Any]) -> bytes:
     """Return the SHA-256 of the pixels of one image."""
     return sha256(np.ascontiguousarray(image).data).digest()
+
+
+def sets_of_equals(digests: Iterable[bytes]) -> list[list[int]]:
+    """Return the positions of equal digests, a list for each that is there twice."""
+    positions: dict[bytes, list[int]] = defaultdict(list)
+    for position, digest in enumerate(digests):
+        positions[digest].append(position)
+    return [found for found in positions.values() if len(found) > 1]
 
 
 def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._arrays import one_dimension, refuse_complex
+from malariafuse._arrays import of_one_type, one_dimension, refuse_complex
 
 
 def check_patients(
@@ -82,10 +82,7 @@ def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
     # Filled in: tuples, which an array of objects may hold, would become a table.
     objects = np.empty(len(patients), dtype=object)
     objects[:] = patients
-    if Real in kinds:
-        numbers = np.array(patients)
-        return numbers if (numbers == objects).all() else objects
-    return objects
+    return of_one_type(objects) if Real in kinds else objects
 
 
 def kind_of_patient(patient: Any) -> type[Any]:

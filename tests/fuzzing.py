@@ -23,22 +23,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from support import fast, linear_network
 
+import malariafuse
 from malariafuse.classifiers import BaseImageClassifier, KerasImageClassifier
 from malariafuse.datasets import make_cell_images
 from malariafuse.evaluation import comparison_table, label_issues
-
-PACKAGES = (
-    "classifiers",
-    "datasets",
-    "deploy",
-    "evaluation",
-    "features",
-    "metrics",
-    "model_selection",
-    "networks",
-    "plotting",
-    "preprocessing",
-)
 
 CELLS = make_cell_images(24, 6, image_size=(16, 16), random_state=0)
 X, Y, PATIENTS = CELLS.images, CELLS.target, CELLS.groups
@@ -129,7 +117,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def calls() -> Iterator[Call]:
     """Yield whatever is public and takes arguments."""
-    for package in PACKAGES:
+    for package in malariafuse._SUBPACKAGES:
         module = importlib.import_module(f"malariafuse.{package}")
         for name in sorted(set(module.__all__) - LEFT_OUT):
             public = getattr(module, name)

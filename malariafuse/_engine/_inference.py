@@ -1,6 +1,5 @@
 """A network that computes and does not learn any more, by the fastest engine."""
 
-import hashlib
 import importlib.util
 import os
 import sys
@@ -24,7 +23,7 @@ Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
 ENGINES = ("auto", "keras", "openvino")
 
 # What OpenVINO compiled of networks that were loaded, by a digest of each.
-_RECENT: dict[str, Compute] = {}
+_RECENT: dict[tuple[str, str], Compute] = {}
 _N_RECENT = 8
 _RECENT_LOCK = Lock()
 # Above black, of an 8-bit channel.
@@ -117,9 +116,8 @@ class FrozenNetwork(StoredNetwork):
         if self._stored is None:
             return _by_openvino(self.model)
         # A search over thresholds loads the same training again and again.
-        digest = hashlib.sha256(self._stored["config"].encode())
-        digest.update(self._stored["weights"])
-        key = digest.hexdigest()
+        digests = self._stored["sha256"]
+        key = digests["config"], digests["weights"]
         # One at a time: two threads with copies of a network compile it once.
         with _RECENT_LOCK:
             if key not in _RECENT:

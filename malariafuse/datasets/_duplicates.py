@@ -1,7 +1,6 @@
 """Images that are there more than once."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import as_array
-from malariafuse._images import check_images, image_digest
+from malariafuse._images import check_images, image_digest, sets_of_equals
 from malariafuse._patients import check_patients
 from malariafuse._shown import short_text
 from malariafuse.datasets._listing import list_some
@@ -100,14 +99,6 @@ def find_duplicates(
         patient=_column(groups, "groups", len(images)),
         split=_column(split, "split", len(images)),
     )
-
-
-def sets_of_equals(digests: Iterable[bytes]) -> list[list[int]]:
-    """Return the positions of equal digests, a list for each that is there twice."""
-    positions: dict[bytes, list[int]] = defaultdict(list)
-    for position, digest in enumerate(digests):
-        positions[digest].append(position)
-    return [found for found in positions.values() if len(found) > 1]
 
 
 def duplicate_table(

@@ -11,9 +11,8 @@ from tqdm.auto import tqdm
 from malariafuse._files._damage import UnopenedImageError
 from malariafuse._files._read import CellIndex, read_images
 from malariafuse._files._resize import check_image_size
-from malariafuse._images import image_digest
+from malariafuse._images import image_digest, sets_of_equals
 from malariafuse._parameters import N_JOBS, Booleans, check_parameter
-from malariafuse.datasets._duplicates import sets_of_equals
 from malariafuse.datasets._listing import Listing
 
 

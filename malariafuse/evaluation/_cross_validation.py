@@ -19,7 +19,7 @@ from malariafuse._cells import (
     check_target,
     warn_of_suspicious,
 )
-from malariafuse._images import image_digest
+from malariafuse._images import image_digest, sets_of_equals
 from malariafuse._labels import (
     decisions_and_probabilities,
     pos_label_of,
@@ -209,10 +209,11 @@ def _warn_of_equal_images(X: Any, patients: NDArray[Any]) -> None:
     """Warn if an image is there under two patients, who may be on both sides."""
     if not isinstance(X, np.ndarray) or X.ndim != 4:
         return
-    patients_of: dict[bytes, set[Any]] = {}
-    for image, patient in zip(X, patients.tolist(), strict=True):
-        patients_of.setdefault(image_digest(image), set()).add(patient)
-    several = [found for found in patients_of.values() if len(found) > 1]
+    patients_of = [
+        dict.fromkeys(patients[found].tolist())
+        for found in sets_of_equals(map(image_digest, X))
+    ]
+    several = [found for found in patients_of if len(found) > 1]
     if several:
         shown = ", ".join(map(str, several[0]))
         warn(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._arrays import as_labels
 from malariafuse._patients import check_patients
 from malariafuse.plotting._axes import single_axes
-from malariafuse.plotting._checks import check_labels
 from malariafuse.plotting._style import CLASS_COLORS, class_name, counted
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class ClassBalanceDisplay:
         ValueError
             If `y` is not one-dimensional, or it is empty or has missing values.
         """
-        classes, counts = np.unique(check_labels(y), return_counts=True)
+        classes, counts = np.unique(as_labels(y, "y"), return_counts=True)
         return cls(classes=classes, counts=counts).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
@@ -182,7 +182,7 @@ class PatientBalanceDisplay:
             If `y` and `groups` are not one-dimensional and of one length, or they are
             empty or have missing values.
         """
-        classes, codes = np.unique(check_labels(y), return_inverse=True)
+        classes, codes = np.unique(as_labels(y, "y"), return_inverse=True)
         rows, patients = check_patients(groups, len(codes))
         counts = np.zeros((len(patients), len(classes)), dtype=np.int64)
         np.add.at(counts, (rows, codes), 1)

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._arrays import as_labels
 from malariafuse._parameters import Integers, check_parameter
 from malariafuse._shown import short_repr
 
@@ -29,8 +27,3 @@ def check_own(estimator: Any, attribute: str, of_pipeline: str) -> None:
             f"{attribute}: expected a classifier of malariafuse. Of a pipeline, pass "
             f"{of_pipeline}."
         )
-
-
-def check_labels(y: ArrayLike) -> NDArray[Any]:
-    """Return labels of any kind as an array, or raise ValueError that names `y`."""
-    return as_labels(y, "y")

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse._arrays import check_length
+from malariafuse._arrays import as_labels, check_length
 from malariafuse._labels import decisions_and_probabilities, positive_column_of
 from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._shown import short_repr
-from malariafuse.plotting._checks import check_labels
 
 
 def judge(
@@ -48,7 +47,7 @@ def _check(
     check_parameter("pos_label", pos_label, POS_LABEL)
     classes = np.asarray(estimator.classes_).tolist()
     column = positive_column_of(estimator, pos_label)
-    labels = check_labels(y).tolist()
+    labels = as_labels(y, "y").tolist()
     check_length(X, len(labels))
     # Compared one by one: NumPy would take the text "1" for the number 1.
     alien = [label for label in dict.fromkeys(labels) if label not in classes]
