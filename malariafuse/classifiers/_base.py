@@ -1,6 +1,5 @@
 """The one way in which every classifier trains, decides and is stored."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -37,6 +36,7 @@ from malariafuse._engine._training import NetworkFunction, Training, Watch, trai
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
+from malariafuse._warn import warn
 from malariafuse.classifiers._checks import (
     check_decision,
     check_labels,
@@ -263,14 +263,12 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
             check_decision(self, classes, images.shape[1:]),
         )
         if self.early_stopping and groups is None and X_val is None:
-            warnings.warn(
+            warn(
                 "early_stopping=True sets single cells aside, as fit was given no "
                 "groups. Cells of one patient resemble each other, so the validation "
                 "is too good. Pass the patient of each cell as groups (to a pipeline, "
                 "under the name of its step, as in classifier__groups), or other "
-                "patients as X_val and y_val.",
-                UserWarning,
-                stacklevel=2,
+                "patients as X_val and y_val."
             )
         settings, inputs = self._settings(), self._make_inputs()
         if self.warm_start and hasattr(self, "classes_"):

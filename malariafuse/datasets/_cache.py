@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from malariafuse._files._read import CellIndex
+from malariafuse._warn import warn
 
 _IMAGES = "images.npy"
 _INDEX = "index.json"
@@ -84,9 +84,7 @@ def _find_entry(entry: Path) -> Cells | None:
             _remove_entry(entry)
     finally:
         lock.release()
-    warnings.warn(
-        f"{trouble}. They are read again from their files.", UserWarning, stacklevel=4
-    )
+    warn(f"{trouble}. They are read again from their files.")
     return None
 
 

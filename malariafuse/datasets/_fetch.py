@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
@@ -15,6 +14,7 @@ from sklearn.utils import Bunch
 
 from malariafuse._parameters import Booleans, check_parameter
 from malariafuse._shown import short_repr
+from malariafuse._warn import warn
 from malariafuse.datasets._download import download
 from malariafuse.datasets._home import data_home as find_data_home
 from malariafuse.datasets._load import load_cell_images
@@ -132,9 +132,7 @@ def fetch_malaria_cells(
         raise OSError(f"{problem}, and download_if_missing=False.")
     if problem is not None:
         if archive.exists():
-            warnings.warn(
-                f"{problem}; downloading it again.", UserWarning, stacklevel=2
-            )
+            warn(f"{problem}; downloading it again.")
         _download(url, archive, verbose=verbose)
     cells = load_cell_images(
         archive,

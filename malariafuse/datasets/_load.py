@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from sklearn.utils import Bunch
 from malariafuse._files._read import CellIndex, ImageReadError
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import Booleans, OneOf, check_parameter
+from malariafuse._warn import warn
 from malariafuse.datasets._bunch import make_bunch
 from malariafuse.datasets._cache import through_cache
 from malariafuse.datasets._classes import Classes, check_classes
@@ -284,7 +284,7 @@ def load_cell_images(
         _check_refused(index, listing, on_error)
     cells, remarks = make_bunch(images, index, listing, known, patient_of)
     for remark in remarks:
-        warnings.warn(remark, UserWarning, stacklevel=2)
+        warn(remark)
     return cells
 
 
