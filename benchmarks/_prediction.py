@@ -149,7 +149,7 @@ def frozen(settings):
             settings.repeats,
         )
         details["engine"] = extractor.engine_
-        details["precision"] = extractor.precision_
+        details["precision"] = extractor.compute_dtype_
         yield Row(
             f"features of {backbone}, 96 px",
             "keras predict of the backbone",

@@ -8,7 +8,7 @@ import numpy as np
 from _timing import Row, in_turn
 
 from malariafuse import ResNet18Classifier
-from malariafuse._engine._precision import resolve_precision
+from malariafuse._engine._compute_dtype import resolve_compute_dtype
 from malariafuse.networks import RandomStainJitter, build_resnet18
 
 BATCH = 64
@@ -106,7 +106,7 @@ def step_time(fit):
 def rows(settings):
     yield small_fit(settings)
     repeats, filters = settings.repeats, settings.pick(64, 2)
-    chosen = resolve_precision("auto")
+    chosen = resolve_compute_dtype("auto")
     for size, n_batches in settings.pick(((32, 16), (64, 10)), ((16, 4),)):
         images, target = images_of(n_batches * BATCH, size)
 
@@ -122,7 +122,7 @@ def rows(settings):
         what = f"ResNet-18, {filters} filters, {size} px"
         for precision in dict.fromkeys([chosen, "float32"]):
             ratio, details = in_turn(
-                partial(ours, precision=precision),
+                partial(ours, compute_dtype=precision),
                 plain,
                 repeats,
                 step_time,

@@ -28,7 +28,7 @@ from malariafuse.plotting import (
 cells = make_cell_images(2000, 40, image_size=(32, 32), random_state=0)
 training = np.isin(cells.groups, np.unique(cells.groups)[:28])
 classifier = ResNet18Classifier(
-    filters=8, epochs=8, batch_size=32, precision="float32", random_state=0
+    filters=8, epochs=8, batch_size=32, compute_dtype="float32", random_state=0
 ).fit(cells.images[training], cells.target[training])
 X, y, patients = (
     array[~training] for array in (cells.images, cells.target, cells.groups)

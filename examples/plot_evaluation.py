@@ -80,7 +80,7 @@ results = {
     )
     for name, classifier in classifiers.items()
 }
-probabilities = {name: result.probabilities for name, result in results.items()}
+probabilities = {name: result.y_prob for name, result in results.items()}
 results["logistic"].table[
     ["patients", "cells", "recall", "specificity", "accuracy", "roc_auc"]
 ].round(3)
@@ -156,11 +156,11 @@ compare(cells.target, probabilities, cells.groups, random_state=0).round(3)
 result = results["logistic"]
 chosen_on = result.fold <= 3
 threshold = choose_threshold(
-    cells.target[chosen_on], result.probabilities[chosen_on], min_recall=0.9
+    cells.target[chosen_on], result.y_prob[chosen_on], min_recall=0.9
 )
 reported = summarize(
     cells.target[~chosen_on],
-    result.probabilities[~chosen_on],
+    result.y_prob[~chosen_on],
     cells.groups[~chosen_on],
     threshold=threshold,
     random_state=0,
@@ -169,9 +169,7 @@ reported.loc[["recall", "specificity"]].round(3)
 
 # %%
 
-table = threshold_table(
-    cells.target, result.probabilities, cells.groups, random_state=0
-)
+table = threshold_table(cells.target, result.y_prob, cells.groups, random_state=0)
 _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
 for name, color in (("recall", "tab:red"), ("specificity", "tab:blue")):
     axes.plot(table.index, table[name], color=color, label=name)
@@ -191,7 +189,7 @@ plt.show()
 # first. With real cells some of them are labeled wrong; here the labels are right, and
 # the classifier is not. Such cells are never removed from a test set.
 
-issues = label_issues(cells.target, result.probabilities, cells.groups)
+issues = label_issues(cells.target, result.y_prob, cells.groups)
 print(f"{len(issues)} of {len(cells.target)} cells")
 
 ImageGridDisplay.from_label_issues(cells.images, issues, n_images=6)
@@ -207,7 +205,7 @@ pd.DataFrame(
         "all cells": by_patient["value"],
         "without them": summarize(
             cells.target[kept],
-            result.probabilities[kept],
+            result.y_prob[kept],
             cells.groups[kept],
             random_state=0,
         )["value"],

@@ -48,7 +48,7 @@ fusion = FeatureFusionClassifier(
     fusion="gated",
     epochs=8,
     batch_size=32,
-    precision="float32",
+    compute_dtype="float32",
     random_state=0,
 )
 handcrafted = make_pipeline(

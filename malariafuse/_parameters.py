@@ -266,7 +266,7 @@ POS_LABEL: Sequence[Rule] = (
 )
 VERBOSE: Sequence[Rule] = (Booleans(), Integers(0))
 N_JOBS: Sequence[Rule] = (Nothing(), NumbersOfJobs())
-PRECISION: Sequence[Rule] = (OneOf("auto", "bfloat16", "float32"),)
+COMPUTE_DTYPE: Sequence[Rule] = (OneOf("auto", "bfloat16", "float32"),)
 ENGINE: Sequence[Rule] = (OneOf("auto", "keras", "openvino"),)
 
 

@@ -76,7 +76,7 @@ VALID: dict[str, Any] = {
     "batch_size": 24,
     "augmentation": None,
     "optimizer": "sgd",
-    "precision": "float32",
+    "compute_dtype": "float32",
     "filters": 2,
     "input_shape": (32, 32, 3),
     "input_shapes": {"images": (32, 32, 3)},

@@ -82,7 +82,7 @@ def fast(**parameters: Any) -> dict[str, Any]:
         "optimizer": "adam",
         "learning_rate": 0.05,
         "augmentation": None,
-        "precision": "float32",
+        "compute_dtype": "float32",
         "random_state": 0,
         **parameters,
     }

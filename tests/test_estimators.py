@@ -124,7 +124,7 @@ SETTINGS = {
     "optimizer": "sgd",
     "learning_rate": 1.0,
     "augmentation": None,
-    "precision": "float32",
+    "compute_dtype": "float32",
     # Some checks choose none, and fail with an unlucky one.
     "random_state": 0,
 }

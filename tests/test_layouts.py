@@ -92,10 +92,10 @@ TRANSFORMERS = [
     preprocessing.GaussianSmoother(),
     preprocessing.HSVConverter(),
     features.PretrainedFeatureExtractor(
-        maps, weights=None, engine="keras", precision="float32"
+        maps, weights=None, engine="keras", compute_dtype="float32"
     ),
     features.PretrainedFeatureExtractor(
-        maps, weights=None, engine="keras", precision="float32", image_size=(16, 16)
+        maps, weights=None, engine="keras", compute_dtype="float32", image_size=(16, 16)
     ),
     features.SpotFeatureExtractor(),
 ]

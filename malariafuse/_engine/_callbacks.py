@@ -11,7 +11,7 @@ from malariafuse._engine._settings import TrainingSettings
 
 ADVICE = (
     "training diverged. Lower learning_rate, raise warmup_epochs, or set "
-    "precision='float32'."
+    "compute_dtype='float32'."
 )
 # Measures that may be monitored, and whether they grow as a network improves.
 MONITORS = {

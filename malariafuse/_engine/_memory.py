@@ -23,8 +23,8 @@ import numpy as np
 from filelock import FileLock
 from joblib import Memory
 
+from malariafuse._engine._compute_dtype import resolve_compute_dtype
 from malariafuse._engine._data import TrainingData
-from malariafuse._engine._precision import resolve_precision
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse._version import __version__
 
@@ -63,7 +63,7 @@ def training_key(
     about = {
         "data": (data.groups, data.n_classes, data.positive),
         "settings": vars(settings),
-        "precision": resolve_precision(settings.precision),
+        "compute_dtype": resolve_compute_dtype(settings.compute_dtype),
         "weights": _stamp(settings.initial_weights),
         "policy": keras.config.dtype_policy().name,
         "versions": (keras.__version__, keras.backend.backend(), __version__),

@@ -42,7 +42,7 @@ class TrainingSettings:
         Epochs without improvement to wait.
     ema_momentum : float or None
         Momentum of averaged weights.
-    precision : str
+    compute_dtype : str
         Floating type of the layers: "auto", "float32" or "bfloat16".
     callbacks : sequence of keras.callbacks.Callback or callable, or None
         The user's callbacks, or functions that make them.
@@ -69,7 +69,7 @@ class TrainingSettings:
     validation_fraction: float
     n_iter_no_change: int
     ema_momentum: float | None
-    precision: str
+    compute_dtype: str
     callbacks: Any
     initial_weights: Any
     random_state: int | None

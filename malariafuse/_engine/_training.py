@@ -22,6 +22,7 @@ from malariafuse._engine._callbacks import (
     watching,
 )
 from malariafuse._engine._checkpoint import Checkpoint, joined
+from malariafuse._engine._compute_dtype import resolve_compute_dtype, set_compute_dtype
 from malariafuse._engine._cpu import advise_onednn
 from malariafuse._engine._data import (
     PREDICTION_BATCH,
@@ -38,7 +39,6 @@ from malariafuse._engine._losses import RecallOfClass, make_loss, make_trainer
 from malariafuse._engine._memory import training_key
 from malariafuse._engine._normalization import fused_normalization
 from malariafuse._engine._optimizer import FollowRates, make_optimizer
-from malariafuse._engine._precision import resolve_precision, set_precision
 from malariafuse._engine._process import (
     forget_kernels,
     keras_seed,
@@ -67,7 +67,7 @@ class Training(StoredWithDigest):
         Function that makes its inputs, fitted.
     history : dict of str to list of float
         Measures of each epoch.
-    precision : str
+    compute_dtype : str
         Floating type of its layers.
     optimizer : list of ndarray or None
         Variables of the optimizer at the end, if they are kept.
@@ -76,7 +76,7 @@ class Training(StoredWithDigest):
     network: FrozenNetwork
     inputs: Inputs
     history: dict[str, list[float]]
-    precision: str
+    compute_dtype: str
     optimizer: list[NDArray[Any]] | None
 
 
@@ -168,12 +168,12 @@ def train(
     fitted_on = slice(None) if len(rows) == len(data.samples.codes) else rows
     inputs.fit(data.samples.images, data.samples.codes, fitted_on)
     n_outputs = 1 if data.n_classes == 2 else data.n_classes
-    precision = resolve_precision(settings.precision)
+    compute_dtype = resolve_compute_dtype(settings.compute_dtype)
     with keras_seed(seed):
         network = build(inputs.network_shape, n_outputs)
         augmentation = make_augmentation(settings.augmentation)
     check_network(network, inputs.shapes, n_outputs)
-    set_precision(network, precision)
+    set_compute_dtype(network, compute_dtype)
     load_weights(network, settings.initial_weights)
 
     # Vectors may say how strong the stain is, which jitter takes away: with it,
@@ -245,7 +245,7 @@ def train(
         if keep_optimizer
         else None
     )
-    return Training(FrozenNetwork(network), inputs, history, precision, kept)
+    return Training(FrozenNetwork(network), inputs, history, compute_dtype, kept)
 
 
 def _split(

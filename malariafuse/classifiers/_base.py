@@ -125,7 +125,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
     threshold: float
     pos_label: Any
     test_time_views: int
-    precision: str
+    compute_dtype: str
     engine: str
     memory: str | Path | Memory | None
     checkpoint: str | PathLike[str] | None
@@ -163,7 +163,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
-        precision: str = "auto",
+        compute_dtype: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
         checkpoint: str | PathLike[str] | None = None,
@@ -576,7 +576,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         """Keep what a training gave."""
         self.classes_ = classes
         remember_image_shape(self, images)
-        self.precision_ = training.precision
+        self.compute_dtype_ = training.compute_dtype
         self.n_iter_ = len(self.history_["loss"])
         self._network, self._inputs = training.network, training.inputs
         self._image_range = image_range

@@ -113,7 +113,7 @@ class KerasImageClassifier(BaseImageClassifier):
         threshold: float = 0.5,
         pos_label: Any = None,
         test_time_views: int = 1,
-        precision: str = "auto",
+        compute_dtype: str = "auto",
         engine: str = "auto",
         memory: str | Path | Memory | None = None,
         checkpoint: str | PathLike[str] | None = None,

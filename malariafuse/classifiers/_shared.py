@@ -11,8 +11,8 @@ from malariafuse._engine._callbacks import MONITORS
 from malariafuse._engine._losses import LOSSES
 from malariafuse._engine._optimizer import OPTIMIZERS, SCHEDULES
 from malariafuse._parameters import (
+    COMPUTE_DTYPE,
     ENGINE,
-    PRECISION,
     RANDOM_STATE,
     VERBOSE,
     Anything,
@@ -70,7 +70,7 @@ TRAINING_RULES: Mapping[str, Sequence[Rule]] = {
     # Held against the classes.
     "pos_label": [Anything()],
     "test_time_views": [OneOf(1, 4, 8)],
-    "precision": PRECISION,
+    "compute_dtype": COMPUTE_DTYPE,
     "engine": ENGINE,
     "memory": [Nothing(), _PATHS, Instances(Memory, "a joblib.Memory")],
     "checkpoint": [Nothing(), _PATHS],
@@ -167,7 +167,7 @@ pos_label : object, default=None
 test_time_views : {1, 4, 8}, default=1
     Number of views of each image over which predictions are averaged: the image as it
     is (1), its flips (4), or its flips and quarter turns (8, square images only).
-precision : {"auto", "float32", "bfloat16"}, default="auto"
+compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
     Floating type in which layers compute. Weights and probabilities are float32 always.
     "auto" takes bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on
     Linux), else float32.
@@ -216,7 +216,7 @@ model_ : keras.Model
     copy: predictions may be computed by what was compiled from these.
 n_iter_ : int
     Number of epochs trained.
-precision_ : {"float32", "bfloat16"}
+compute_dtype_ : {"float32", "bfloat16"}
     Floating type in which the layers compute."""
 
 

@@ -37,8 +37,8 @@ def make_bunch(
         remarks += describe_patients_on_both_sides(groups, split)
     duplicates = duplicate_table(
         index.same_pixels,
-        filename=filenames,
-        target=target,
+        path=filenames,
+        label=target,
         patient=groups,
         split=split,
     )

@@ -17,7 +17,7 @@ from malariafuse.datasets._listing import list_some
 def find_duplicates(
     X: ArrayLike,
     *,
-    target: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     split: ArrayLike | None = None,
     filenames: ArrayLike | None = None,
@@ -33,7 +33,7 @@ def find_duplicates(
     X : array-like of shape (n_samples, height, width, channels)
         Images, uint8 in 0..255 or floating in 0..1. To compare several arrays, such as
         those of training and test, concatenate them and pass `split`.
-    target : array-like of shape (n_samples,), default=None
+    y : array-like of shape (n_samples,), default=None
         The class of each image.
     groups : array-like of shape (n_samples,), default=None
         The patient of each image.
@@ -52,9 +52,9 @@ def find_duplicates(
             The number of the set of equal images, from 0 on.
         position : int
             The position of the image in `X`.
-        filename, target, patient, split
+        path, label, patient, split
             Values given for the image; there is a column for each argument given.
-        target_differs, patient_differs, split_differs : bool
+        label_differs, patient_differs, split_differs : bool
             Whether images of the set have several classes, patients or sides; only the
             columns of what was given.
 
@@ -94,8 +94,8 @@ def find_duplicates(
     sets = sets_of_equals(map(image_digest, images))
     return duplicate_table(
         sets,
-        filename=_column(filenames, "filenames", len(images)),
-        target=_column(target, "target", len(images)),
+        path=_column(filenames, "filenames", len(images)),
+        label=_column(y, "y", len(images)),
         patient=_column(groups, "groups", len(images)),
         split=_column(split, "split", len(images)),
     )
@@ -106,7 +106,7 @@ def duplicate_table(
 ) -> pd.DataFrame:
     """Return the table of `find_duplicates` for sets of positions.
 
-    `columns` has the values of all images under filename, target, patient and split.
+    `columns` has the values of all images under path, label, patient and split.
     """
     rows = np.array([position for found in sets for position in found], dtype=np.int64)
     numbers = np.repeat(np.arange(len(sets)), [len(found) for found in sets])
@@ -114,7 +114,7 @@ def duplicate_table(
     for name, values in columns.items():
         if values is not None:
             table[name] = values[rows]
-    for name in ("target", "patient", "split"):
+    for name in ("label", "patient", "split"):
         if name in table:
             several = table.groupby("duplicate_set")[name].transform("nunique") > 1
             table[f"{name}_differs"] = several.astype(bool)
@@ -126,7 +126,7 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
     texts = []
     for column, where, consequence in (
         (
-            "target_differs",
+            "label_differs",
             "in several classes",
             "At least one label of each is wrong.",
         ),
@@ -151,7 +151,7 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
 def _count(table: pd.DataFrame, where: str) -> str:
     sets = [
         repr(list_some([short_text(str(name)) for name in names], 3, " = "))
-        for _, names in table.groupby("duplicate_set")["filename"]
+        for _, names in table.groupby("duplicate_set")["path"]
     ]
     return (
         f"{len(sets)} image(s) are there {where}: {list_some(sets)}. See the attribute "

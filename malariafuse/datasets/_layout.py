@@ -14,9 +14,9 @@ PREFIX_FOLDER = "cell_images"
 SPLITS = {
     "train": "train",
     "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
     "test": "test",
     "testing": "test",
 }

@@ -128,7 +128,7 @@ def load_cell_images(
         groups : ndarray of shape (n_samples,) or None
             The patient of each image.
         split : ndarray of shape (n_samples,), dtype str, or None
-            The side of a split that was made before: "train", "val" or "test" by
+            The side of a split that was made before: "train", "validation" or "test" by
             folder, or what a column says. None if there is no split.
         filenames : ndarray of shape (n_samples,), dtype str
             The absolute path in a folder, the name of the member in a zip file, the

@@ -85,7 +85,7 @@ def cross_validate_patients(
     result : :class:`~sklearn.utils.Bunch`
         Dictionary-like object with the following attributes:
 
-        probabilities : ndarray of shape (n_cells,), dtype float64
+        y_prob : ndarray of shape (n_cells,), dtype float64
             Out-of-fold probability of the positive class.
         decisions : ndarray of shape (n_cells,), dtype int64
             Out-of-fold decision: 1 where the cell is called parasitized, else 0.
@@ -128,7 +128,7 @@ def cross_validate_patients(
     >>> result = cross_validate_patients(
     ...     LogisticRegression(), colors, cells.target, cells.groups, cv=3
     ... )
-    >>> result.probabilities.shape
+    >>> result.y_prob.shape
     (200,)
     >>> result.table["cells"].tolist()[-1]
     200
@@ -164,7 +164,7 @@ def cross_validate_patients(
                 "y and groups leave the training cells of a fold with one class only: "
                 "expected both. Use fewer folds, or folds that PatientKFold makes."
             )
-    probabilities = np.empty(len(target))
+    y_prob = np.empty(len(target))
     decisions = np.empty(len(target), dtype=np.int64)
     fold = np.empty(len(target), dtype=np.int64)
     for number, (train, test) in enumerate(splits, start=1):
@@ -178,17 +178,13 @@ def cross_validate_patients(
             decided, columns = decisions_and_probabilities(fitted, tested)
         else:
             columns = np.asarray(fitted.predict_proba(tested))
-        probabilities[test] = columns[:, _positive_column(fitted, positive)]
+        y_prob[test] = columns[:, _positive_column(fitted, positive)]
         decisions[test] = (
-            decided == positive
-            if threshold is None
-            else probabilities[test] >= threshold
+            decided == positive if threshold is None else y_prob[test] >= threshold
         )
         fold[test] = number
 
-    cells = Cells(
-        target, check_probability(probabilities), cluster, names, by_patient=True
-    )
+    cells = Cells(target, check_probability(y_prob), cluster, names, by_patient=True)
     warn_of_suspicious(cells)
     chosen: dict[int | str, NDArray[np.bool_]] = {
         number: fold == number for number in range(1, len(splits) + 1)
@@ -198,7 +194,7 @@ def cross_validate_patients(
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("fold")
     counts = ["patients", "cells"]
     return Bunch(
-        probabilities=probabilities,
+        y_prob=y_prob,
         decisions=decisions,
         fold=fold,
         table=table.astype(dict.fromkeys(counts, int)),

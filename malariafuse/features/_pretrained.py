@@ -18,17 +18,17 @@ from malariafuse._engine._backbones import (
     build_backbone,
     preprocessing_of,
 )
+from malariafuse._engine._compute_dtype import resolve_compute_dtype, set_compute_dtype
 from malariafuse._engine._inference import (
     FrozenNetwork,
     check_engine,
     engine_attribute,
 )
-from malariafuse._engine._precision import resolve_precision, set_precision
 from malariafuse._files._resize import check_image_size
 from malariafuse._images import check_images, remember_image_shape
 from malariafuse._parameters import (
+    COMPUTE_DTYPE,
     ENGINE,
-    PRECISION,
     VERBOSE,
     Functions,
     ImageSizes,
@@ -50,7 +50,7 @@ from malariafuse.features._layers import (
 )
 
 # The parameters that the network is built from; the others say how it is applied.
-_BUILT_FROM = ("backbone", "layer", "pooling", "weights", "image_size", "precision")
+_BUILT_FROM = ("backbone", "layer", "pooling", "weights", "image_size", "compute_dtype")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Built:
     network: FrozenNetwork
     settings: dict[str, Any]
     input_shape: Shape
-    precision: str
+    compute_dtype: str
     widths: dict[str, int]
 
 
@@ -102,7 +102,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         rounded), one batch at a time. None takes them as they are.
     batch_size : int, default=32
         Number of images in one pass through the network.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
         Floating type in which layers compute; features are float32 always. "auto" takes
         bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on Linux),
         unless the network has depthwise convolutions, as MobileNetV2 and EfficientNetB0
@@ -121,7 +121,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
     image_shape_ : tuple of (int, int, int)
         Height, width and channels of the images seen in `fit`. Later images must have
         the same shape.
-    precision_ : {"float32", "bfloat16"}
+    compute_dtype_ : {"float32", "bfloat16"}
         Floating type in which the layers compute.
 
     See Also
@@ -133,7 +133,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
     Nothing is learned from data, so `transform` works without `fit`. The network is
     built by whichever comes first, and kept; `fit` builds it anew. After `fit`,
     `transform` refuses to go on if `backbone`, `layer`, `pooling`, `weights`,
-    `image_size` or `precision` was changed. A pickle holds the network with its
+    `image_size` or `compute_dtype` was changed. A pickle holds the network with its
     weights: a fitted pipeline needs neither a connection nor Keras' cache where it is
     loaded.
 
@@ -187,7 +187,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         ),
         "image_size": (Nothing(), ImageSizes()),
         "batch_size": (Integers(1),),
-        "precision": PRECISION,
+        "compute_dtype": COMPUTE_DTYPE,
         "engine": ENGINE,
         "verbose": VERBOSE,
     }
@@ -201,7 +201,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         weights: str | PathLike[str] | None = "imagenet",
         image_size: tuple[int, int] | None = None,
         batch_size: int = 32,
-        precision: str = "auto",
+        compute_dtype: str = "auto",
         engine: str = "auto",
         verbose: int | bool = 0,
     ) -> None:
@@ -211,7 +211,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         self.weights = weights
         self.image_size = image_size
         self.batch_size = batch_size
-        self.precision = precision
+        self.compute_dtype = compute_dtype
         self.engine = engine
         self.verbose = verbose
 
@@ -286,8 +286,8 @@ class PretrainedFeatureExtractor(ImageTransformer):
                     raise FloatingPointError(
                         f"The network gives NaN or infinity for images {part.start} to "
                         f"{part.stop - 1}: its weights are damaged, or too large for "
-                        f"{built.precision}. Check the file of weights, and try "
-                        "precision='float32'."
+                        f"{built.compute_dtype}. Check the file of weights, and try "
+                        "compute_dtype='float32'."
                     )
                 progress.update(part.stop - part.start)
         return features
@@ -298,9 +298,9 @@ class PretrainedFeatureExtractor(ImageTransformer):
         return engine_attribute(self._have_built().network, self.engine)
 
     @property
-    def precision_(self) -> str:
+    def compute_dtype_(self) -> str:
         """Floating type in which the layers compute."""
-        return self._have_built().precision
+        return self._have_built().compute_dtype
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
         """Return the names that `layer` can have, first layer first.
@@ -402,14 +402,14 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     def _build(self, image_shape: Shape) -> _Built:
         settings, input_shape = self._settings(), self._input_shape(image_shape)
-        precision = resolve_precision(self.precision)
+        compute_dtype = resolve_compute_dtype(self.compute_dtype)
         network = build_backbone(self.backbone, input_shape, self.weights)
         chosen = choose_layers(self._layers_of(network), settings["layer"])
         cut, widths = cut_network(network, chosen, self.pooling)
-        if self.precision == "auto" and has_depthwise_convolutions(cut):
-            precision = "float32"
-        set_precision(cut, precision)
-        return _Built(FrozenNetwork(cut), settings, input_shape, precision, widths)
+        if self.compute_dtype == "auto" and has_depthwise_convolutions(cut):
+            compute_dtype = "float32"
+        set_compute_dtype(cut, compute_dtype)
+        return _Built(FrozenNetwork(cut), settings, input_shape, compute_dtype, widths)
 
     def _layers_of(self, network: keras.Model) -> dict[str, keras.layers.Layer]:
         return layers_by_name(network, renumber=isinstance(self.backbone, str))

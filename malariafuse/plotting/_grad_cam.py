@@ -18,7 +18,7 @@ def grad_cam(
     estimator: "BaseImageClassifier",
     X: ArrayLike,
     *,
-    target: Any = None,
+    class_of_interest: Any = None,
     layer: str | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float32]:
@@ -35,7 +35,7 @@ def grad_cam(
     X : array-like of shape (n_samples, height, width, channels)
         Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1; may be
         memory-mapped.
-    target : label, default=None
+    class_of_interest : label, default=None
         The class, out of `classes_`. None takes the positive class of two, and of more
         the most probable class of each image.
     layer : str, default=None
@@ -105,7 +105,7 @@ def grad_cam(
     images = check_images(X)
     check_image_shape(estimator, images)
     check_count(batch_size, "batch_size")
-    column = target_column(estimator, target)
+    column = target_column(estimator, class_of_interest)
     # Keras is loaded here, on first use, and not with the displays.
     import keras
 
@@ -125,22 +125,25 @@ def grad_cam(
     return np.divide(maps, largest, out=maps, where=largest > 0)
 
 
-def target_column(estimator: "BaseImageClassifier", target: Any) -> int | None:
+def target_column(
+    estimator: "BaseImageClassifier", class_of_interest: Any
+) -> int | None:
     """Return the index of the class to explain; None is each image's most probable."""
     classes = estimator.classes_
-    check_parameter("target", target, POS_LABEL)
-    if target is None:
+    check_parameter("class_of_interest", class_of_interest, POS_LABEL)
+    if class_of_interest is None:
         if len(classes) > 2:
             return None
         column = positive_column(estimator.pos_label, classes)
         if column is None:
             raise ValueError(
-                "target=None takes the positive class, which nobody named: pass one of "
-                f"{classes.tolist()}, or set pos_label of the classifier."
+                "class_of_interest=None takes the positive class, which nobody named: "
+                f"pass one of {classes.tolist()}, or set pos_label of the classifier."
             )
         return column
-    if target not in classes.tolist():
+    if class_of_interest not in classes.tolist():
         raise ValueError(
-            f"target={target!r} is not one of the classes {classes.tolist()}."
+            f"class_of_interest={class_of_interest!r} is not one of the classes "
+            f"{classes.tolist()}."
         )
-    return classes.tolist().index(target)
+    return classes.tolist().index(class_of_interest)

@@ -81,7 +81,7 @@ class GradCAMDisplay:
         X: ArrayLike,
         y: ArrayLike | None = None,
         *,
-        target: Any = None,
+        class_of_interest: Any = None,
         layer: str | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
@@ -97,7 +97,7 @@ class GradCAMDisplay:
             in 0..1: a few.
         y : array-like of shape (n_images,), default=None
             True labels, to be named in the titles.
-        target : label, default=None
+        class_of_interest : label, default=None
             The class, out of `classes_`. None takes the positive class of two, and of
             more the most probable class of each image.
         layer : str, default=None
@@ -121,9 +121,11 @@ class GradCAMDisplay:
         labels = None if y is None else as_labels(y, "y")
         if labels is not None:
             check_length(labels, len(images), name="y")
-        heatmaps = grad_cam(estimator, images, target=target, layer=layer)
+        heatmaps = grad_cam(
+            estimator, images, class_of_interest=class_of_interest, layer=layer
+        )
         probabilities = estimator.predict_proba(images)
-        column = target_column(estimator, target)
+        column = target_column(estimator, class_of_interest)
         names = [class_name(label) for label in estimator.classes_]
         titles = []
         for row, probability in enumerate(probabilities):

@@ -28,7 +28,7 @@ class ThresholdCurveDisplay:
         Thresholds as index, and the columns "recall", "recall_low", "recall_high",
         "specificity", "specificity_low" and "specificity_high": as of
         :func:`malariafuse.evaluation.threshold_table`.
-    threshold : float, default=None
+    marked_threshold : float, default=None
         Threshold to mark; None marks none.
 
     Attributes
@@ -66,9 +66,11 @@ class ThresholdCurveDisplay:
     (101, 6)
     """
 
-    def __init__(self, *, table: pd.DataFrame, threshold: float | None = None) -> None:
+    def __init__(
+        self, *, table: pd.DataFrame, marked_threshold: float | None = None
+    ) -> None:
         self.table = table
-        self.threshold = threshold
+        self.marked_threshold = marked_threshold
 
     @classmethod
     def from_estimator(
@@ -79,7 +81,7 @@ class ThresholdCurveDisplay:
         groups: ArrayLike | None = None,
         *,
         pos_label: Any = None,
-        threshold: float | None = None,
+        marked_threshold: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
@@ -101,7 +103,7 @@ class ThresholdCurveDisplay:
             Class of parasitized cells. None takes the `pos_label` of `estimator`,
             or of the last step of a pipeline, where it has one, and 1 of the classes 0
             and 1. It has to be given with other classes.
-        threshold : float, default=None
+        marked_threshold : float, default=None
             Threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
             Random seed or generator for the draws of patients. Pass an int for the
@@ -127,7 +129,7 @@ class ThresholdCurveDisplay:
             y_true,
             y_prob,
             groups,
-            threshold=threshold,
+            marked_threshold=marked_threshold,
             random_state=random_state,
             ax=ax,
         )
@@ -140,7 +142,7 @@ class ThresholdCurveDisplay:
         groups: ArrayLike | None = None,
         *,
         pos_label: Any = None,
-        threshold: float | None = None,
+        marked_threshold: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
@@ -159,7 +161,7 @@ class ThresholdCurveDisplay:
         pos_label : int, float, bool or str, default=None
             Label of parasitized cells. None takes the labels 0 and 1, or booleans;
             other labels need it.
-        threshold : float, default=None
+        marked_threshold : float, default=None
             Threshold to mark, 0 to 1; None marks none.
         random_state : int, RandomState instance or None, default=None
             Random seed or generator for the draws of patients. Pass an int for the
@@ -177,12 +179,12 @@ class ThresholdCurveDisplay:
         ValueError
             If an argument is not as described, or `y_true` has one class only.
         """
-        if threshold is not None:
-            check_parameter("threshold", threshold, [Reals(0, 1)])
+        if marked_threshold is not None:
+            check_parameter("marked_threshold", marked_threshold, [Reals(0, 1)])
         table = threshold_table(
             y_true, y_prob, groups, pos_label=pos_label, random_state=random_state
         )
-        return cls(table=table, threshold=threshold).plot(ax)
+        return cls(table=table, marked_threshold=marked_threshold).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw the curves.
@@ -219,12 +221,12 @@ class ThresholdCurveDisplay:
                 alpha=0.2,
                 lw=0,
             )
-        if self.threshold is not None:
+        if self.marked_threshold is not None:
             self.ax_.axvline(
-                self.threshold,
+                self.marked_threshold,
                 color=GRAY,
                 ls=":",
-                label=f"threshold {self.threshold:g}",
+                label=f"threshold {self.marked_threshold:g}",
             )
         self.ax_.set(
             xlim=(0, 1),

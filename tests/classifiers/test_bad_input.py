@@ -107,7 +107,7 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
             ValueError,
             "augmentation has 'random_crop.*expected a layer that keeps the shape",
         ),
-        ({"precision": "float16"}, ValueError, "precision='float16'"),
+        ({"compute_dtype": "float16"}, ValueError, "compute_dtype='float16'"),
         ({"test_time_views": 3}, ValueError, "test_time_views=3"),
         ({"threshold": -0.1}, ValueError, "threshold=-0.1"),
         ({"ema_momentum": 1.0}, ValueError, "ema_momentum=1.0"),

@@ -97,10 +97,12 @@ def no_openvino(monkeypatch):
     ids=lambda classifier: type(classifier).__name__,
 )
 @pytest.mark.parametrize(
-    ("precision", "within"), [("float32", 1e-5), ("bfloat16", 2e-2)]
+    ("compute_dtype", "within"), [("float32", 1e-5), ("bfloat16", 2e-2)]
 )
-def test_engines_agree(classifier, precision, within):
-    classifier = clone(classifier).set_params(**fast(epochs=1, precision=precision))
+def test_engines_agree(classifier, compute_dtype, within):
+    classifier = clone(classifier).set_params(
+        **fast(epochs=1, compute_dtype=compute_dtype)
+    )
     classifier.fit(X, Y)
     # More than one batch, the last of them of another size.
     images = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3), dtype=np.uint8)
@@ -210,7 +212,7 @@ def test_features():
         )
 
     fitted = PretrainedFeatureExtractor(
-        network, layer="maps", weights=None, precision="float32"
+        network, layer="maps", weights=None, compute_dtype="float32"
     ).fit(X)
     assert fitted.engine_ == "openvino"
     by_openvino = fitted.transform(X)
@@ -244,7 +246,9 @@ def test_layers_in_bfloat16_are_openvino_s_own_choice():
             ]
         )
 
-    classifier = KerasImageClassifier(network, **fast(epochs=1, precision="bfloat16"))
+    classifier = KerasImageClassifier(
+        network, **fast(epochs=1, compute_dtype="bfloat16")
+    )
     assert classifier.fit(X, Y).engine_ == "openvino"
 
 

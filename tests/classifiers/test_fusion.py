@@ -85,7 +85,7 @@ def test_more_than_two_classes():
 def test_each_branch_learns_to_decide_by_itself(n_classes):
     y = np.arange(len(X)) % n_classes if n_classes > 2 else Y
     branches = [("rgb", "passthrough"), ("color", MeanColor())]
-    classifier = fusion(branches, precision="bfloat16").fit(X, y)
+    classifier = fusion(branches, compute_dtype="bfloat16").fit(X, y)
     alone = classifier.branch_probabilities(X)
     assert list(alone) == ["rgb", "color"]
     logits = [np.log(of_branch) for of_branch in alone.values()]

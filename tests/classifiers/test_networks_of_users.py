@@ -72,10 +72,10 @@ def with_a_layer_of_layers(input_shape, n_outputs):
 
 def test_layers_inside_of_layers_compute_in_bfloat16_too():
     classifier = KerasImageClassifier(
-        with_a_layer_of_layers, **fast(epochs=1, precision="bfloat16")
+        with_a_layer_of_layers, **fast(epochs=1, compute_dtype="bfloat16")
     ).fit(X, Y)
     block = classifier.model_.layers[0]
-    assert classifier.precision_ == "bfloat16"
+    assert classifier.compute_dtype_ == "bfloat16"
     assert {part.compute_dtype for part in (block, block.first, block.second)} == {
         "bfloat16"
     }

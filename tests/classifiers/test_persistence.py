@@ -27,14 +27,16 @@ np.save(sys.argv[3], model.predict_proba(np.load(sys.argv[2])))
 """
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_a_pipeline_predicts_bit_for_bit_in_a_new_process(tmp_path, precision):
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_a_pipeline_predicts_bit_for_bit_in_a_new_process(tmp_path, compute_dtype):
     pipeline = Pipeline(
         [
             ("hsv", HSVConverter()),
             (
                 "classifier",
-                ConvNetClassifier(filters=2, **fast(epochs=1, precision=precision)),
+                ConvNetClassifier(
+                    filters=2, **fast(epochs=1, compute_dtype=compute_dtype)
+                ),
             ),
         ]
     ).fit(X, Y)

@@ -52,10 +52,12 @@ def test_more_than_two_classes():
     assert set(classifier.history_) == {"accuracy", "loss"}
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_one_seed_gives_identical_weights(precision):
+@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+def test_one_seed_gives_identical_weights(compute_dtype):
     settings = fast(
-        epochs=2, precision=precision, augmentation=("flip", "rotation", "stain")
+        epochs=2,
+        compute_dtype=compute_dtype,
+        augmentation=("flip", "rotation", "stain"),
     )
     first, second = (
         ConvNetClassifier(filters=2, **settings).fit(X, Y) for _ in range(2)
@@ -84,7 +86,7 @@ def test_no_global_state_changes():
 
     before = states()
     classifier = ConvNetClassifier(
-        filters=2, **fast(epochs=1, precision="bfloat16", augmentation=("stain",))
+        filters=2, **fast(epochs=1, compute_dtype="bfloat16", augmentation=("stain",))
     )
     classifier.fit(X, Y).predict_proba(X)
     assert states() == before
@@ -137,9 +139,9 @@ def test_tensorflow_does_not_tune_the_batches(monkeypatch):
 
 def test_bfloat16_computes_but_does_not_store_in_bfloat16():
     classifier = ConvNetClassifier(
-        filters=2, **fast(epochs=1, precision="bfloat16")
+        filters=2, **fast(epochs=1, compute_dtype="bfloat16")
     ).fit(X, Y)
-    assert classifier.precision_ == "bfloat16"
+    assert classifier.compute_dtype_ == "bfloat16"
     *inner, last = classifier.model_.layers
     assert {layer.compute_dtype for layer in inner[1:]} == {"bfloat16"}
     assert last.compute_dtype == "float32"
@@ -374,7 +376,7 @@ def test_a_network_may_begin_with_that_of_another_classifier():
     assert KerasImageClassifier(continued, **fast(epochs=1)).fit(X, Y).n_iter_ == 1
 
 
-def test_precision_holds_under_another_global_policy():
+def test_compute_dtype_holds_under_another_global_policy():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
@@ -394,7 +396,9 @@ def test_probabilities_are_float32_from_the_last_weights_on():
             ]
         )
 
-    classifier = KerasImageClassifier(network, **fast(epochs=1, precision="bfloat16"))
+    classifier = KerasImageClassifier(
+        network, **fast(epochs=1, compute_dtype="bfloat16")
+    )
     layers = classifier.fit(X, Y).model_.layers
     assert [layer.compute_dtype for layer in layers] == [
         "bfloat16",
@@ -421,7 +425,9 @@ def test_probabilities_of_a_network_within_the_network_are_float32():
             ]
         )
 
-    classifier = KerasImageClassifier(network, **fast(epochs=1, precision="bfloat16"))
+    classifier = KerasImageClassifier(
+        network, **fast(epochs=1, compute_dtype="bfloat16")
+    )
     head = classifier.fit(X, Y).model_.layers[-1]
     assert [layer.compute_dtype for layer in head.layers] == ["bfloat16", "float32"]
 

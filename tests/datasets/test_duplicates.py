@@ -50,11 +50,11 @@ def test_the_same_file_twice_is_reported(copies):
     table = cells.duplicates
     assert table["position"].tolist() == [0, 1]
     assert table["duplicate_set"].tolist() == [0, 0]
-    assert table["filename"].tolist() == cells.filenames[:2].tolist()
+    assert table["path"].tolist() == cells.filenames[:2].tolist()
     assert table["same_file"].tolist() == [True, True]
-    assert table["target"].tolist() == [1, 1]
+    assert table["label"].tolist() == [1, 1]
     assert table["patient"].tolist() == [1, 1]
-    assert not table["target_differs"].any()
+    assert not table["label_differs"].any()
     assert not table["patient_differs"].any()
 
 
@@ -66,7 +66,7 @@ def test_the_same_file_twice_is_reported(copies):
             "Uninfected/C2_a.png",
             "Uninfected/C1_b.png",
             "in several classes",
-            "target_differs",
+            "label_differs",
         ),
         (
             "Parasitized/C1_a.png",
@@ -165,11 +165,11 @@ def test_without_duplicates_the_table_is_empty(cell_folder):
     assert table.columns.tolist() == [
         "duplicate_set",
         "position",
-        "filename",
+        "path",
         "same_file",
-        "target",
+        "label",
         "patient",
-        "target_differs",
+        "label_differs",
         "patient_differs",
     ]
 
@@ -204,9 +204,9 @@ def test_one_bit_makes_a_difference_and_the_layout_in_memory_none():
     images[3, 0, 0, 0] = 1
 
     for same in (images, np.asfortranarray(images), images[:, ::-1], images / 255):
-        table = find_duplicates(same, target=[1, 0, 1, 1], groups=["x", "x", "y", "y"])
+        table = find_duplicates(same, y=[1, 0, 1, 1], groups=["x", "x", "y", "y"])
         assert table["position"].tolist() == [0, 1]
-        assert table["target_differs"].tolist() == [True, True]
+        assert table["label_differs"].tolist() == [True, True]
         assert table["patient_differs"].tolist() == [False, False]
 
 
@@ -237,7 +237,7 @@ def test_sets_are_those_of_comparing_all_with_all(images):
     assert found == equal
 
 
-@pytest.mark.parametrize("name", ["target", "groups", "split", "filenames"])
+@pytest.mark.parametrize("name", ["y", "groups", "split", "filenames"])
 def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
     images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
 
@@ -245,7 +245,7 @@ def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
         find_duplicates(images, **{name: [1, 2]})
 
 
-@pytest.mark.parametrize("name", ["target", "groups", "split"])
+@pytest.mark.parametrize("name", ["y", "groups", "split"])
 def test_values_that_cannot_be_compared_are_an_error_that_names_them(name):
     images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
 

@@ -188,7 +188,7 @@ def test_splits_above_classes_become_a_column(draw, zip_folder, packed):
     assert dict(zip(cells.groups.tolist(), cells.split.tolist(), strict=True)) == {
         1: "train",
         2: "train",
-        3: "val",
+        3: "validation",
         4: "test",
     }
 

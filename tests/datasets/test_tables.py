@@ -50,7 +50,7 @@ def test_columns_with_usual_names_are_found(flat, names):
 
     assert cells.target.tolist() == LABELS
     assert cells.groups.tolist() == list("xyzw")
-    assert cells.split.tolist() == ["train", "train", "val", "7"]
+    assert cells.split.tolist() == ["train", "train", "validation", "7"]
     assert cells.filenames.tolist() == [str(flat / name) for name in FILES]
 
 

@@ -109,7 +109,7 @@ def test_every_cell_is_judged_by_a_classifier_that_never_saw_its_patient(
         trained_on = fitted["X"][:, 0]
         assert not np.isin(patient[test], patient[trained_on]).any()
         assert (fitted["y"] == y[trained_on]).all()
-        assert (result.probabilities[test] == len(trained_on) / 10_000).all()
+        assert (result.y_prob[test] == len(trained_on) / 10_000).all()
 
 
 def test_table(data):
@@ -124,7 +124,7 @@ def test_table(data):
     for name, chosen in (("pooled", result.fold > 0), (2, result.fold == 2)):
         expected = summarize(
             y[chosen],
-            result.probabilities[chosen],
+            result.y_prob[chosen],
             patient[chosen],
             threshold=0.4,
             n_resamples=100,
@@ -145,7 +145,7 @@ class TestDecisions:
         y, patient = data[1:]
         strict = FixedThresholdClassifier(LogisticRegression(), threshold=0.8)
         result = decided(strict, data)
-        np.testing.assert_array_equal(result.decisions, result.probabilities >= 0.8)
+        np.testing.assert_array_equal(result.decisions, result.y_prob >= 0.8)
         assert result.decisions.dtype == np.int64
         expected = decided(LogisticRegression(), data, threshold=0.8)
         pd.testing.assert_frame_equal(result.table, expected.table)
@@ -155,11 +155,9 @@ class TestDecisions:
         )
         recall = result.decisions[y == 1].mean()
         assert result.table.loc["pooled", "recall"] == pytest.approx(recall)
-        table = patient_table(
-            y, result.probabilities, patient, decisions=result.decisions
-        )
+        table = patient_table(y, result.y_prob, patient, decisions=result.decisions)
         pd.testing.assert_frame_equal(
-            table, patient_table(y, result.probabilities, patient, threshold=0.8)
+            table, patient_table(y, result.y_prob, patient, threshold=0.8)
         )
 
     def test_need_not_follow_from_a_threshold(self, data, recorder):
@@ -172,7 +170,7 @@ class TestDecisions:
     def test_a_number_overrides(self, data):
         strict = FixedThresholdClassifier(LogisticRegression(), threshold=0.8)
         result = decided(strict, data, threshold=0.3)
-        np.testing.assert_array_equal(result.decisions, result.probabilities >= 0.3)
+        np.testing.assert_array_equal(result.decisions, result.y_prob >= 0.3)
 
 
 class TestPosLabel:
@@ -189,9 +187,7 @@ class TestPosLabel:
             decided(strict, named),  # which knows its positive class
             decided(make_pipeline(strict), named),
         ):
-            np.testing.assert_allclose(
-                result.probabilities, expected.probabilities, atol=0.01
-            )
+            np.testing.assert_allclose(result.y_prob, expected.y_prob, atol=0.01)
             np.testing.assert_array_equal(result.fold, expected.fold)
             assert (result.decisions == expected.decisions).mean() > 0.99
 
@@ -244,7 +240,7 @@ def test_labels_may_be_booleans(data):
         cross_validate_patients(LogisticRegression(), X, labels, patient, **arguments)
         for labels in (y, y == 1)
     )
-    np.testing.assert_array_equal(plain.probabilities, boolean.probabilities)
+    np.testing.assert_array_equal(plain.y_prob, boolean.y_prob)
 
 
 def test_splits_of_your_own(data):

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import get_tags
 from support import dark_spots
 
-from malariafuse._engine._precision import resolve_precision
+from malariafuse._engine._compute_dtype import resolve_compute_dtype
 from malariafuse.features import PretrainedFeatureExtractor
 
 X, Y, _ = dark_spots(12)
@@ -45,7 +45,7 @@ def pixels(input_shape):
 
 def exact(backbone, **parameters):
     """An extractor that can be compared with Keras itself."""
-    return PretrainedFeatureExtractor(backbone, precision="float32", **parameters)
+    return PretrainedFeatureExtractor(backbone, compute_dtype="float32", **parameters)
 
 
 def tiny(**parameters):
@@ -457,7 +457,7 @@ def test_images_of_another_shape_than_in_fit_are_refused():
         ("pooling", "max"),
         ("weights", "other.weights.h5"),
         ("image_size", (8, 8)),
-        ("precision", "bfloat16"),
+        ("compute_dtype", "bfloat16"),
     ],
 )
 def test_a_parameter_that_is_changed_needs_another_fit(name, value):
@@ -548,23 +548,23 @@ def test_the_network_of_the_user_stays_as_it_is():
     assert extractor.transform(X).any()
 
 
-def test_precision_is_that_of_this_network_alone():
+def test_compute_dtype_is_that_of_this_network_alone():
     policy = keras.config.dtype_policy().name
-    extractor = tiny(layer="second", precision="bfloat16").fit(X)
+    extractor = tiny(layer="second", compute_dtype="bfloat16").fit(X)
     rough = extractor.transform(X)
     fine = tiny(layer="second").fit_transform(X)
     assert rough.dtype == np.float32
-    assert extractor.precision_ == "bfloat16"
+    assert extractor.compute_dtype_ == "bfloat16"
     assert 0 < np.abs(rough - fine).max() < 0.02 * np.abs(fine).max()
     assert keras.config.dtype_policy().name == policy
 
 
-def test_automatic_precision_is_float32_for_depthwise_convolutions(new_process):
+def test_automatic_compute_dtype_is_float32_for_depthwise_convolutions(new_process):
     pipeline, *_ = new_process
-    assert pipeline[0].precision == "auto"
-    assert pipeline[0].precision_ == "float32"
-    automatic = tiny(precision="auto").fit(X)
-    assert automatic.precision_ == resolve_precision("auto")
+    assert pipeline[0].compute_dtype == "auto"
+    assert pipeline[0].compute_dtype_ == "float32"
+    automatic = tiny(compute_dtype="auto").fit(X)
+    assert automatic.compute_dtype_ == resolve_compute_dtype("auto")
 
 
 def test_features_that_are_not_finite_are_an_error():
@@ -617,7 +617,7 @@ def test_functions_that_return_no_usable_network(backbone, error, message):
         ({"layer": ["first", "first"]}, ValueError, "none twice"),
         ({"layer": 3}, ValueError, "layer=3: expected None, the name of a layer or"),
         ({"image_size": 32}, ValueError, "image_size=32: expected None or two integ"),
-        ({"precision": "float16"}, ValueError, "precision='float16'"),
+        ({"compute_dtype": "float16"}, ValueError, "compute_dtype='float16'"),
         ({"weights": 1}, ValueError, "weights=1: expected 'imagenet', None or the"),
         ({"weights": "imagenet"}, ValueError, "pass weights=None to keep"),
     ],

@@ -46,15 +46,17 @@ class TestThresholdCurve:
         plain = ThresholdCurveDisplay.from_predictions(Y, SHARP, PATIENTS)
         assert len(plain.ax_.lines) == 2
         marked = ThresholdCurveDisplay.from_predictions(
-            Y, SHARP, PATIENTS, threshold=0.3
+            Y, SHARP, PATIENTS, marked_threshold=0.3
         )
         assert list(marked.ax_.lines[2].get_xdata()) == [0.3, 0.3]
         legend = [text.get_text() for text in marked.ax_.get_legend().get_texts()]
         assert legend == ["recall (sensitivity)", "specificity", "threshold 0.3"]
 
     def test_a_threshold_is_a_probability(self):
-        with pytest.raises(ValueError, match="threshold=3: expected a number"):
-            ThresholdCurveDisplay.from_predictions(Y, SHARP, PATIENTS, threshold=3)
+        with pytest.raises(ValueError, match="marked_threshold=3: expected a number"):
+            ThresholdCurveDisplay.from_predictions(
+                Y, SHARP, PATIENTS, marked_threshold=3
+            )
 
 
 class TestComparison:
@@ -233,16 +235,17 @@ class TestFromEstimator:
         probability = fitted().predict_proba(X)[:, 1]
         expected = (
             ThresholdCurveDisplay.from_predictions(
-                Y, probability, PATIENTS, threshold=0.3, random_state=0
+                Y, probability, PATIENTS, marked_threshold=0.3, random_state=0
             )
             if draw is curves
             else PatientRecallDisplay.from_predictions(
                 Y, probability, PATIENTS, threshold=0.3
             )
         )
-        display = draw(Y, fitted(), threshold=0.3)
+        name = "marked_threshold" if draw is curves else "threshold"
+        display = draw(Y, fitted(), **{name: 0.3})
         pd.testing.assert_frame_equal(display.table, expected.table)
-        assert display.threshold == 0.3
+        assert getattr(display, name) == 0.3
 
     def test_other_labels_need_pos_label(self, draw):
         named = NAMES[Y]

@@ -100,7 +100,7 @@ def test_the_map_is_the_spot_that_the_network_looks_at(classifier):
 
 
 def test_the_other_class_has_the_other_spot(classifier):
-    maps = grad_cam(classifier, IMAGES, target=0)
+    maps = grad_cam(classifier, IMAGES, class_of_interest=0)
     expected = [0 * mask(RED), mask(GREEN), mask(GREEN), 0 * mask(RED)]
     np.testing.assert_allclose(maps, expected, atol=1e-5)
 
@@ -135,7 +135,7 @@ def test_of_several_classes_the_most_probable_is_explained(of_three):
 
 
 def test_of_several_classes_any_can_be_asked_for(of_three):
-    maps = grad_cam(of_three, IMAGES[2:3], target="green")
+    maps = grad_cam(of_three, IMAGES[2:3], class_of_interest="green")
     np.testing.assert_allclose(maps[0], mask(GREEN), atol=1e-5)
 
 
@@ -338,9 +338,9 @@ class TestBadInput:
 
     def test_unknown_target(self, classifier):
         with pytest.raises(
-            ValueError, match=r"target=2 is not one of the classes \[0, 1\]"
+            ValueError, match=r"class_of_interest=2 is not one of the classes \[0, 1\]"
         ):
-            grad_cam(classifier, IMAGES, target=2)
+            grad_cam(classifier, IMAGES, class_of_interest=2)
 
     def test_strings_need_a_target(self, classifier):
         fitted = deepcopy(classifier)
@@ -349,7 +349,7 @@ class TestBadInput:
             grad_cam(fitted, IMAGES)
         fitted.set_params(pos_label="Parasitized")
         np.testing.assert_array_equal(
-            grad_cam(fitted, IMAGES), grad_cam(classifier, IMAGES, target=0)
+            grad_cam(fitted, IMAGES), grad_cam(classifier, IMAGES, class_of_interest=0)
         )
 
     def test_another_image_size(self, classifier):

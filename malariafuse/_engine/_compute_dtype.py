@@ -6,25 +6,25 @@ from malariafuse._engine._cpu import cpu_flags
 from malariafuse._engine._layers import all_layers
 
 
-def resolve_precision(precision: str) -> str:
+def resolve_compute_dtype(compute_dtype: str) -> str:
     """Return "bfloat16" or "float32"; "auto" asks the CPU for instructions in bfloat16.
 
     Without them, or where the CPU does not tell, float32 is faster or the safe answer.
     """
-    if precision == "auto":
+    if compute_dtype == "auto":
         fast = cpu_flags() & {"amx_bf16", "avx512_bf16"}
         return "bfloat16" if fast else "float32"
-    return precision
+    return compute_dtype
 
 
-def set_precision(network: keras.Model, precision: str) -> None:
-    """Make the layers of `network` compute in `precision`; weights stay float32.
+def set_compute_dtype(network: keras.Model, compute_dtype: str) -> None:
+    """Make the layers of `network` compute in `compute_dtype`; weights stay float32.
 
     Only this network changes, never Keras' global policy. A layer that was given a
     floating type of its own, other than the default, keeps it.
     """
     default = keras.config.dtype_policy().name
-    wanted = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    wanted = "mixed_bfloat16" if compute_dtype == "bfloat16" else "float32"
     for layer in all_layers(network):
         if layer.dtype_policy.name == default:
             layer.dtype_policy = wanted
