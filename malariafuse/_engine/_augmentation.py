@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from malariafuse._engine._layers import all_layers
 from malariafuse._engine._process import keras_seed
 from malariafuse._images import to_unit_float
-from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
+from malariafuse.networks import (
+    RandomBackground,
+    RandomBlur,
+    RandomCropJitter,
+    RandomJPEG,
+    RandomMaskJitter,
+    RandomQuarterTurn,
+    RandomStainJitter,
+)
 
 # Images that a layer is tried on before training, and how often.
 _N_TRIED, _N_TRIALS = 16, 4
@@ -26,7 +34,12 @@ def _rotation() -> keras.layers.Layer:
 
 
 _AUGMENTATIONS: dict[str, Callable[[], keras.layers.Layer]] = {
+    "background": RandomBackground,
+    "blur": RandomBlur,
+    "crop": RandomCropJitter,
     "flip": keras.layers.RandomFlip,
+    "jpeg": RandomJPEG,
+    "mask": RandomMaskJitter,
     "quarter_turn": RandomQuarterTurn,
     "rotation": _rotation,
     "stain": RandomStainJitter,
@@ -84,6 +97,17 @@ def _refuse_by_settings(layer: keras.layers.Layer) -> None:
                 f"augmentation has {type(part).__name__} with value_range="
                 f"{value_range}, and images are in 0..1: pass value_range=(0, 1) to it."
             )
+
+
+def for_vectors(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
+    """Return the layers that make the views from which vectors are computed.
+
+    Vectors may say how strong the stain is, which jitter takes away: with it,
+    handcrafted features found fewer parasites on other patients. They may also need the
+    black around the cell to find it.
+    """
+    kinds = (RandomBackground, RandomStainJitter)
+    return [layer for layer in layers if not isinstance(layer, kinds)]
 
 
 def augmented(

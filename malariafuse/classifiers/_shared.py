@@ -123,13 +123,23 @@ label_smoothing : float in [0, 1), default=0.0
     labels of which some are wrong.
 augmentation : sequence of str or keras.layers.Layer, or None, \
 default=%(augmentation)r
-    Random changes of each image in training, in this order. "flip" mirrors, "rotation"
-    turns by any angle and makes black what comes in at the corners, "quarter_turn"
-    turns by multiples of 90 degrees, "stain" changes brightness and contrast of each
-    color channel and leaves a black background black
-    (:class:`~malariafuse.networks.RandomStainJitter`). Layers are copied for each
-    fit and see float images in 0..1. They are tried on a few images before the
-    training.
+    Random changes of each image in training, in this order: Keras layers, and the names
+    of some.
+
+    - "flip" mirrors, "rotation" turns by any angle and makes black what comes in at the
+      corners, "quarter_turn" turns by multiples of 90 degrees.
+    - "stain" changes brightness, white balance and contrast, as other stains and lamps
+      do (:class:`~malariafuse.networks.RandomStainJitter`).
+    - "mask" moves the outline (:class:`~malariafuse.networks.RandomMaskJitter`), "crop"
+      scales and moves the cell (:class:`~malariafuse.networks.RandomCropJitter`), and
+      "background" puts plasma around some cells
+      (:class:`~malariafuse.networks.RandomBackground`), as other segmentations do.
+    - "blur" and "jpeg" take away details, as cameras do
+      (:class:`~malariafuse.networks.RandomBlur`,
+      :class:`~malariafuse.networks.RandomJPEG`).
+
+    Layers are copied for each fit and see float images in 0..1. They are tried on a few
+    images before the training.
 early_stopping : bool, default=False
     Whether to stop when `monitor` has not improved for `n_iter_no_change` epochs, and
     to keep the weights of the best epoch. It is measured on `X_val` and `y_val`, or on

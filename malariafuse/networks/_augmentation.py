@@ -1,15 +1,16 @@
+"""Random turns and stains, in training only."""
+
 from typing import Any
 
 import keras
 from keras import ops
 
-from malariafuse._parameters import Integers, Nothing, Reals, check_parameter
-
-_SEED = (Nothing(), Integers(0, 2**32 - 1))
+from malariafuse._parameters import Reals, check_parameter
+from malariafuse.networks._random_layer import RandomImageLayer
 
 
 @keras.saving.register_keras_serializable("malariafuse")
-class RandomQuarterTurn(keras.layers.Layer):
+class RandomQuarterTurn(RandomImageLayer):
     """Turn each image by 0, 90, 180 or 270 degrees, in training only.
 
     A cell has no up or down under the microscope, and unlike other angles these
@@ -42,12 +43,6 @@ class RandomQuarterTurn(keras.layers.Layer):
     True
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_parameter("seed", seed, _SEED)
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
-
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Check that the images are square."""
         if input_shape[1] != input_shape[2]:
@@ -56,10 +51,8 @@ class RandomQuarterTurn(keras.layers.Layer):
                 "pixels. Make them square or leave out quarter turns."
             )
 
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Return the images, turned if `training`."""
-        if not training:
-            return images
+    def changed(self, images: Any) -> Any:
+        """Return the images, turned."""
         turns = keras.random.randint(
             (ops.shape(images)[0], 1, 1, 1), 0, 4, seed=self.generator
         )
@@ -67,13 +60,9 @@ class RandomQuarterTurn(keras.layers.Layer):
         images = ops.where(turns % 2 == 1, quarter, images)
         return ops.where(turns >= 2, ops.flip(ops.flip(images, axis=1), axis=2), images)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {**super().get_config(), "seed": self.seed}
-
 
 @keras.saving.register_keras_serializable("malariafuse")
-class RandomStainJitter(keras.layers.Layer):
+class RandomStainJitter(RandomImageLayer):
     r"""Change the strength of the stain in each color channel, in training only.
 
     A pixel :math:`x` becomes :math:`e^u x^{e^v}`, with :math:`u` uniform in [-strength,
@@ -130,19 +119,13 @@ class RandomStainJitter(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(seed=seed, **kwargs)
         for name, value in (("strength", strength), ("contrast", contrast)):
             check_parameter(name, value, [Reals(0, 10)])
-        self.strength = strength
-        check_parameter("seed", seed, _SEED)
-        self.contrast = contrast
-        self.seed = seed
-        self.generator = keras.random.SeedGenerator(seed)
+        self.strength, self.contrast = strength, contrast
 
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Return the images, jittered if `training`."""
-        if not training:
-            return images
+    def changed(self, images: Any) -> Any:
+        """Return the images, jittered."""
         # Black is minus infinity, and black again. TensorFlow's power is slower.
         logarithms = ops.log(ops.maximum(images, 0.0))
         jittered = ops.exp(
@@ -155,13 +138,7 @@ class RandomStainJitter(keras.layers.Layer):
     def _draw(self, images: Any, half_width: float) -> Any:
         """Draw a number for each channel of each image."""
         shape = ops.shape(images)
-        return keras.random.uniform(
-            (shape[0], 1, 1, shape[-1]),
-            -half_width,
-            half_width,
-            dtype=images.dtype,
-            seed=self.generator,
-        )
+        return self.uniform((shape[0], 1, 1, shape[-1]), -half_width, half_width)
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
@@ -169,5 +146,4 @@ class RandomStainJitter(keras.layers.Layer):
             **super().get_config(),
             "strength": self.strength,
             "contrast": self.contrast,
-            "seed": self.seed,
         }

@@ -2,28 +2,60 @@ import keras
 import numpy as np
 import pytest
 
-from malariafuse.networks import RandomQuarterTurn, RandomStainJitter
+from malariafuse.networks import (
+    RandomBackground,
+    RandomBlur,
+    RandomCropJitter,
+    RandomJPEG,
+    RandomMaskJitter,
+    RandomQuarterTurn,
+    RandomStainJitter,
+)
 
 IMAGES = np.random.default_rng(0).random((32, 6, 6, 3), dtype="float32")
 IMAGES[:, :2] = 0
 
 
-@pytest.mark.parametrize(
-    "layer", [RandomQuarterTurn(seed=0), RandomStainJitter(seed=0)]
-)
+KINDS = [
+    RandomBackground,
+    RandomBlur,
+    RandomCropJitter,
+    RandomJPEG,
+    RandomMaskJitter,
+    RandomQuarterTurn,
+    RandomStainJitter,
+]
+
+
+# The blur of the default is finer than pixels as large as these.
+LAYERS = [
+    kind(seed=0) if kind is not RandomBlur else kind(0.2, seed=0) for kind in KINDS
+]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 def test_images_change_in_training_only(layer):
     np.testing.assert_array_equal(layer(IMAGES, training=False), IMAGES)
     assert (np.asarray(layer(IMAGES, training=True)) != IMAGES).any()
 
 
-@pytest.mark.parametrize("kind", [RandomQuarterTurn, RandomStainJitter])
+@pytest.mark.parametrize("kind", KINDS)
 def test_one_seed_gives_one_sequence(kind):
     first, second = (np.asarray(kind(seed=3)(IMAGES, training=True)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 @pytest.mark.parametrize(
-    "layer", [RandomQuarterTurn(seed=1), RandomStainJitter(0.3, contrast=0.1)]
+    "layer",
+    [
+        RandomBackground(0.2, noise=0.1, seed=1),
+        RandomBlur(0.1),
+        RandomCropJitter(0.2, offset=0.3),
+        RandomJPEG(10),
+        RandomMaskJitter(0.1),
+        RandomQuarterTurn(seed=1),
+        RandomStainJitter(0.3, contrast=0.1),
+    ],
 )
 def test_configuration_makes_an_equal_layer(layer):
     copy = type(layer).from_config(layer.get_config())

@@ -1,0 +1,302 @@
+"""Random changes of how a cell was framed, focused and stored, in training only."""
+
+from math import ceil
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from malariafuse._parameters import Integers, Reals, check_parameter
+from malariafuse.networks._mask_augmentation import cell_mask
+from malariafuse.networks._random_layer import RandomImageLayer
+
+_BLOCK = 8
+# Quantization of luminance and of both color differences, JPEG standard, annex K.
+_LUMINANCE = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+_CHROMINANCE = (
+    (17, 18, 24, 47, 99, 99, 99, 99),
+    (18, 21, 26, 66, 99, 99, 99, 99),
+    (24, 26, 56, 99, 99, 99, 99, 99),
+    (47, 66, 99, 99, 99, 99, 99, 99),
+    *((99,) * 8,) * 4,
+)
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]]
+)
+
+
+@keras.saving.register_keras_serializable("malariafuse")
+class RandomCropJitter(RandomImageLayer):
+    """Scale and move the cell within its crop, in training only.
+
+    Crops are tight around the cell or leave a margin, as the program that cuts them
+    does. Height and width are scaled by one factor, and the cell is moved.
+
+    Parameters
+    ----------
+    scale : float, default=0.1
+        Largest change of scale; 0.1 scales by 0.9 to 1.1.
+    offset : float, default=0.05
+        Largest distance by which the cell moves in each direction, in units of the
+        side of the image.
+    seed : int, default=None
+        Seed of the layer's own generator; None draws one.
+    **kwargs : dict
+        Further arguments of `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `scale` or `offset` is no number from 0 to 0.5.
+
+    See Also
+    --------
+    RandomMaskJitter : Move the outline of the cell.
+
+    Notes
+    -----
+    What comes in from outside of the image is black. Images are interpolated linearly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.networks import RandomCropJitter
+    >>> white = np.ones((1, 20, 20, 3), dtype="float32")
+    >>> smaller = np.array(RandomCropJitter(0.5, seed=0)(white, training=True))
+    >>> bool(smaller[0, 10, 10].min() == 1), bool(smaller.min() == 0)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        scale: float = 0.1,
+        *,
+        offset: float = 0.05,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        check_parameter("scale", scale, [Reals(0, 0.5)])
+        check_parameter("offset", offset, [Reals(0, 0.5)])
+        self.scale, self.offset = scale, offset
+
+    def changed(self, images: Any) -> Any:
+        """Return the images, scaled and moved."""
+        n_images = ops.shape(images)[0]
+        height, width = images.shape[1:3]
+        # From each pixel of the result to the one that it is taken from.
+        step = 1 / (1 + self.uniform((n_images,), -self.scale, self.scale))
+        x, y = (
+            (1 - step) * (side - 1) / 2
+            + step * side * self.uniform((n_images,), -self.offset, self.offset)
+            for side in (width, height)
+        )
+        none = ops.zeros_like(step)
+        transforms = ops.stack([step, none, x, none, step, y, none, none], axis=1)
+        return ops.image.affine_transform(
+            images,
+            transforms,
+            interpolation="bilinear",
+            fill_mode="constant",
+            fill_value=0.0,
+            data_format="channels_last",
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable("malariafuse")
+class RandomBlur(RandomImageLayer):
+    """Put cells out of focus, in training only.
+
+    Each image is mixed with a blurred copy of itself, by a random share. Only pixels of
+    the cell are blurred, and the background stays black.
+
+    Parameters
+    ----------
+    sigma : float, default=0.02
+        Standard deviation of the Gaussian in units of the side of the image.
+    seed : int, default=None
+        Seed of the layer's own generator; None draws one.
+    **kwargs : dict
+        Further arguments of `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `sigma` is no number from 0 to 0.2.
+
+    See Also
+    --------
+    RandomJPEG : Store images with losses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.networks import RandomBlur
+    >>> image = np.zeros((1, 20, 20, 3), dtype="float32")
+    >>> image[:, 5:15, 5:15] = 0.5
+    >>> image[:, 9, 9] = 0.1
+    >>> blurred = np.array(RandomBlur(seed=0)(image, training=True))
+    >>> bool((blurred[0, 9, 9] > 0.1).all()), bool(blurred[0, 4, 4].max() == 0)
+    (True, True)
+    """
+
+    def __init__(
+        self, sigma: float = 0.02, *, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        check_parameter("sigma", sigma, [Reals(0, 0.2)])
+        self.sigma = sigma
+
+    def changed(self, images: Any) -> Any:
+        """Return the images, blurred."""
+        sigma = self.sigma * min(images.shape[1:3])
+        if not sigma:
+            return images
+        mask = cell_mask(images)
+        weights = ops.maximum(_smooth(mask, sigma), 1e-3)
+        blurred = mask * _smooth(images * mask, sigma) / weights
+        share = self.uniform((ops.shape(images)[0], 1, 1, 1), 0.0, 1.0)
+        return images + share * (ops.where(mask > 0, blurred, images) - images)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "sigma": self.sigma}
+
+
+@keras.saving.register_keras_serializable("malariafuse")
+class RandomJPEG(RandomImageLayer):
+    """Store images as JPEG files do, with a random quality, in training only.
+
+    Blocks of 8 x 8 pixels lose their fine details [1]_. The background stays black.
+
+    Parameters
+    ----------
+    lowest_quality : int, default=30
+        Lowest quality, 1 to 95, in the scale of the Independent JPEG Group. The highest
+        one is 95.
+    seed : int, default=None
+        Seed of the layer's own generator; None draws one.
+    **kwargs : dict
+        Further arguments of `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If `lowest_quality` is no integer from 1 to 95.
+
+    See Also
+    --------
+    RandomBlur : Put images out of focus.
+
+    Notes
+    -----
+    Colors are not stored more coarsely than brightness (4:4:4). A photograph that was
+    stored as JPEG before its cells were cut and made smaller has finer blocks than
+    this; then :class:`RandomBlur` is closer to it.
+
+    References
+    ----------
+    .. [1] G. K. Wallace, "The JPEG still picture compression standard", IEEE
+       Transactions on Consumer Electronics 38(1), 1992, https://doi.org/10.1109/30.125072
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.networks import RandomJPEG
+    >>> image = np.random.default_rng(0).uniform(0.2, 0.8, (1, 16, 16, 3))
+    >>> stored = np.array(RandomJPEG(10, seed=0)(image, training=True))
+    >>> bool(0 < np.abs(stored - image).mean() < 0.2)
+    True
+    """
+
+    def __init__(
+        self, lowest_quality: int = 30, *, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        check_parameter("lowest_quality", lowest_quality, [Integers(1, 95)])
+        self.lowest_quality = lowest_quality
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Check that the images are RGB."""
+        self._check_rgb(input_shape)
+
+    def changed(self, images: Any) -> Any:
+        """Return the images as they are after storage."""
+        height, width = images.shape[1:3]
+        below, right = -height % _BLOCK, -width % _BLOCK
+        framed = ops.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), "symmetric")
+        to_ycc, basis = self._constant(_TO_YCC), self._constant(_cosines())
+        blocks = ops.reshape(
+            framed,
+            (
+                -1,
+                (height + below) // _BLOCK,
+                _BLOCK,
+                (width + right) // _BLOCK,
+                _BLOCK,
+                3,
+            ),
+        )
+        # Centered, as the standard has it; gray has no color difference.
+        ycc = ops.einsum("niajbc,dc->nijdab", 255 * blocks - 128, to_ycc)
+        waves = ops.einsum("ua,nijdab,vb->nijduv", basis, ycc, basis)
+        quality = self.uniform(
+            (ops.shape(images)[0], 1, 1, 1, 1, 1), float(self.lowest_quality), 95.0
+        )
+        scale = ops.where(quality < 50, 50 / quality, 2 - quality / 50)
+        tables = self._constant([_LUMINANCE, _CHROMINANCE, _CHROMINANCE])
+        steps = ops.maximum(ops.round(scale * tables), 1.0)
+        stored = ops.round(waves / steps) * steps
+        again = ops.einsum("ua,nijduv,vb->nijdab", basis, stored, basis)
+        rgb = ops.einsum(
+            "nijdab,cd->niajbc", again, self._constant(np.linalg.inv(_TO_YCC))
+        )
+        whole = ops.reshape((rgb + 128) / 255, (-1, height + below, width + right, 3))
+        stored_images = ops.clip(whole[:, :height, :width], 0.0, 1.0)
+        return ops.where(cell_mask(images) > 0, stored_images, images)
+
+    def _constant(self, values: Any) -> Any:
+        return ops.convert_to_tensor(np.asarray(values), dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` needs."""
+        return {**super().get_config(), "lowest_quality": self.lowest_quality}
+
+
+def _smooth(images: Any, sigma: float) -> Any:
+    """Convolve with a Gaussian, black beyond the frame."""
+    reach = ceil(2.5 * sigma)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    channels = images.shape[-1]
+    for shape in ((-1, 1, 1, 1), (1, -1, 1, 1)):
+        along = np.tile(kernel.reshape(shape), (1, 1, channels, 1))
+        images = ops.depthwise_conv(
+            images,
+            ops.convert_to_tensor(along, dtype=images.dtype),
+            padding="same",
+            data_format="channels_last",
+        )
+    return images
+
+
+def _cosines() -> np.ndarray:
+    """Return the orthonormal basis of the discrete cosine transform, by frequency."""
+    frequency, place = np.mgrid[:_BLOCK, :_BLOCK]
+    basis = np.cos(np.pi * (2 * place + 1) * frequency / (2 * _BLOCK))
+    basis[0] *= np.sqrt(0.5)
+    return basis * np.sqrt(2 / _BLOCK)
