@@ -62,7 +62,7 @@ def check_images(
     except ValueError as error:
         raise ValueError(
             f"{name} is no array, as a list of images of different sizes is none. "
-            f"Resize all images to one size first, for example with ImageLoader. "
+            f"Resize all images to one size first: ImageLoader takes such a list. "
             f"({error})"
         ) from error
     refuse_masked(X, name)

@@ -1,8 +1,11 @@
 """An image in memory gives the pixels of the file that it is, or was read from."""
 
+import doctest
 import io
 import re
+import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -242,11 +245,21 @@ def test_an_open_file_is_read_from_its_beginning_and_left_as_it_was(save):
         assert not file.closed
 
 
-def test_a_file_that_is_there_several_times_is_read_by_one_thread_at_a_time(save):
-    with save(encode(IMAGES[1])).open("rb", buffering=0) as file:
-        images = load([file] * 1000, n_jobs=4)
+class InPieces(io.BytesIO):
+    """What lets other threads read while it waits for the disk."""
 
-    np.testing.assert_array_equal(images, load([IMAGES[1]] * 1000))
+    def read(self, size):
+        time.sleep(1e-4)
+        return super().read(min(size, 1000))
+
+
+def test_a_file_that_is_there_several_times_is_read_by_one_thread_at_a_time():
+    file = InPieces(encode(IMAGES[1]))
+
+    # Each thread takes 64 images.
+    images = load([file] * 128, n_jobs=2)
+
+    np.testing.assert_array_equal(images, load([IMAGES[1]] * 128))
 
 
 class Stream:
@@ -292,6 +305,15 @@ def test_a_pipeline_is_cross_validated_and_predicts_an_upload():
     expected = pipeline.predict_proba(images)
     for upload in (uploads[3], encode(images[3]), Image.open(uploads[3]), images[3]):
         np.testing.assert_array_equal(pipeline.predict_proba(upload), expected[3:4])
+
+
+def test_the_example_of_the_user_guide():
+    page = Path(__file__).parents[2] / "docs/user_guide/loading.rst"
+
+    result = doctest.testfile(str(page), module_relative=False)
+
+    assert result.failed == 0
+    assert result.attempted > 0
 
 
 # --- refusals ----------------------------------------------------------------------
