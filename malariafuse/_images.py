@@ -58,11 +58,11 @@ def check_images(
             "reshaped to (n_samples, height, width, channels)."
         )
     try:
-        images = np.asarray(X)
+        images = _stacked(np.asarray(X))
     except ValueError as error:
         raise ValueError(
             f"{name} is no array, as a list of images of different sizes is none. "
-            f"Resize all images to one size first, for example with ImageLoader. "
+            f"Resize all images to one size first: ImageLoader takes such a list. "
             f"({error})"
         ) from error
     refuse_masked(X, name)
@@ -81,6 +81,50 @@ def check_images(
             f"{name} has {images.shape[-1]} channel(s), expected {channels} in the "
             f"last dimension; its shape is {images.shape}."
         )
+    return _check_values(images, name, may_be_black=may_be_black)
+
+
+def check_image(X: ArrayLike, *, name: str) -> NDArray[Any]:
+    """Return `X` as one RGB image, or say what is wrong with it.
+
+    Parameters
+    ----------
+    X : array-like of shape (height, width, 3)
+        An image, uint8 in 0..255 or floating in 0..1.
+    name : str
+        Name of the image in error messages.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3)
+        The same data as `check_images` returns them.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `check_images`.
+    """
+    image = np.asarray(X)
+    refuse_masked(X, name)
+    _check_layout_of_one(image.shape, name)
+    return _check_values(image[None], name, may_be_black=False)[0]
+
+
+def _stacked(images: NDArray[Any]) -> NDArray[Any]:
+    """Return the images of a Series, or of another array of objects, as one array."""
+    of_images = (
+        images.dtype == object
+        and images.ndim == 1
+        and images.size > 0
+        and all(isinstance(image, np.ndarray) for image in images)
+    )
+    return np.stack(list(images)) if of_images else images
+
+
+def _check_values(
+    images: NDArray[Any], name: str, *, may_be_black: bool
+) -> NDArray[Any]:
+    """Return the images, whose values must be as `check_images` says, or raise."""
     if images.dtype == np.uint8:
         # The first image settles it, but for a black one.
         if not may_be_black and not any(image.max() > 1 for image in images):
@@ -148,6 +192,29 @@ def _check_layout(shape: tuple[int, ...], name: str) -> None:
             f"{name}[..., None]."
         )
     raise ValueError(f"{found} Reshape your data.")
+
+
+def _check_layout_of_one(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError, with the way out, unless `shape` is that of one RGB image."""
+    if len(shape) == 3 and shape[-1] == 3:
+        if 0 in shape:
+            raise ValueError(f"{name} has shape {shape}: it has no pixels.")
+        return
+    hint = ""
+    if len(shape) == 2:
+        hint = f" If it is gray, pass np.stack([{name}] * 3, axis=-1)."
+    elif len(shape) == 3 and shape[-1] == 1:
+        hint = f" It looks gray: pass np.repeat({name}, 3, axis=-1)."
+    elif len(shape) == 3 and shape[-1] == 4:
+        hint = f" If the fourth channel is opacity, pass PIL.Image.fromarray({name})."
+    elif len(shape) == 3 and shape[0] in _CHANNELS and min(shape[1:]) > max(_CHANNELS):
+        hint = (
+            " This looks like (channels, height, width): pass "
+            f"np.moveaxis({name}, 0, -1)."
+        )
+    raise ValueError(
+        f"{name} has shape {shape}: expected one RGB image (height, width, 3).{hint}"
+    )
 
 
 def _check_not_black(images: NDArray[Any], name: str) -> None:

@@ -1,9 +1,13 @@
 """Base classes of the transformers of images."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -18,12 +22,15 @@ class GivesImages(TransformerMixin):
     """Give images, which no table holds, as a step of pipelines that end in tables.
 
     A pipeline asks each of its steps in turn for names of features, and sets the output
-    of each.
+    of each. With an output of pandas, the images of a table or a Series come as a
+    Series of arrays, which keeps the row labels for what gives a table after it.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Nothing wraps the output of `transform`, whatever the configuration is.
+        # scikit-learn would make a table of the output of `transform`.
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
+        if "transform" in vars(cls):
+            cls.transform = _keeping_row_labels(cls.transform)
 
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
@@ -47,12 +54,14 @@ class GivesImages(TransformerMixin):
         return np.asarray(input_features, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Keep giving arrays, whatever a pipeline has its steps give.
+        """Set the container of images: arrays, but for row labels of pandas.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Container of the output of other transformers.
+            Container of the output of a pipeline. With "pandas", images that are made
+            of a Series or DataFrame are a Series of arrays (height, width, channels)
+            with its row labels. All others are arrays. None changes nothing.
 
         Returns
         -------
@@ -72,6 +81,34 @@ class GivesImages(TransformerMixin):
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}
         return self
+
+
+def _keeping_row_labels(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `transform` whose images keep the row labels that pandas goes by.
+
+    pandas aligns tables by their row labels: put side by side, the rows of one without
+    them would be those of other cells.
+    """
+
+    @wraps(transform)
+    def labeled(self: Any, X: Any, *args: Any, **kwargs: Any) -> Any:
+        images = transform(self, X, *args, **kwargs)
+        configured = getattr(self, "_sklearn_output_config", {})
+        container = configured.get("transform", get_config()["transform_output"])
+        if container != "pandas" or not isinstance(X, pd.Series | pd.DataFrame):
+            return images
+        if isinstance(images, pd.Series):
+            return images
+        return _as_series(images, X.index)
+
+    return labeled
+
+
+def _as_series(images: NDArray[Any], index: pd.Index) -> pd.Series:
+    values = np.empty(len(images), dtype=object)
+    for position, image in enumerate(images):
+        values[position] = image
+    return pd.Series(values, index=index)
 
 
 class ImageTransformer(TransformerMixin, BaseEstimator):

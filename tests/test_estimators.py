@@ -271,7 +271,7 @@ def test_every_estimator_is_checked():
         for package in (classifiers, features, preprocessing)
         for name in package.__all__
     }
-    # ImageLoader takes file names, which no table of numbers can stand for.
+    # ImageLoader gives images of one size, whatever it takes, and learns nothing.
     assert public - checked == {
         classifiers.BaseImageClassifier,
         preprocessing.ImageLoader,

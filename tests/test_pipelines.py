@@ -8,7 +8,9 @@ from PIL import Image
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline, make_union
+from sklearn.tree import DecisionTreeClassifier
 
 from malariafuse import (
     BackgroundMasker,
@@ -102,8 +104,8 @@ def test_a_union():
     np.testing.assert_array_equal(frame, np.hstack([SPOTS, SPOTS]))
 
 
-def columns(path):
-    reading = make_pipeline(ImageLoader((24, 24)), SpotFeatureExtractor())
+def columns(path, *steps):
+    reading = make_pipeline(ImageLoader((24, 24)), *steps, SpotFeatureExtractor())
     return ColumnTransformer(
         [("cell", reading, path), ("rest", "passthrough", ["age"])]
     )
@@ -118,23 +120,46 @@ def test_a_column_of_file_names(table, path):
     np.testing.assert_array_equal(frame, np.column_stack([SPOTS, table["age"]]))
 
 
-def test_rows_of_a_table_in_another_order_are_not_mixed_up(table):
+@pytest.mark.parametrize(
+    "steps", [[], [BackgroundMasker(), GaussianSmoother(kernel_size=1)]], ids=len
+)
+def test_row_labels_of_a_table_stay_with_its_images(table, steps):
     """pandas would put the vectors of the first file next to the age of the last."""
     turned = table[::-1]
     expected = np.column_stack([SPOTS[::-1], [10, 20, 30, 40]])
     np.testing.assert_array_equal(columns("path").fit_transform(turned), expected)
-    with (
-        config_context(transform_output="pandas"),
-        pytest.raises(ValueError, match=r"X has row labels .*reset_index\(drop=True\)"),
-    ):
-        columns("path").fit_transform(turned)
-    transformer = columns("path").set_output(transform="pandas")
-    with pytest.raises(
-        ValueError, match=r"X has row labels .*reset_index\(drop=True\)"
-    ):
-        transformer.fit_transform(turned)
-    frame = transformer.fit_transform(turned.reset_index(drop=True))
+    with config_context(transform_output="pandas"):
+        frame = columns(["path"], *steps).fit_transform(turned)
+    assert frame.index.tolist() == [3, 2, 1, 0]
     np.testing.assert_array_equal(frame, expected)
+    transformer = columns("path", *steps).set_output(transform="pandas")
+    frame = transformer.fit_transform(turned.set_index([list("abcd")]))
+    assert frame.index.tolist() == ["a", "b", "c", "d"]
+    np.testing.assert_array_equal(frame, expected)
+
+
+def test_images_of_a_table_are_a_series_with_its_row_labels(table):
+    reading = ImageLoader((24, 24)).set_output(transform="pandas")
+    labeled = table.set_index([list("abcd")])
+    for paths in (labeled["path"], labeled[["path"]]):
+        images = reading.fit_transform(paths)
+        assert type(images) is pd.Series
+        assert images.index.tolist() == ["a", "b", "c", "d"]
+        np.testing.assert_array_equal(np.stack(images), X)
+        masked = BackgroundMasker().fit_transform(images)
+        assert type(masked) is np.ndarray  # with the output at "default"
+    assert type(reading.transform(table["path"].tolist())) is np.ndarray
+
+
+def test_columns_are_cross_validated_with_an_output_of_pandas(table):
+    cells = pd.concat([table] * 3).set_index(pd.RangeIndex(10, 22))
+    target = np.tile([0, 1], 6)
+    pipeline = make_pipeline(columns("path"), DecisionTreeClassifier(random_state=0))
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    expected = cross_val_predict(pipeline, cells, target, cv=folds)
+    pipeline.set_output(transform="pandas")
+    predicted = cross_val_predict(pipeline, cells, target, cv=folds)
+    np.testing.assert_array_equal(predicted, expected)
 
 
 def test_the_diagram_of_a_fitted_pipeline():

@@ -2,6 +2,8 @@
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -38,10 +40,12 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     Plain PNG files, which is what cell images are, go through OpenCV, the faster one.
     Everything else goes through Pillow, which knows what it is.
     """
+    if not data:
+        raise RefusedImageError("is empty")
     if data.startswith(PNG_SIGNATURE):
         kinds = check_png(data)
         width, height, depth, color_type = struct.unpack_from(">IIBB", data, 16)
-        _check_size(width, height)
+        check_size(width, height)
         if depth == 16:
             raise _sixteen_bit()
         if depth == 8 and color_type in _PLAIN_COLOR_TYPES and kinds <= _PLAIN_CHUNKS:
@@ -54,23 +58,38 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
             if image is None:
                 raise RefusedImageError("damaged PNG: its pixels cannot be decoded")
             return image  # type: ignore[return-value]
-    return _decode_with_pillow(data)
+    with (
+        _refusing_what_pillow_refuses(),
+        Image.open(io.BytesIO(data), formats=_FORMATS) as opened,
+    ):
+        _check_kind(opened)
+        _check_damage(opened, data)
+        return _upright_rgb(opened)
 
 
-def _decode_with_pillow(data: bytes) -> NDArray[np.uint8]:
+def convert_image(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert an image that Pillow holds as one that is decoded from a file."""
+    with _refusing_what_pillow_refuses():
+        _check_kind(image)
+        return _upright_rgb(image)
+
+
+def _upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        return _on_black(np.asarray(upright.convert("RGBA")))
+    return np.array(upright.convert("RGB"))
+
+
+@contextmanager
+def _refusing_what_pillow_refuses() -> Iterator[None]:
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: Pillow would take damaged "
             "files without a word. Set it to False."
         )
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_kind(image)
-            _check_damage(image, data)
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                return _on_black(np.asarray(upright.convert("RGBA")))
-            return np.array(upright.convert("RGB"))
+        yield
     except RefusedImageError:
         raise
     except UnidentifiedImageError:
@@ -97,12 +116,12 @@ def _decode_jpeg(data: bytes) -> bytes:
 
 
 def _check_kind(image: Image.Image) -> None:
-    _check_size(*image.size)
+    check_size(*image.size)
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise RefusedImageError(f"animated or multi-page: it holds {frames} images")
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS_PER_SAMPLE, (8,))
-    if image.mode.startswith("I") or max(bits) > 8:
+    if image.mode.startswith(("I", "F")) or max(bits) > 8:
         raise _sixteen_bit()
     if image.mode not in _GREY_MODES | _COLOR_MODES:
         raise RefusedImageError(
@@ -111,7 +130,8 @@ def _check_kind(image: Image.Image) -> None:
         )
 
 
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
+    """Refuse too few pixels for a cell, and more than a cell can have."""
     if min(width, height) < _MIN_SIDE:
         raise RefusedImageError(
             f"has {height} x {width} pixels; a cell needs at least {_MIN_SIDE} x "

@@ -5,13 +5,14 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from malariafuse._files._damage import RefusedImageError, UnopenedImageError
-from malariafuse._files._decode import MAX_BYTES, decode_image
+from malariafuse._files._decode import MAX_BYTES
 from malariafuse._files._resize import resize_image
 from malariafuse._shown import short_text
 
@@ -34,24 +35,25 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
-Block = tuple[NDArray[np.uint8], dict[str, str]]
+Key = TypeVar("Key", str, int)
 
 
 class ImageReadError(ValueError):
-    """Some image files could not be read as images of cells.
+    """Some images could not be read as images of cells.
 
-    Raised once for all files of a call.
+    Raised once for all images of a call.
 
     Parameters
     ----------
     refused : dict of str to str
-        The names of the files, each with the reason why it was refused.
+        The names of the images, each with the reason why it was refused: the path of a
+        file, and the place of what has no path, as ``X[3]``.
 
     Attributes
     ----------
     refused : dict of str to str
-        The names and reasons as given. The message counts all files and shows the first
-        20. It cuts long names and quotes names that cannot be printed.
+        The names and reasons as given. The message counts all images and shows the
+        first 20. It cuts long names and quotes names that cannot be printed.
 
     See Also
     --------
@@ -62,7 +64,7 @@ class ImageReadError(ValueError):
     >>> from malariafuse.datasets import ImageReadError
     >>> error = ImageReadError({"cell_1.png": "truncated PNG: its end is missing"})
     >>> print(error)
-    1 image file(s) cannot be read:
+    1 image(s) cannot be read:
       cell_1.png: truncated PNG: its end is missing
     >>> list(error.refused)
     ['cell_1.png']
@@ -78,14 +80,14 @@ class ImageReadError(ValueError):
 
 
 def describe_refused(refused: dict[str, str]) -> str:
-    """Count the refused files and name the first ones, with reasons."""
+    """Count the refused images and name the first ones, with reasons."""
     shown = [
         f"  {short_text(name)}: {short_text(why)}"
         for name, why in list(refused.items())[:_SHOWN]
     ]
     if len(refused) > _SHOWN:
         shown.append(f"  ... and {len(refused) - _SHOWN} more, in `refused`")
-    return "\n".join([f"{len(refused)} image file(s) cannot be read:", *shown])
+    return "\n".join([f"{len(refused)} image(s) cannot be read:", *shown])
 
 
 @dataclass
@@ -161,27 +163,26 @@ def too_large() -> RefusedImageError:
 
 
 def read_images(
-    names: Sequence[str],
-    read: Callable[[str], bytes],
+    keys: Sequence[Key],
+    load: Callable[[Key], NDArray[np.uint8]],
     *,
     image_size: tuple[int, int],
     keep_aspect: bool,
     n_jobs: int | None,
-) -> Iterator[Block]:
-    """Yield the images of `names` in order, block by block.
+) -> Iterator[tuple[NDArray[np.uint8], dict[Key, str]]]:
+    """Yield the images of `keys` in order, block by block.
 
-    `read` gives the content of one file. A block is the images that could be read,
-    (n, height, width, 3), and the others' names with the reasons.
+    `load` gives the pixels of one image. A block is the images that could be loaded,
+    (n, height, width, 3), and the others' keys with the reasons.
     """
 
-    def read_block(start: int) -> Block:
-        block = names[start : start + _BLOCK]
+    def read_block(start: int) -> tuple[NDArray[np.uint8], dict[Key, str]]:
         images, refused = [], {}
-        for name in block:
+        for key in keys[start : start + _BLOCK]:
             try:
-                image = decode_image(read(name))
+                image = load(key)
             except RefusedImageError as error:
-                refused[name] = str(error)
+                refused[key] = str(error)
             else:
                 images.append(resize_image(image, image_size, keep_aspect=keep_aspect))
         return np.array(images, np.uint8).reshape(-1, *image_size, 3), refused
@@ -189,7 +190,4 @@ def read_images(
     # Threads, whatever backend is in force: decoding and resizing release the
     # interpreter's lock, and processes would have to send the images back.
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
-    blocks: Iterator[Block] = parallel(
-        delayed(read_block)(start) for start in range(0, len(names), _BLOCK)
-    )
-    return blocks
+    return parallel(delayed(read_block)(start) for start in range(0, len(keys), _BLOCK))

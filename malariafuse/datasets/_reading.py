@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from malariafuse._files._damage import UnopenedImageError
+from malariafuse._files._decode import decode_image
 from malariafuse._files._read import CellIndex, read_images
 from malariafuse._files._resize import check_image_size
 from malariafuse._images import image_digest, sets_of_equals
@@ -45,18 +46,18 @@ def read_listing(
         tqdm(total=len(listing.names), unit="image", disable=not verbose) as progress,
     ):
 
-        def read_and_note(name: str) -> bytes:
+        def load_and_note(name: str) -> NDArray[np.uint8]:
             try:
                 data = read(name)
             except UnopenedImageError:
                 unopened.append(name)
                 raise
             files[name] = sha256(data).digest()
-            return data
+            return decode_image(data)
 
         for images, failures in read_images(
             listing.names,
-            read_and_note,
+            load_and_note,
             image_size=image_size,
             keep_aspect=keep_aspect,
             n_jobs=n_jobs,

@@ -56,7 +56,8 @@ def cross_validate_patients(
         A classifier with `predict_proba`, or a pipeline that ends in one. Clones of it
         are fitted, one for each fold.
     X : array-like of shape (n_cells, ...)
-        Input of `estimator`: images, features, paths of files.
+        Input of `estimator`: images, features, paths of files, or whatever else it
+        takes, as :class:`~malariafuse.preprocessing.ImageLoader` images in memory.
     y : array-like of shape (n_cells,)
         Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
         `pos_label`.
@@ -203,7 +204,9 @@ def cross_validate_patients(
 
 def _warn_of_equal_images(X: Any, patients: NDArray[Any]) -> None:
     """Warn if an image is there under two patients, who may be on both sides."""
-    if not isinstance(X, np.ndarray) or X.ndim != 4:
+    if not isinstance(X, np.ndarray | list | tuple | pd.Series) or not all(
+        isinstance(image, np.ndarray) and image.ndim == 3 for image in X
+    ):
         return
     patients_of = [
         dict.fromkeys(patients[found].tolist())

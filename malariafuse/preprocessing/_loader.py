@@ -1,16 +1,14 @@
-"""Paths of image files to images, as a transformer."""
+"""Image files, and images in memory, to images of one size, as a transformer."""
 
-import os
+from threading import Lock
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from sklearn import get_config
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from malariafuse._files._read import ImageReadError, read_file, read_images
+from malariafuse._files._read import ImageReadError, read_images
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
     N_JOBS,
@@ -19,16 +17,18 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
-from malariafuse._shown import short_repr
 from malariafuse._transformer import GivesImages
+from malariafuse.preprocessing._items import as_items
 
 
 class ImageLoader(GivesImages, BaseEstimator):
-    """Read and resize image files.
+    """Read and resize images from files or from memory.
 
-    The first step of a pipeline that starts from file names, so that one file is
-    predicted from exactly the pixels that training would have seen. Files are decoded
-    and resized as :func:`malariafuse.datasets.load_cell_images` does it.
+    The first step of a pipeline that starts from file names, uploads or images of
+    different sizes, so that an image is predicted from exactly the pixels that training
+    would have seen. Files are decoded and resized as
+    :func:`malariafuse.datasets.load_cell_images` does it, and the same image in memory
+    gives the same pixels.
 
     Parameters
     ----------
@@ -53,6 +53,26 @@ class ImageLoader(GivesImages, BaseEstimator):
     converted and refused. They also say which damage cannot be known: JPEG, BMP and
     most TIFF files hold no checksum of their pixels.
 
+    Each image of `X` is one of these:
+
+    - the path of a file, str or path-like;
+    - the content of a file, as bytes, bytearray or memoryview;
+    - an open binary file, such as an upload or ``io.BytesIO``. It is read from its
+      beginning and left open at the position where it was, so that a second call sees
+      the same image. A stream that cannot be rewound is read from where it stands;
+    - a ``PIL.Image.Image``, which is converted, turned upright and refused as a file
+      is. Damage to the file that it was opened from shows only if Pillow finds it;
+    - an RGB array of shape (height, width, 3), uint8 in 0..255 or floating in 0..1.
+      Floating values are rounded to the nearest of 256 levels.
+
+    `X` is a list, Series or array of these, which may be mixed, a table with one column
+    of them, or an array of shape (n_samples, height, width, 3). One image is taken
+    without a list, too, and gives an output of one sample. A single path needs a list:
+    scikit-learn takes no single text for samples.
+
+    With an output of pandas, the images of a Series or a table are a Series of arrays
+    with the same row labels (see :meth:`set_output`).
+
     Examples
     --------
     >>> from pathlib import Path
@@ -66,6 +86,15 @@ class ImageLoader(GivesImages, BaseEstimator):
     ...     images = ImageLoader(image_size=(32, 32)).transform([path])
     >>> images.shape, images.dtype
     ((1, 32, 32, 3), dtype('uint8'))
+
+    An upload of a web application, and an image of another size that is in memory:
+
+    >>> from io import BytesIO
+    >>> upload = BytesIO()
+    >>> Image.new("RGB", (60, 70), "orchid").save(upload, "PNG")
+    >>> crop = np.full((40, 44, 3), 0.5)
+    >>> ImageLoader(image_size=(32, 32)).transform([upload, crop]).shape
+    (2, 32, 32, 3)
     """
 
     _parameter_rules: ClassVar[Rules] = {
@@ -85,13 +114,13 @@ class ImageLoader(GivesImages, BaseEstimator):
         self.keep_aspect = keep_aspect
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Check the parameters and that `X` holds paths; no file is opened.
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Check the parameters and the kind of `X`; no file is opened.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples,) or (n_samples, 1)
-            Paths, str or path-like.
+        X : array-like of shape (n_samples,) or (n_samples, 1), or image
+            Paths, or images in memory, as the notes list them.
         y : None
             Ignored.
 
@@ -103,19 +132,20 @@ class ImageLoader(GivesImages, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not as described, or `X` holds no paths.
+            If a parameter is not as described, or `X` holds anything else than the
+            notes list. The message names the place in `X`.
         """
         check_parameters(self)
-        _check_paths(X)
+        as_items(X)
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
-        """Read the files.
+    def transform(self, X: Any) -> NDArray[np.uint8]:
+        """Read the images.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples,) or (n_samples, 1)
-            Paths, str or path-like.
+        X : array-like of shape (n_samples,) or (n_samples, 1), or image
+            Paths, or images in memory, as the notes list them.
 
         Returns
         -------
@@ -125,86 +155,37 @@ class ImageLoader(GivesImages, BaseEstimator):
         Raises
         ------
         ImageReadError
-            If files are missing or cannot be read; it counts and names all of them.
+            If files are missing, or images cannot be read; it counts all of them. It
+            names a file by its path and any other image by its place, as ``X[3]``.
         ValueError, TypeError
-            As in `fit`, or if the output of the pipeline is set to pandas and `X` has
-            row labels other than 0, 1, ..., which images would lose.
+            As in `fit`.
         """
         check_parameters(self)
         size = check_image_size(self.image_size)
-        paths = _check_paths(X)
-        self._check_row_labels(X)
-        images = np.empty((len(paths), *size, 3), dtype=np.uint8)
+        items = as_items(X)
+        images = np.empty((len(items.names), *size, 3), dtype=np.uint8)
         refused: dict[str, str] = {}
         filled = 0
+        lock = Lock()
         for block, failures in read_images(
-            paths,
-            read_file,
+            range(len(items.names)),
+            lambda position: items.load(position, lock),
             image_size=size,
             keep_aspect=self.keep_aspect,
             n_jobs=self.n_jobs,
         ):
             images[filled : filled + len(block)] = block
             filled += len(block)
-            refused |= failures
+            refused |= {items.names[place]: why for place, why in failures.items()}
         if refused:
             raise ImageReadError(refused)
         return images
-
-    def _check_row_labels(self, X: Any) -> None:
-        """Raise if a table made from the images would have other row labels than X.
-
-        pandas aligns tables by their row labels: put side by side, the rows of another
-        one would be those of other cells.
-        """
-        configured = getattr(self, "_sklearn_output_config", {})
-        container = configured.get("transform", get_config()["transform_output"])
-        if container != "pandas" or not isinstance(X, pd.Series | pd.DataFrame):
-            return
-        if not X.index.equals(pd.RangeIndex(len(X))):
-            raise ValueError(
-                "X has row labels other than 0, 1, ..., which images lose, so the rows "
-                "of a pandas output would be those of other cells. Pass "
-                "X.reset_index(drop=True), or leave the output at 'default'."
-            )
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = True
+        tags.input_tags.three_d_array = True
         tags.input_tags.string = True
         return tags
-
-
-def _check_paths(X: Any) -> list[str]:
-    if isinstance(X, str | os.PathLike):
-        raise TypeError(
-            f"X is one path, {short_repr(X)}; expected a list of paths. Pass [X]."
-        )
-    if isinstance(X, bytes | bytearray | memoryview):
-        raise TypeError(f"X is {short_repr(X)}; expected a list of paths.")
-    try:
-        paths = np.asarray(X, dtype=object)
-    except ValueError as error:
-        raise ValueError(
-            f"X holds arrays of several shapes; expected a list of paths: {error}"
-        ) from error
-    if paths.ndim == 2 and paths.shape[1] == 1:
-        paths = paths[:, 0]
-    if paths.ndim != 1:
-        raise ValueError(
-            f"X has shape {paths.shape}: expected paths of shape (n_samples,) or "
-            "(n_samples, 1)."
-        )
-    if len(paths) == 0:
-        raise ValueError(
-            "X is empty: found 0 path(s) while a minimum of 1 is required."
-        )
-    for position, path in enumerate(paths):
-        if not isinstance(path, str | os.PathLike):
-            raise TypeError(
-                f"X[{position}] is {short_repr(path)}, of type {type(path).__name__}; "
-                "expected the path of an image file."
-            )
-    return [os.fsdecode(path) for path in paths]

@@ -72,7 +72,7 @@ def test_the_second_call_maps_the_images_without_reading_files(
         "table": pd.DataFrame({"path": plain.filenames, "label": plain.target}),
     }[kind]
     first = load_cached(source)
-    monkeypatch.setattr("malariafuse._files._read.decode_image", None)
+    monkeypatch.setattr("malariafuse.datasets._reading.decode_image", None)
 
     second = load_cached(source)
 
@@ -224,7 +224,7 @@ def test_any_single_changed_bit_is_seen(cell_folder, tmp_path):
 def test_a_copy_of_a_cache_is_a_cache(cell_folder, tmp_path, monkeypatch):
     expected = load(cell_folder, cache=tmp_path / "cache")
     shutil.copytree(tmp_path / "cache", tmp_path / "copy", copy_function=shutil.copy)
-    monkeypatch.setattr("malariafuse._files._read.decode_image", None)
+    monkeypatch.setattr("malariafuse.datasets._reading.decode_image", None)
 
     cells = load(cell_folder, cache=tmp_path / "copy")
 

@@ -33,7 +33,7 @@ def check_refused(source, name, reason, n_good=5):
     with pytest.raises(ImageReadError, match=reason) as caught:
         load(source)
     assert [key.endswith(name) for key in caught.value.refused] == [True]
-    with pytest.warns(UserWarning, match=r"Skipped: 1 image file\(s\)"):
+    with pytest.warns(UserWarning, match=r"Skipped: 1 image\(s\)"):
         cells = load(source, on_error="skip")
     assert len(cells.images) == n_good
 

@@ -419,7 +419,7 @@ def test_a_file_that_is_no_image_is_an_error_in_a_class_folder(draw):
     root = draw("Parasitized/C1_a.png", "Uninfected/C2_a.png")
     (root / "Uninfected" / "C3\nnotes").write_text("no image")
 
-    with pytest.raises(ImageReadError, match="1 image file"):
+    with pytest.raises(ImageReadError, match="1 image"):
         load(root)
 
 

@@ -319,7 +319,9 @@ class TestEqualImages:
     patients = np.repeat(np.arange(8), 2)
 
     def judge(self, X):
-        means = FunctionTransformer(lambda images: images.mean(axis=(1, 2)))
+        means = FunctionTransformer(
+            lambda images: np.stack([image.mean(axis=(0, 1)) for image in images])
+        )
         return cross_validate_patients(
             make_pipeline(means, LogisticRegression()),
             X,
@@ -329,9 +331,9 @@ class TestEqualImages:
             random_state=0,
         )
 
-    def test_an_image_under_two_patients_is_reported(self):
-        X = self.X.copy()
-        X[15] = X[0]
+    @pytest.mark.parametrize("kind", [np.stack, list, pd.Series])
+    def test_an_image_under_two_patients_is_reported(self, kind):
+        X = kind([*self.X[:15], self.X[0]])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.judge(X)

@@ -168,7 +168,7 @@ def test_real_cells_have_the_pixels_that_pillow_sees(real_cells_zip):
 
 @pytest.mark.parametrize("end", [0, 1, 7, 8, 30, 60, -20, -12, -4, -1])
 def test_a_truncated_png_is_refused(end):
-    with pytest.raises(RefusedImageError, match=r"truncated|not a"):
+    with pytest.raises(RefusedImageError, match=r"truncated|not a|is empty"):
         decode_image(encode(RGB)[:end])
 
 
@@ -198,10 +198,15 @@ def test_a_truncated_jpeg_is_refused():
         decode_image(data[: len(data) // 2])
 
 
-@pytest.mark.parametrize("data", [b"", b"no image", b"GIF89a", encode(RGB, "GIF")])
+@pytest.mark.parametrize("data", [b"no image", b"GIF89a", encode(RGB, "GIF")])
 def test_other_files_are_refused(data):
     with pytest.raises(RefusedImageError, match="not a BMP, JPEG, PNG, TIFF image"):
         decode_image(data)
+
+
+def test_an_empty_file_is_named():
+    with pytest.raises(RefusedImageError, match=r"^is empty$"):
+        decode_image(b"")
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])

@@ -1,6 +1,7 @@
 """What every step says about images out of their range, and what it takes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from malariafuse._images import check_images
@@ -143,3 +144,15 @@ def test_masked_values_are_refused_and_an_empty_mask_is_not():
         check_images(masked)
     nothing = np.ma.masked_array(LEVELS)
     np.testing.assert_array_equal(check_images(nothing), LEVELS)
+
+
+def test_a_series_of_images_is_an_array_of_them():
+    images = np.random.default_rng(0).random((3, 4, 5, 3))
+    series = pd.Series(list(images), index=[7, 8, 9])
+
+    np.testing.assert_array_equal(check_images(series), images)
+    np.testing.assert_array_equal(check_images(series.to_numpy()), images)
+    with pytest.raises(ValueError, match=r"images of different sizes.*ImageLoader"):
+        check_images(pd.Series([images[0], images[1, 1:]]))
+    with pytest.raises(ValueError, match=r"X has shape \(2,\)"):
+        check_images(pd.Series(["a.png", "b.png"]))

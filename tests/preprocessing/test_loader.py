@@ -102,7 +102,7 @@ def test_all_unreadable_files_are_named_in_one_error(paths):
     paths[1].write_bytes(paths[1].read_bytes()[:50])
     missing = paths[0].with_name("nowhere.png")
 
-    with pytest.raises(ImageReadError, match=r"2 image file\(s\)") as caught:
+    with pytest.raises(ImageReadError, match=r"2 image\(s\)") as caught:
         ImageLoader().transform([paths[0], missing, paths[1]])
 
     assert caught.value.refused[str(missing)] == "No such file or directory"
@@ -121,14 +121,15 @@ def test_a_folder_is_no_image(tmp_path):
         (
             "cell.png",
             TypeError,
-            "X is one path, 'cell.png'; expected a list of paths. Pass [X].",
+            "X is one path, 'cell.png'; expected a list of paths or of images. Pass ",
         ),
         ([], ValueError, "X is empty"),
         (["a.png", 3], TypeError, "X[1] is 3, of type int"),
         (["a.png", None], TypeError, "X[1] is None"),
         (np.zeros((2, 3)), ValueError, "X has shape (2, 3)"),
-        ([["a.png", "b.png"]], ValueError, "X has shape (1, 2)"),
-        ([np.zeros((2, 3)), np.zeros((2, 4))], ValueError, "X holds arrays of several"),
+        ([["a.png", "b.png"]], TypeError, "X[0] is ['a.png', 'b.png'], of type list"),
+        (np.array([["a.png", "b.png"]]), ValueError, "X has shape (1, 2)"),
+        (iter(["a.png"]), TypeError, "of type list_iterator; expected the path of"),
         ("a" * 10_000, TypeError, "X is one path, 'aaaa"),
     ],
 )
@@ -140,27 +141,23 @@ def test_what_is_no_list_of_paths_is_refused(method, X, error, message):
 CONTENT = b"\x89PNG of a patient" * 1000
 
 
-@pytest.mark.parametrize("method", ["fit", "transform"])
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (CONTENT, "X is <17,000 bytes>; expected a list of paths"),
-        (bytearray(CONTENT), "X is <17,000 bytes>; expected a list of paths"),
-        (memoryview(CONTENT), "X is <17,000 bytes>; expected a list of paths"),
-        ([CONTENT], "X[0] is <17,000 bytes>, of type bytes"),
-        (["a.png", bytearray(CONTENT)], "X[1] is <17,000 bytes>, of type bytearray"),
-        (["a.png", memoryview(CONTENT)], "X[1] is <17,000 bytes>, of type memoryview"),
-        ([["a.png"], [CONTENT]], "X[1] is <17,000 bytes>, of type bytes"),
         (["a.png", [CONTENT]], "X[1] is [<17,000 bytes>], of type list"),
-        (np.array([CONTENT]), "X[0] is <17,000 bytes>, of type bytes"),
-        (np.array([CONTENT], dtype=object), "X[0] is <17,000 bytes>, of type bytes"),
         ([{"image": CONTENT}], "X[0] is {'image': <17,000 bytes>}, of type dict"),
+        (np.array([CONTENT]), "X has dtype |S17000, which drops zeros"),
+        (CONTENT, "X: not a BMP, "),
+        (bytearray(CONTENT), "X: not a BMP, "),
+        ([memoryview(CONTENT)], "X[0]: not a BMP, "),
+        (np.array([CONTENT], dtype=object), "X[0]: not a BMP, "),
     ],
 )
-def test_the_content_of_a_file_is_not_shown(method, X, message):
-    with pytest.raises(TypeError, match=re.escape(message)) as caught:
-        getattr(ImageLoader(), method)(X)
+def test_the_content_of_a_file_is_not_shown(X, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)) as caught:
+        ImageLoader().transform(X)
     assert len(str(caught.value)) < 300
+    assert "patient" not in str(caught.value)
 
 
 def test_a_path_object_may_hold_bytes(paths):
