@@ -223,6 +223,7 @@ OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
     "PatientRecallDisplay.from_estimator": {"estimator": scored},
     "PatientTest": {"cell_specificity": lambda: 0.9},
     "PretrainedFeatureExtractor": {"backbone": lambda: tiny_backbone},
+    "SlideAdapter": {"min_cells": lambda: 1},
     "ThresholdCurveDisplay.from_estimator": {"estimator": scored},
     "TrainingCurvesDisplay.from_estimator": {"estimator": fitted},
     "choose_threshold": {"min_recall": lambda: 0.9},

@@ -24,6 +24,7 @@ OTHERS = {
     ("cross_validate_patients", "fit_params"),
     # Either label may be the positive one; with the other one the data make no sense.
     ("PatientTest", "pos_label"),
+    ("SlideAdapter", "pos_label"),
 }
 # Any number is valid, and a large one trains for ever.
 ENDLESS = {("KerasImageClassifier", "epochs"), ("KerasImageClassifier", "head_epochs")}

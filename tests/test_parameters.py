@@ -21,7 +21,7 @@ from malariafuse import (
 from malariafuse._parameters import (
     ENGINE,
     N_JOBS,
-    PRECISION,
+    COMPUTE_DTYPE,
     RANDOM_STATE,
     VERBOSE,
     Booleans,
@@ -181,7 +181,7 @@ ALL_RULES = [
     RANDOM_STATE,
     VERBOSE,
     N_JOBS,
-    PRECISION,
+    COMPUTE_DTYPE,
 ]
 
 
@@ -268,6 +268,7 @@ IMAGES = np.full((4, 8, 8, 3), 99, dtype=np.uint8)
 LABELS = [0, 1, 0, 1]
 DATA = {
     evaluation.PatientTest: (LABELS, [0.1, 0.9, 0.2, 0.8], [1, 1, 2, 2]),
+    model_selection.SlideAdapter: (LABELS, [0.1, 0.9, 0.2, 0.8], [1, 1, 2, 2]),
     preprocessing.ImageLoader: (["cell.png"],),
 }
 

@@ -1,7 +1,8 @@
-"""Splits by patient, and thresholds chosen on some patients for others."""
+"""Splits by patient, and decisions learned from some patients for others."""
 
 from malariafuse.model_selection._folds import PatientKFold
 from malariafuse.model_selection._leakage import LeakageError, check_no_leakage
+from malariafuse.model_selection._slides import SlideAdapter
 from malariafuse.model_selection._split import split_patients
 from malariafuse.model_selection._thresholds import (
     choose_threshold,
@@ -11,6 +12,7 @@ from malariafuse.model_selection._thresholds import (
 __all__ = [
     "LeakageError",
     "PatientKFold",
+    "SlideAdapter",
     "check_no_leakage",
     "choose_threshold",
     "split_patients",

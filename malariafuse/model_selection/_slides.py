@@ -1,0 +1,262 @@
+"""Probabilities that are adapted to a slide, without labels."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._cells import check_cells, check_probability
+from malariafuse._parameters import (
+    POS_LABEL,
+    Integers,
+    Reals,
+    Rules,
+    check_parameters,
+)
+from malariafuse._patients import check_patients
+
+# Log-odds beyond are as good as certain, and would be infinite at 0 and 1.
+_FARTHEST = 30.0
+# Fewer patients do not tell by how much patients differ.
+_FEWEST_PATIENTS = 5
+
+
+class SlideAdapter(BaseEstimator):
+    r"""Keep the false-positive rate of a classifier on slides of another laboratory.
+
+    Another stain, lamp or camera raises the probabilities of all cells of a slide, so
+    that a threshold that was chosen elsewhere gives more false positives than it
+    promised. Most cells of a slide are uninfected, and show by how much. This compares
+    a high quantile of the cells that are called uninfected with that of the patients of
+    `fit`. Where it is higher than patients usually differ, all probabilities of the
+    slide are lowered. No labels of the slide are needed, and slides that resemble the
+    patients of `fit` keep their probabilities.
+
+    Parameters
+    ----------
+    threshold : float, default=0.5
+        Threshold of the classifier, 0 to 1, both excluded. Cells below it are called
+        uninfected.
+    quantile : float, default=0.9
+        Quantile of the cells that are called uninfected, 0 to 1, both excluded.
+    tolerance : float, default=1.5
+        Distance to the patients of `fit` that changes nothing, in standard deviations
+        of the patients. Of larger ones, only what goes beyond counts.
+    min_cells : int, default=30
+        Number of cells called uninfected that a slide must have to be adapted.
+    pos_label : int, float, bool or str, default=None
+        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
+        booleans; other labels need it.
+
+    Attributes
+    ----------
+    reference_ : float
+        Quantile of the log-odds of all uninfected cells of `fit` that are called so.
+    spread_ : float
+        Standard deviation over the patients of `fit` of their quantiles.
+
+    See Also
+    --------
+    choose_threshold : Choose the threshold.
+    malariafuse.evaluation.PatientTest : From the cells of a patient to a verdict.
+
+    Notes
+    -----
+    With :math:`q_s` the quantile of the log-odds of a slide, the log-odds of all of its
+    cells are lowered by :math:`\max(0, q_s - reference - tolerance \cdot spread)`, the
+    soft threshold of [1]_. They are never raised: a slide that looks less suspicious
+    than others is no reason to see more parasites in it.
+
+    The ranking of the cells within a slide stays. Parasitized cells of a slide that is
+    lowered become harder to find, so the sensitivity falls with the number of false
+    positives. Look at both on labeled slides of the other laboratory before relying on
+    it.
+
+    The cells called uninfected hold the missed parasitized ones, which raise the
+    quantile a little where parasites are frequent. In `fit` they count, too.
+
+    References
+    ----------
+    .. [1] D. L. Donoho, "De-noising by soft-thresholding", IEEE Transactions on
+       Information Theory 41(3), 1995, https://doi.org/10.1109/18.382009
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.model_selection import SlideAdapter
+    >>> rng = np.random.default_rng(0)
+    >>> patient = np.repeat(np.arange(20), 100)
+    >>> y_true = rng.random(2000) < 0.3
+    >>> log_odds = np.where(y_true, 3, -3) + rng.normal(size=2000)
+    >>> adapter = SlideAdapter().fit(y_true, 1 / (1 + np.exp(-log_odds)), patient)
+
+    Uninfected cells of a new slide, all of which look more suspicious:
+
+    >>> new = 1 / (1 + np.exp(3 - 2.5 - rng.normal(size=200)))
+    >>> adapted = adapter.adapt(new, "slide 1")
+    >>> float((new >= 0.5).mean()), float((adapted >= 0.5).mean())
+    (0.33, 0.075)
+    """
+
+    _parameter_rules: ClassVar[Rules] = {
+        "threshold": (Reals(0, 1, open_at="both"),),
+        "quantile": (Reals(0, 1, open_at="both"),),
+        "tolerance": (Reals(0),),
+        "min_cells": (Integers(1),),
+        "pos_label": POS_LABEL,
+    }
+
+    def __init__(
+        self,
+        *,
+        threshold: float = 0.5,
+        quantile: float = 0.9,
+        tolerance: float = 1.5,
+        min_cells: int = 30,
+        pos_label: Any = None,
+    ) -> None:
+        self.threshold = threshold
+        self.quantile = quantile
+        self.tolerance = tolerance
+        self.min_cells = min_cells
+        self.pos_label = pos_label
+
+    def fit(self, y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike) -> Self:
+        """Learn how the cells of patients look that are called uninfected.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n_cells,)
+            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
+            `pos_label`.
+        y_prob : array-like of shape (n_cells,)
+            Probability of the positive class, 0 to 1, out of fold.
+        groups : array-like of shape (n_cells,)
+            Patient of each cell.
+
+        Returns
+        -------
+        self : SlideAdapter
+            The fitted adapter.
+
+        Raises
+        ------
+        ValueError
+            If an argument or a parameter is not as described, or fewer than five
+            patients have `min_cells` cells that are called uninfected.
+        """
+        check_parameters(self)
+        cells = check_cells(
+            y_true, y_prob, groups, pos_label=self.pos_label, both_classes=False
+        )
+        odds = _log_odds(cells.probability)
+        quantiles = self._quantiles(odds, cells.cluster, cells.n_clusters)
+        known = np.isfinite(quantiles)
+        if known.sum() < _FEWEST_PATIENTS:
+            raise ValueError(
+                f"{known.sum()} patients of groups have min_cells={self.min_cells} "
+                f"cells below the threshold {self.threshold:g}: expected at least "
+                f"{_FEWEST_PATIENTS}."
+            )
+        called = odds[(cells.target == 0) & (odds < logit(self.threshold))]
+        if not len(called):
+            raise ValueError(
+                "y_true has no uninfected cell whose probability is below "
+                f"threshold={self.threshold:g}."
+            )
+        self.reference_ = float(np.quantile(called, self.quantile))
+        self.spread_ = float(quantiles[known].std(ddof=1))
+        return self
+
+    def shifts(self, y_prob: ArrayLike, groups: ArrayLike) -> "pd.Series[float]":
+        """Return by how much the log-odds of each slide are lowered.
+
+        Parameters
+        ----------
+        y_prob : array-like of shape (n_cells,)
+            Probability of the positive class, 0 to 1.
+        groups : array-like of shape (n_cells,) or label
+            Slide or patient of each cell, or the one of all cells.
+
+        Returns
+        -------
+        Series of float
+            Shift by the name of the slide, at least 0; NaN for a slide with fewer than
+            `min_cells` cells called uninfected, which is not adapted.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described.
+        """
+        probability, slide, names = self._checked(y_prob, groups)
+        return pd.Series(
+            self._shifts(probability, slide, len(names)),
+            index=pd.Index(names, name="slide"),
+            name="shift",
+        )
+
+    def adapt(self, y_prob: ArrayLike, groups: ArrayLike) -> NDArray[np.float64]:
+        """Return the probabilities, adapted to their slides.
+
+        Parameters
+        ----------
+        y_prob : array-like of shape (n_cells,)
+            Probability of the positive class, 0 to 1.
+        groups : array-like of shape (n_cells,) or label
+            Slide or patient of each cell, or the one of all cells.
+
+        Returns
+        -------
+        ndarray of shape (n_cells,), float64
+            Probabilities, none of which is higher than it was.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described.
+        """
+        probability, slide, names = self._checked(y_prob, groups)
+        shifts = np.nan_to_num(self._shifts(probability, slide, len(names)))
+        with np.errstate(divide="ignore"):
+            lowered = expit(logit(probability) - shifts[slide])
+        # Untouched to the last bit where nothing is shifted.
+        return np.where(shifts[slide] > 0, lowered, probability)
+
+    def _checked(
+        self, y_prob: ArrayLike, groups: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[Any]]:
+        check_is_fitted(self)
+        check_parameters(self)
+        probability = check_probability(y_prob)
+        if np.ndim(groups) == 0:
+            groups = [groups] * len(probability)
+        return probability, *check_patients(groups, len(probability))
+
+    def _shifts(
+        self, probability: NDArray[np.float64], slide: NDArray[np.int64], n_slides: int
+    ) -> NDArray[np.float64]:
+        quantiles = self._quantiles(_log_odds(probability), slide, n_slides)
+        usual = self.reference_ + self.tolerance * self.spread_
+        return np.maximum(quantiles - usual, 0)
+
+    def _quantiles(
+        self, odds: NDArray[np.float64], slide: NDArray[np.int64], n_slides: int
+    ) -> NDArray[np.float64]:
+        """Return the quantile of each slide, NaN for one of too few cells."""
+        quantiles = np.full(n_slides, np.nan)
+        called = odds < logit(self.threshold)
+        for number in range(n_slides):
+            of_slide = odds[called & (slide == number)]
+            if len(of_slide) >= self.min_cells:
+                quantiles[number] = np.quantile(of_slide, self.quantile)
+        return quantiles
+
+
+def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return np.clip(logit(probability), -_FARTHEST, _FARTHEST)
