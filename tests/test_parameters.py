@@ -19,9 +19,9 @@ from malariafuse import (
     preprocessing,
 )
 from malariafuse._parameters import (
+    COMPUTE_DTYPE,
     ENGINE,
     N_JOBS,
-    COMPUTE_DTYPE,
     RANDOM_STATE,
     VERBOSE,
     Booleans,

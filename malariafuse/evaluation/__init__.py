@@ -6,6 +6,7 @@ from malariafuse.evaluation._cross_validation import cross_validate_patients
 from malariafuse.evaluation._label_issues import label_issues
 from malariafuse.evaluation._patient_test import PatientTest
 from malariafuse.evaluation._patients import patient_table
+from malariafuse.evaluation._review import review_table
 from malariafuse.evaluation._summary import summarize
 from malariafuse.evaluation._thresholds import threshold_table
 
@@ -16,6 +17,7 @@ __all__ = [
     "cross_validate_patients",
     "label_issues",
     "patient_table",
+    "review_table",
     "summarize",
     "threshold_table",
 ]
