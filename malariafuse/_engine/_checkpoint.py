@@ -40,6 +40,14 @@ class Checkpoint(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, key: str) -> None:
         super().__init__()
+        # Before the first epoch, not after it.
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f"checkpoint={str(folder)!r} is no folder that can be written to: "
+                f"{error} Pass another path."
+            ) from error
         self._file = folder / f"{key}.npz"
         self._state: dict[str, Any] = {"stage": 0, "epoch": 0, "history": {}}
         self._arrays: dict[str, NDArray[Any]] | None = None

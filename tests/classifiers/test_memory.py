@@ -404,3 +404,19 @@ def test_memory_is_a_path_or_a_joblib_memory(tmp_path):
         ConvNetClassifier(filters=1, memory=memory, **fast(epochs=1)).fit(X, Y)
     with pytest.raises(TypeError, match="memory=3"):
         ConvNetClassifier(filters=1, memory=3, **fast(epochs=1)).fit(X, Y)
+
+
+@pytest.mark.parametrize("name", ["memory", "checkpoint"])
+def test_a_place_that_is_no_folder_is_named_before_training(name, tmp_path):
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "below"
+    seen = []
+
+    class Notes(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            seen.append(epoch)
+
+    classifier = KerasImageClassifier(tiny_network, **fast(epochs=1, **{name: place}))
+    with pytest.raises(OSError, match=f"{name}=.*below' is no folder that can be"):
+        classifier.set_params(callbacks=[Notes]).fit(X, Y)
+    assert not seen
