@@ -198,6 +198,21 @@ class Functions:
         return self.text
 
 
+class Classifiers:
+    """Classifiers of scikit-learn's kind that give probabilities."""
+
+    def allows(self, value: Any) -> bool:
+        """Return whether `value` is such a classifier, and not its class."""
+        return (
+            not isinstance(value, type)
+            and hasattr(value, "fit")
+            and hasattr(value, "predict_proba")
+        )
+
+    def __str__(self) -> str:
+        return "a classifier with predict_proba"
+
+
 class ImageSizes:
     """Heights and widths of images of a cell, in a tuple or a list."""
 

@@ -84,7 +84,7 @@ class Inputs(Protocol):
 
     def precompute(
         self,
-        images: NDArray[Any],
+        samples: Samples,
         rows: Rows,
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,
@@ -117,7 +117,7 @@ class ImageInputs:
 
     def precompute(
         self,
-        images: NDArray[Any],
+        samples: Samples,
         rows: Rows,
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,

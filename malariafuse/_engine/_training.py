@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from malariafuse._digest import StoredWithDigest
-from malariafuse._engine._augmentation import check_augmentation, make_augmentation
+from malariafuse._engine._augmentation import (
+    check_augmentation,
+    for_vectors,
+    make_augmentation,
+)
 from malariafuse._engine._callbacks import (
     ADVICE,
     check_rate_setters,
@@ -47,7 +51,6 @@ from malariafuse._engine._process import (
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._validation import Rows, split_rows
 from malariafuse._engine._weights import load_weights
-from malariafuse.networks import RandomStainJitter
 
 # What follows the training of the head takes this part of the learning rate.
 FINE_TUNING = 0.1
@@ -176,13 +179,11 @@ def train(
     set_compute_dtype(network, compute_dtype)
     load_weights(network, settings.initial_weights)
 
-    # Vectors may say how strong the stain is, which jitter takes away: with it,
-    # handcrafted features found fewer parasites on other patients.
-    unstained = [
-        layer for layer in augmentation if not isinstance(layer, RandomStainJitter)
-    ]
     precomputed = inputs.precompute(
-        data.samples.images, fitted_on, unstained, verbose=watch.progress is not None
+        data.samples,
+        fitted_on,
+        for_vectors(augmentation),
+        verbose=watch.progress is not None,
     )
     batches = ImageBatches(
         data.samples,
@@ -197,7 +198,7 @@ def train(
     if validation is not None:
         samples, validation_rows = validation
         if samples is not data.samples:
-            precomputed = inputs.precompute(samples.images, slice(0))
+            precomputed = inputs.precompute(samples, slice(0))
         validated = ImageBatches(
             samples, validation_rows, PREDICTION_BATCH, inputs, precomputed
         )

@@ -8,21 +8,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from tqdm.auto import tqdm
 
 from malariafuse._engine._augmentation import augmented
-from malariafuse._engine._data import Rows, Shape
+from malariafuse._engine._data import Rows, Samples, Shape
 from malariafuse._images import check_images, to_unit_float
+from malariafuse.classifiers._vectors import LogOdds, Standardized, VectorInput
 
 # Images that a branch turns into vectors at a time, and the floats that they may be.
 _CHUNK = 1024
 _CHUNK_BYTES = 2**26
 # Vectors of a whole training set that are larger than this are kept on disk.
 _IN_MEMORY_BYTES = 2**29
-# In standard deviations: what is further out would drown the other features.
-_FARTHEST = 5.0
 
 
 class BranchInputs:
@@ -31,7 +29,7 @@ class BranchInputs:
     A branch that makes images (4-D) makes them anew from each augmented batch, so that
     all branches of a cell see it turned and stained alike. A branch that makes vectors
     (2-D) makes them once in a training, from some views of each image; they are
-    standardized.
+    standardized, or become the log-odds of a classifier.
 
     Parameters
     ----------
@@ -40,9 +38,14 @@ class BranchInputs:
     n_views : int, default=1
         Views of each image that vectors are precomputed from: as it is, and
         augmented ones.
+    head : classifier, default=None
+        Classifier of the vectors of a branch, not fitted; each such branch has a clone.
+        None standardizes the vectors.
 
     Attributes
     ----------
+    logits : list of str
+        Names of the branches that give log-odds.
     see_augmented : bool
         Whether any branch makes images.
     shapes : dict of str to tuple of int
@@ -52,12 +55,17 @@ class BranchInputs:
         "passthrough".
     """
 
-    def __init__(self, branches: Sequence[tuple[str, Any]], n_views: int = 1) -> None:
+    def __init__(
+        self,
+        branches: Sequence[tuple[str, Any]],
+        n_views: int = 1,
+        head: Any = None,
+    ) -> None:
         self.transformers = {
             name: branch if branch == "passthrough" else clone(branch)
             for name, branch in branches
         }
-        self.n_views = n_views
+        self.n_views, self.head = n_views, head
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
         """Fit the transformers on some rows, and look at what they make.
@@ -69,7 +77,7 @@ class BranchInputs:
         self._dtype = images.dtype
         self.shapes: dict[str, Shape] = {}
         # Of the branches that make vectors.
-        self._scalers: dict[str, StandardScaler] = {}
+        self._vectors: dict[str, VectorInput] = {}
         fitted = [t for t in self.transformers.values() if t != "passthrough"]
         if fitted:
             # Images may be on disk, and rows copies: read once for all.
@@ -80,8 +88,18 @@ class BranchInputs:
             example = self._transformed(name, self._as_fitted(images[:2]))
             self.shapes[name] = example.shape[1:]
             if example.ndim == 2:
-                self._scalers[name] = StandardScaler()
+                made: VectorInput = (
+                    Standardized() if self.head is None else LogOdds(self.head)
+                )
+                self._vectors[name] = made
+                n_classes = int(codes.max()) + 1
+                self.shapes[name] = made.shape(example.shape[1], n_classes)
         return self
+
+    @property
+    def logits(self) -> list[str]:
+        """Names of the branches that give log-odds."""
+        return [] if self.head is None else list(self._vectors)
 
     @property
     def network_shape(self) -> dict[str, Shape]:
@@ -91,23 +109,23 @@ class BranchInputs:
     @property
     def see_augmented(self) -> bool:
         """Whether any branch makes images."""
-        return len(self._scalers) < len(self.transformers)
+        return len(self._vectors) < len(self.transformers)
 
     def precompute(
         self,
-        images: NDArray[Any],
+        samples: Samples,
         rows: Rows,
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
-        """Return the standardized vectors of each branch that makes vectors.
+        """Return the inputs of the branches that make vectors.
 
         Parameters
         ----------
-        images : ndarray of shape (n_samples, height, width, channels)
-            All images.
+        samples : Samples
+            All samples.
         rows : ndarray of int or slice
-            Rows to learn means and standard deviations from, unless they are known.
+            Rows to learn from, unless that was done before.
         augmentation : sequence of keras.layers.Layer, default=()
             Layers that make the views of the images but the first; without them
             there is one.
@@ -116,16 +134,14 @@ class BranchInputs:
 
         Returns
         -------
-        list of ndarray of shape (n_samples, n_views, n_features)
+        list of ndarray of shape (n_samples, n_views, n)
             One for each branch, in their order. Only `rows` have views but the first.
         """
-        if not self._scalers:
+        if not self._vectors:
             return []
+        images = samples.images
         n_views = self.n_views if augmentation else 1
-        computed = {
-            name: _room_for((len(images), n_views, *self.shapes[name]))
-            for name in self._scalers
-        }
+        computed: dict[str, NDArray[np.float32]] = {}
         everything = np.arange(len(images))
         # In the order of the file: a memory map then reads forward.
         learned_from = np.sort(everything[rows])
@@ -141,7 +157,7 @@ class BranchInputs:
         ]
         with tqdm(
             total=sum(len(part) for part, _ in parts),
-            desc=", ".join(computed),
+            desc=", ".join(self._vectors),
             unit="image",
             disable=not verbose,
         ) as progress:
@@ -150,18 +166,27 @@ class BranchInputs:
                 if view:
                     seen = augmented(seen, augmentation)
                 seen = self._as_fitted(seen)
-                for name, vectors in computed.items():
-                    vectors[part, view] = self._transformed(name, seen)
+                for name in self._vectors:
+                    vectors = self._transformed(name, seen)
+                    if name not in computed:
+                        shape = (len(images), n_views, vectors.shape[1])
+                        computed[name] = _room_for(shape)
+                    computed[name][part, view] = vectors
                 progress.update(len(seen))
-        for name, vectors in computed.items():
-            scaler = self._scalers[name]
-            # As they are, which they will be when they are predicted.
-            if not hasattr(scaler, "mean_"):
-                for part in gen_batches(len(learned_from), _CHUNK):
-                    scaler.partial_fit(vectors[learned_from[part], 0])
+        ready = []
+        for name, made in self._vectors.items():
+            vectors = computed.pop(name)
+            if not made.fitted:
+                made.fit(vectors, learned_from, samples)
+            # In place, where nothing is in the way.
+            same = self.shapes[name] == vectors.shape[2:]
+            inputs = (
+                vectors if same else _room_for((*vectors.shape[:2], *self.shapes[name]))
+            )
             for part, view in parts:
-                vectors[part, view] = _standardized(scaler, vectors[part, view])
-        return list(computed.values())
+                inputs[part, view] = made(vectors[part, view])
+            ready.append(inputs)
+        return ready
 
     def __call__(
         self,
@@ -181,16 +206,12 @@ class BranchInputs:
         ready = None if precomputed is None else iter(precomputed)
         inputs = []
         for name in self.transformers:
-            scaler = self._scalers.get(name)
-            if scaler is not None and ready is not None:
+            made = self._vectors.get(name)
+            if made is not None and ready is not None:
                 inputs.append(next(ready))
                 continue
             output = self._transformed(name, images)
-            inputs.append(
-                to_unit_float(output)
-                if scaler is None
-                else _standardized(scaler, output)
-            )
+            inputs.append(to_unit_float(output) if made is None else made(output))
         return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
     def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -238,11 +259,6 @@ class BranchInputs:
                 "Add an imputer to it, or mend its transformer."
             )
         return values
-
-
-def _standardized(scaler: StandardScaler, vectors: NDArray[Any]) -> NDArray[np.float32]:
-    scaled = scaler.transform(vectors.astype(np.float32, copy=False))
-    return np.clip(scaled, -_FARTHEST, _FARTHEST)
 
 
 def _room_for(shape: Shape) -> NDArray[np.float32]:

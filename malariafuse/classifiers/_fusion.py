@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
@@ -18,6 +19,7 @@ from malariafuse._engine._inference import FrozenNetwork
 from malariafuse._engine._stored import storable_copy
 from malariafuse._engine._training import NetworkFunction
 from malariafuse._parameters import (
+    Classifiers,
     Functions,
     Instances,
     Integers,
@@ -80,6 +82,12 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
         of each branch with "average".
+    vector_head : {"dense", "boosting"} or classifier, default="dense"
+        Classifier of each branch that gives vectors. "dense" is a dense layer on
+        standardized vectors, which is trained together with the rest. "boosting" is a
+        :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, whose log-odds are
+        the logits of its branch. So are those of any classifier with ``predict_proba``,
+        which is cloned.
     training_views : int, default=6
         Views of each training image from which the branches that give vectors are
         computed: the image as it is, and others with the `augmentation` but "stain"
@@ -106,8 +114,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     images makes its own from it: all of them see the cell turned and stained alike. A
     branch that gives vectors is frozen: it is computed once for a fit, from
     `training_views` views of each image, and kept on disk if it is large. With
-    `test_time_views` above 1 every branch sees every view. Transformers see class codes
-    0 to n_classes - 1 as `y`.
+    `test_time_views` above 1 every branch sees every view. Transformers and
+    `vector_head` see class codes 0 to n_classes - 1 as `y`; `partial_fit` fits them in
+    its first call.
 
     Examples
     --------
@@ -151,6 +160,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             Instances(Mapping, "a dict by names of branches"),
         ],
         "dropout": [Reals(0, 1, open_at="high")],
+        "vector_head": [OneOf("dense", "boosting"), Classifiers()],
         "training_views": [Integers(1)],
     }
     _branch_logits: ClassVar[str | None] = _BRANCH_LOGITS
@@ -162,6 +172,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     fusion: str
     branch_weights: Mapping[str, float] | None
     dropout: float
+    vector_head: Any
     training_views: int
 
     def __init__(
@@ -174,6 +185,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         fusion: str = "average",
         branch_weights: Mapping[str, float] | None = None,
         dropout: float = 0.4,
+        vector_head: Any = "dense",
         training_views: int = 6,
         epochs: int = 16,
         head_epochs: int = 0,
@@ -361,7 +373,10 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self._kept_branches()
 
     def _make_inputs(self) -> BranchInputs:
-        return BranchInputs(self._kept_branches(), self.training_views)
+        head = self.vector_head
+        if isinstance(head, str):
+            head = None if head == "dense" else _boosting()
+        return BranchInputs(self._kept_branches(), self.training_views, head)
 
     def _kept_branches(self) -> list[tuple[str, Any]]:
         """Return the branches that are not dropped, checked."""
@@ -417,15 +432,39 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             fusion=self.fusion,
             branch_weights=kept(self.branch_weights),
             dropout=self.dropout,
+            vectors_are_logits=self.vector_head != "dense",
         )
 
 
 def _build(
-    input_shapes: Mapping[str, Shape], n_outputs: int, *, backbone: Any, **settings: Any
+    input_shapes: Mapping[str, Shape],
+    n_outputs: int,
+    *,
+    backbone: Any,
+    vectors_are_logits: bool,
+    **settings: Any,
 ) -> keras.Model:
-    network = build_fusion(input_shapes, n_outputs, backbone=backbone, **settings)
+    logits = []
+    if vectors_are_logits:
+        logits = [name for name, shape in input_shapes.items() if len(shape) == 1]
+        if len(logits) == len(input_shapes):
+            raise ValueError(
+                f"No branch gives images ({', '.join(logits)}), and vector_head is not "
+                "'dense': there is no network to train. Put a classifier behind the "
+                "transformer in a pipeline, or pass vector_head='dense'."
+            )
+    network = build_fusion(
+        input_shapes, n_outputs, backbone=backbone, logits=logits, **settings
+    )
     # A backbone of the user's own may be a network that is used elsewhere.
     return network if isinstance(backbone, str) else storable_copy(network)
+
+
+def _boosting() -> HistGradientBoostingClassifier:
+    # Early stopping would set single cells aside, of patients that are also trained on.
+    return HistGradientBoostingClassifier(
+        learning_rate=0.1, max_iter=100, early_stopping=False, random_state=0
+    )
 
 
 def _default_branches() -> list[tuple[str, Any]]:

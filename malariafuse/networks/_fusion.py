@@ -34,6 +34,7 @@ def build_fusion(
     fusion: str = "average",
     branch_weights: Mapping[str, float] | None = None,
     dropout: float = 0.4,
+    logits: Sequence[str] = (),
 ) -> keras.Model:
     """Build a network that fuses several views of one cell.
 
@@ -72,6 +73,10 @@ def build_fusion(
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
         of each branch with "average".
+    logits : sequence of str, default=()
+        Names of branches whose vectors are the log-odds that a classifier gave, of
+        shape (n_outputs,). With "average" they are the logits of their branch, and
+        nothing of it is trained; otherwise they are vectors as others.
 
     Returns
     -------
@@ -120,15 +125,24 @@ def build_fusion(
         ("backbone", backbone),
         ("filters", filters),
         ("branch_weights", branch_weights),
+        ("logits", logits),
     ):
-        unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
+        names = isinstance(value, Mapping) or argument == "logits"
+        unknown = set(value) - set(input_shapes) if names else ()
         if unknown:
             raise ValueError(
                 f"{argument} names {sorted(unknown)}, which are no branches: expected "
                 f"some of {list(input_shapes)}."
             )
     shares = _shares(branch_weights, input_shapes)
-    inputs, embeddings = [], []
+    if fusion != "average":
+        logits = ()
+    elif set(logits) == set(input_shapes):
+        raise ValueError(
+            f"logits={logits!r} names all branches: expected one branch at least that "
+            "the network is to learn."
+        )
+    inputs, embeddings = [], {}
     for name, shape in input_shapes.items():
         if len(shape) not in (1, 3):
             raise ValueError(
@@ -147,23 +161,36 @@ def build_fusion(
                 name,
             )(x)
         inputs.append(entrance)
-        embeddings.append(_dense(x, embedding_size, f"{name}_embedding"))
-    if len(embeddings) == 1:
-        x = embeddings[0]
+        if name not in logits:
+            embeddings[name] = _dense(x, embedding_size, f"{name}_embedding")
+        elif tuple(shape) != (n_outputs,):
+            raise ValueError(
+                f"logits names {name!r}, which has samples of shape {tuple(shape)}: "
+                f"expected ({n_outputs},), one number for each of n_outputs."
+            )
+    if len(inputs) == 1:
+        (x,) = embeddings.values()
     elif fusion == "average":
-        heads = [
-            _dense(layers.Dropout(dropout)(embedding), embedding_size, f"{name}_head")
-            for name, embedding in zip(input_shapes, embeddings, strict=True)
+        of_branches = [
+            layers.Reshape((1, n_outputs))(
+                entrance
+                if name in logits
+                else layers.Dense(n_outputs, name=f"{name}_logits")(
+                    _head(embeddings[name], embedding_size, dropout, name)
+                )
+            )
+            for name, entrance in zip(input_shapes, inputs, strict=True)
         ]
         if not shares.any():
             raise ValueError(
                 f"branch_weights={branch_weights!r}: expected one above 0."
             )
-        return keras.Model(inputs, _averaged(heads, shares, n_outputs), name="fusion")
+        averaged = _averaged(of_branches, shares, n_outputs)
+        return keras.Model(inputs, averaged, name="fusion")
     elif fusion == "concatenate":
-        x = layers.Concatenate(name="fused")(embeddings)
+        x = layers.Concatenate(name="fused")(list(embeddings.values()))
     else:
-        x = _gated(embeddings)
+        x = _gated(list(embeddings.values()))
     x = layers.Dropout(dropout, name="dropout")(x)
     x = _dense(x, embedding_size, "head")
     return keras.Model(
@@ -240,16 +267,16 @@ def _stacked(embeddings: list[keras.KerasTensor]) -> keras.KerasTensor:
     )
 
 
-def _averaged(
-    heads: list[keras.KerasTensor], shares: NDArray[np.float64], n_outputs: int
+def _head(
+    embedding: keras.KerasTensor, units: int, dropout: float, name: str
 ) -> keras.KerasTensor:
-    # One layer for all branches, each with weights of its own.
-    logits = layers.EinsumDense(
-        "nbe,beo->nbo",
-        (len(heads), n_outputs),
-        bias_axes="bo",
-        name=BRANCH_LOGITS,
-    )(_stacked(heads))
+    return _dense(layers.Dropout(dropout)(embedding), units, f"{name}_head")
+
+
+def _averaged(
+    of_branches: list[keras.KerasTensor], shares: NDArray[np.float64], n_outputs: int
+) -> keras.KerasTensor:
+    logits = layers.Concatenate(axis=1, name=BRANCH_LOGITS)(of_branches)
     if (shares != shares[0]).any():
         scales = (shares / shares.mean())[:, None].tolist()
         logits = layers.Rescaling(scales, name="weighted_logits")(logits)

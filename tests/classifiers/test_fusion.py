@@ -28,6 +28,7 @@ from malariafuse.classifiers import _branches
 from malariafuse.networks import RandomStainJitter, build_fusion
 
 X, Y, PATIENTS = dark_spots()
+SAMPLES = Samples(X, Y, np.ones(len(X), np.float32))
 
 
 def tiny_backbone(input_shape, filters):
@@ -56,7 +57,7 @@ class MeanColor(TransformerMixin, BaseEstimator):
 
 def fusion(branches=None, **parameters):
     settings = {"backbone": tiny_backbone, "filters": 2, "embedding_size": 8}
-    return FeatureFusionClassifier(branches, **settings, **fast(**parameters))
+    return FeatureFusionClassifier(branches, **settings | fast(**parameters))
 
 
 @pytest.mark.parametrize("kind", ["average", "concatenate", "gated"])
@@ -186,7 +187,7 @@ def test_vectors_are_standardized_by_the_training_rows_and_clipped():
     inputs = _branches.BranchInputs([("color", MeanColor(scale=1000.0))])
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
-    (views,) = inputs.precompute(X, train)
+    (views,) = inputs.precompute(SAMPLES, train)
     assert views.shape == (len(X), 1, 3)
     vectors = views[:, 0]
     np.testing.assert_allclose(vectors[train].mean(axis=0), 0, atol=1e-3)
@@ -199,7 +200,7 @@ def test_vectors_are_standardized_by_the_training_rows_and_clipped():
 def test_large_vectors_are_kept_on_disk(monkeypatch):
     monkeypatch.setattr(_branches, "_IN_MEMORY_BYTES", 100)
     inputs = _branches.BranchInputs([("color", MeanColor())])
-    (on_disk,) = inputs.fit(X, Y, slice(None)).precompute(X, slice(None))
+    (on_disk,) = inputs.fit(X, Y, slice(None)).precompute(SAMPLES, slice(None))
     assert isinstance(on_disk, np.memmap)
     np.testing.assert_allclose(on_disk[:, 0], inputs(X), rtol=1e-5)
 
@@ -211,7 +212,7 @@ def test_few_large_images_at_a_time_are_turned_into_vectors(
     monkeypatch.setattr(_branches, "_CHUNK_BYTES", 10 * X[0].size * 4)
     inputs = _branches.BranchInputs([("color", MeanColor(str(log)))])
     inputs.fit(X, Y, slice(None))
-    (views,) = inputs.precompute(X, slice(None), verbose=1)
+    (views,) = inputs.precompute(SAMPLES, slice(None), verbose=1)
     seen = {line.split()[1] for line in log.read_text().splitlines()[1:]}
     assert max(map(int, seen)) == 10
     np.testing.assert_allclose(views[:, 0], inputs(X), rtol=1e-5)
@@ -223,7 +224,9 @@ def test_vectors_are_computed_from_the_image_and_augmented_views_of_it():
         [("color", MeanColor()), ("twice", MeanColor(scale=2.0))], n_views=3
     )
     inputs.fit(X, Y, slice(None))
-    color, twice = inputs.precompute(X, slice(None), [RandomStainJitter(0.3, seed=0)])
+    color, twice = inputs.precompute(
+        SAMPLES, slice(None), [RandomStainJitter(0.3, seed=0)]
+    )
     assert color.shape == (len(X), 3, 3)
     np.testing.assert_allclose(color[:, 0], inputs(X)[0], rtol=1e-5)
     # Of one view, all branches see the same.
@@ -238,7 +241,7 @@ def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
     log.unlink()
-    (views,) = inputs.precompute(X, train, [RandomStainJitter(0.3, seed=0)])
+    (views,) = inputs.precompute(SAMPLES, train, [RandomStainJitter(0.3, seed=0)])
     seen = [int(line.split()[1]) for line in log.read_text().splitlines()]
     assert seen == [len(X), len(train), len(train)]
     np.testing.assert_allclose(views[:, 0], inputs(X), rtol=1e-5)
@@ -248,14 +251,13 @@ def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
 def test_training_draws_among_the_views_and_validation_takes_the_first():
     views = np.arange(4, dtype=np.float32)[None, :, None].repeat(len(X), axis=0)
     inputs = _branches.BranchInputs([("color", MeanColor())]).fit(X, Y, slice(None))
-    samples = Samples(X, Y, np.ones(len(X), np.float32))
     rows = np.arange(len(X))
     generator = np.random.default_rng(0)
     seen, _, _ = ImageBatches(
-        samples, rows, len(X), inputs, [views], generator=generator
+        SAMPLES, rows, len(X), inputs, [views], generator=generator
     )[0]
     assert set(np.unique(seen)) == {0, 1, 2, 3}
-    seen, _, _ = ImageBatches(samples, rows, len(X), inputs, [views])[0]
+    seen, _, _ = ImageBatches(SAMPLES, rows, len(X), inputs, [views])[0]
     assert set(np.unique(seen)) == {0}
 
 

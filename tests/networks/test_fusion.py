@@ -58,6 +58,33 @@ def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, s
     np.testing.assert_allclose(network(batch()), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_logits_of_a_classifier_count_as_they_are(n_outputs):
+    shapes = {"trees": (n_outputs,), "rgb": (16, 16, 3)}
+    network = build_fusion(shapes, n_outputs, filters=1, logits=["trees"])
+    inputs = batch(shapes)
+    logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
+    of_branches = keras.ops.convert_to_numpy(logits(inputs))
+    np.testing.assert_array_equal(of_branches[:, 0], inputs[0])
+    # Vectors count 2 and images 1.
+    mean = np.average(of_branches, axis=1, weights=[2, 1])
+    expected = expit(mean) if n_outputs == 1 else softmax(mean, axis=1)
+    np.testing.assert_allclose(network(inputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (["spots"], r"logits names 'spots', .* \(5,\): expected \(1,\)"),
+        (["other"], r"logits names \['other'\], which are no branches"),
+        (list(SHAPES), "logits=.* names all branches"),
+    ],
+)
+def test_bad_logits(logits, message):
+    with pytest.raises(ValueError, match=message):
+        build_fusion(SHAPES, logits=logits, filters=1)
+
+
 def test_backbone_and_width_can_be_set_for_each_branch():
     network = build_fusion(
         SHAPES, backbone={"hsv": "convnet"}, filters={"rgb": 2, "hsv": 3}

@@ -1,0 +1,111 @@
+"""From the vectors of a branch to an input of a network."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+from sklearn.utils.validation import has_fit_parameter
+
+from malariafuse._engine._data import Samples, Shape
+
+# Vectors that are standardized at a time.
+_CHUNK = 1024
+# In standard deviations: what is further out would drown the other features.
+_FARTHEST = 5.0
+# A sure classifier would outvote all others; this is a probability of 0.9999.
+_SUREST = 9.2
+
+
+class VectorInput(Protocol):
+    """Function from vectors to an input of a network, which is learned once."""
+
+    fitted: bool
+
+    def shape(self, n_features: int, n_classes: int) -> Shape:
+        """Return the shape of one sample of the input."""
+
+    def fit(
+        self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
+    ) -> None:
+        """Learn from some rows of `views`, (n_samples, n_views, n_features)."""
+
+    def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the input for vectors of shape (n, n_features)."""
+
+
+class Standardized:
+    """Vectors of mean 0 and standard deviation 1, for a dense layer."""
+
+    def __init__(self) -> None:
+        self.fitted = False
+        self._scaler = StandardScaler()
+
+    def shape(self, n_features: int, n_classes: int) -> Shape:
+        """Return the shape of one sample of the input."""
+        return (n_features,)
+
+    def fit(
+        self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
+    ) -> None:
+        """Learn from the first view, which is what is seen when it is predicted."""
+        for part in gen_batches(len(rows), _CHUNK):
+            self._scaler.partial_fit(views[rows[part], 0])
+        self.fitted = True
+
+    def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the input for vectors of shape (n, n_features)."""
+        scaled = self._scaler.transform(vectors.astype(np.float32, copy=False))
+        return np.clip(scaled, -_FARTHEST, _FARTHEST)
+
+
+class LogOdds:
+    """Log-odds that a classifier of vectors gives.
+
+    Parameters
+    ----------
+    classifier : classifier
+        Classifier with ``predict_proba``, not fitted.
+    """
+
+    def __init__(self, classifier: Any) -> None:
+        self.fitted = False
+        self.classifier = clone(classifier)
+
+    def shape(self, n_features: int, n_classes: int) -> Shape:
+        """Return the shape of one sample of the input."""
+        return (1 if n_classes == 2 else n_classes,)
+
+    def fit(
+        self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
+    ) -> None:
+        """Fit the classifier on all views."""
+        codes, weights = samples.codes[rows], samples.weights[rows]
+        n_views = views.shape[1]
+        weighted = {}
+        if has_fit_parameter(self.classifier, "sample_weight"):
+            weighted["sample_weight"] = np.repeat(weights, n_views)
+        elif (weights != weights[0]).any():
+            raise ValueError(
+                f"vector_head={self.classifier!r} takes no sample_weight in fit, and "
+                "samples have different weights: leave out sample_weight and "
+                "class_weight, or take another classifier."
+            )
+        self.classifier.fit(
+            views[rows].reshape(-1, views.shape[2]),
+            np.repeat(codes, n_views),
+            **weighted,
+        )
+        self.fitted = True
+
+    def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the input for vectors of shape (n, n_features)."""
+        probability = self.classifier.predict_proba(
+            vectors.astype(np.float32, copy=False)
+        )
+        logarithms = np.log(np.maximum(probability, np.finfo(np.float64).tiny))
+        if logarithms.shape[1] == 2:
+            logarithms = logarithms[:, 1:] - logarithms[:, :1]
+        return np.clip(logarithms, -_SUREST, _SUREST).astype(np.float32)

@@ -1,0 +1,141 @@
+"""Classifiers of the vectors of a branch, fused with a network."""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import LinearSVC
+from support import dark_spots, fast
+
+from malariafuse import FeatureFusionClassifier
+
+X, Y, PATIENTS = dark_spots()
+
+
+class MeanColor(TransformerMixin, BaseEstimator):
+    """Give the mean of each channel."""
+
+    def fit(self, X, y=None):
+        self.n_fitted_ = len(X)
+        return self
+
+    def transform(self, X):
+        return X.mean(axis=(1, 2))
+
+
+def tiny_backbone(input_shape, filters):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(filters, 3, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+
+BRANCHES = [("rgb", "passthrough"), ("color", MeanColor())]
+COLORS = X.mean(axis=(1, 2)).astype(np.float32)
+
+
+def fusion(head, branches=BRANCHES, **parameters):
+    return FeatureFusionClassifier(
+        branches,
+        vector_head=head,
+        backbone=tiny_backbone,
+        filters=2,
+        embedding_size=8,
+        **fast(**{"epochs": 1, **parameters}),
+    )
+
+
+def codes(n_classes):
+    return Y if n_classes == 2 else np.arange(len(X)) % n_classes
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_its_probabilities_are_those_of_the_branch(n_classes):
+    y = codes(n_classes)
+    head = LogisticRegression(C=1e-3)
+    fitted = fusion(head).fit(X, y)
+    np.testing.assert_allclose(
+        fitted.branch_probabilities(X)["color"],
+        clone(head).fit(COLORS, y).predict_proba(COLORS),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_decision_is_the_weighted_mean_of_log_odds(n_classes):
+    fitted = fusion(LogisticRegression(C=1e-3)).fit(X, codes(n_classes))
+    alone = fitted.branch_probabilities(X)
+    # Images count 1 and vectors 2.
+    mean = np.log(alone["rgb"]) / 3 + np.log(alone["color"]) * 2 / 3
+    expected = np.exp(mean) / np.exp(mean).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-3)
+
+
+def test_sure_classifiers_leave_something_to_others():
+    fitted = fusion(HistGradientBoostingClassifier(min_samples_leaf=1)).fit(X, Y)
+    of_branch = fitted.branch_probabilities(X)["color"]
+    # expit(9.2)
+    assert of_branch.max() == pytest.approx(0.9999, abs=1e-5)
+
+
+def test_it_is_fitted_on_all_views_with_weights():
+    class Counting(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            self.seen_ = len(X), np.bincount(y), sample_weight.sum()
+            return super().fit(X, y, sample_weight)
+
+    fitted = fusion(Counting(), augmentation=("flip",), training_views=3)
+    fitted.fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
+    n, counts, weight = fitted._inputs._vectors["color"].classifier.seen_
+    assert n == 3 * len(X)
+    np.testing.assert_array_equal(counts, 3 * np.bincount(Y))
+    assert weight == pytest.approx(3 * (3 * (Y == 1).sum() + (Y == 0).sum()))
+
+
+def test_weights_need_a_classifier_that_takes_them():
+    neighbors = fusion(KNeighborsClassifier())
+    assert neighbors.fit(X, Y).predict(X).shape == Y.shape
+    with pytest.raises(
+        ValueError, match=r"vector_head=KNeigh.* takes no sample_weight"
+    ):
+        neighbors.fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
+
+
+def test_boosting_sets_no_cells_aside():
+    fitted = fusion("boosting").fit(X, Y)
+    head = fitted._inputs._vectors["color"].classifier
+    assert isinstance(head, HistGradientBoostingClassifier)
+    assert not head.do_early_stopping_
+
+
+def test_it_is_stored_and_its_parameters_are_set():
+    classifier = fusion(LogisticRegression()).set_params(vector_head__C=1e-4)
+    fitted = classifier.fit(X, Y)
+    assert fitted._inputs._vectors["color"].classifier.C == 1e-4
+    # The one that was passed stays unfitted.
+    assert not hasattr(classifier.vector_head, "coef_")
+    loaded = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+
+
+def test_other_fusions_take_log_odds_as_vectors():
+    fitted = fusion(LogisticRegression()).set_params(fusion="concatenate").fit(X, Y)
+    assert fitted.model_.inputs[1].shape == (None, 1)
+
+
+@pytest.mark.parametrize("head", [LinearSVC(), LogisticRegression, "trees", None])
+def test_bad_heads(head):
+    expected = "vector_head=.*: expected one of 'dense', 'boosting', or a classifier"
+    with pytest.raises(ValueError, match=expected):
+        fusion(head).fit(X, Y)
+
+
+def test_a_network_needs_something_to_learn():
+    with pytest.raises(ValueError, match=r"No branch gives images \(color\)"):
+        fusion("boosting", [("color", MeanColor())]).fit(X, Y)
+    alone = fusion("dense", [("color", MeanColor())]).fit(X, Y)
+    assert alone.predict(X).shape == Y.shape
