@@ -1,0 +1,141 @@
+"""The tables of ``robustness.py``, from the probabilities that it stores."""
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+
+from malariafuse.metrics import specificity_score
+from malariafuse.model_selection import thresholds_out_of_fold
+
+MIN_SPECIFICITY = 0.97
+CLEAN = "folds/clean"
+
+
+def measures(target, probability, threshold=0.5):
+    decided = (probability >= threshold).astype(int)
+    return {
+        "AUC": float(roc_auc_score(target, probability)),
+        "accuracy": float(accuracy_score(target, decided)),
+        "recall": float(recall_score(target, decided)),
+        "specificity": float(specificity_score(target, decided)),
+    }
+
+
+def read(folder, name, seed):
+    """Return what was stored of each fold, in order."""
+    files = sorted(
+        (folder / name.replace(":", "_")).glob(f"seed{seed}_fold*.npz"),
+        key=lambda file: int(file.stem.rpartition("fold")[2]),
+    )
+    return [dict(np.load(file)) for file in files]
+
+
+def thresholds(folds, target, patients):
+    """Return the threshold of each fold, chosen on the patients of the others."""
+    rows = np.concatenate([fold["rows"] for fold in folds])
+    sizes = [len(fold["rows"]) for fold in folds]
+    chosen = thresholds_out_of_fold(
+        target[rows],
+        np.concatenate([fold[CLEAN] for fold in folds]),
+        np.repeat(np.arange(len(folds)), sizes),
+        patients[rows],
+        min_specificity=MIN_SPECIFICITY,
+    )
+    return [float(chosen[end - 1]) for end in np.cumsum(sizes)]
+
+
+def seed_table(folds, target, patients, of_photographs):
+    """Return the measures of each set, at .5 and at the thresholds of the folds.
+
+    Held-out cells are pooled over the folds; of photographs, which all folds predict,
+    the mean of the folds is given.
+    """
+    rows = np.concatenate([fold["rows"] for fold in folds])
+    at = thresholds(folds, target, patients) if CLEAN in folds[0] else None
+    table = {}
+    for key in folds[0]:
+        if key == "rows":
+            continue
+        if key.startswith("photographs"):
+            each = [
+                both(of_photographs, fold[key], at and at[i])
+                for i, fold in enumerate(folds)
+            ]
+            table[key] = pd.DataFrame(each).mean()
+        else:
+            pooled = np.concatenate([fold[key] for fold in folds])
+            sizes = [len(fold["rows"]) for fold in folds]
+            table[key] = both(target[rows], pooled, at and np.repeat(at, sizes))
+    return pd.DataFrame(table).T
+
+
+def both(target, probability, at):
+    result = measures(target, probability)
+    if at is not None:
+        chosen = measures(target, probability, at)
+        del chosen["AUC"]
+        result |= {f"{name} at t": value for name, value in chosen.items()}
+    return result
+
+
+def with_means(table):
+    """Add the means over masks and corruptions, and the loss against the folds."""
+    parts = [table]
+    for yardstick in ("masks", "corruptions"):
+        of = table[table.index.str.startswith(yardstick)]
+        if len(of):
+            parts.append(of.mean().to_frame(f"{yardstick}, mean").T)
+    result = pd.concat(parts)
+    if CLEAN in table.index:
+        losses = table.loc[CLEAN, ["AUC", "accuracy"]] - result[["AUC", "accuracy"]]
+        result["AUC lost"], result["accuracy lost"] = losses["AUC"], losses["accuracy"]
+        elsewhere = result.index.str.startswith("photographs")
+        result.loc[elsewhere, ["AUC lost", "accuracy lost"]] = np.nan
+    return result
+
+
+def show(folder, names, seeds, sets):
+    """Print a table per classifier, and one of them all, means over seeds."""
+    of_photographs = sets.photographs and sets.annotations["target"].to_numpy()
+    shown = {}
+    for name in names:
+        tables = [
+            with_means(seed_table(folds, sets.cells.target, sets.cells.groups, of))
+            for seed in seeds
+            if (folds := read(folder, name, seed))
+            for of in [of_photographs]
+        ]
+        shown[name] = sum(tables) / len(tables)
+        print(f"\n{name}, means of {len(tables)} seed(s); t is the threshold for")
+        print(f"specificity {MIN_SPECIFICITY} on the patients of the other folds\n")
+        print(markdown(shown[name]))
+    print(f"\nAll, means of {len(seeds)} seed(s)\n")
+    print(markdown(pd.DataFrame({name: brief(t) for name, t in shown.items()}).T))
+
+
+def brief(table):
+    """Return the row of a classifier in the table of all."""
+    row = {}
+    if CLEAN in table.index:
+        row |= {"folds AUC": table["AUC"][CLEAN]}
+        row |= {"folds accuracy": table["accuracy"][CLEAN]}
+    for way in ("masked", "ellipse"):
+        if (key := f"photographs/{way}") in table.index:
+            row[f"photographs {way} AUC"] = table["AUC"][key]
+            row[f"{way} recall at t"] = table.get("recall at t", np.nan)[key]
+            row[f"{way} specificity at t"] = table.get("specificity at t", np.nan)[key]
+    for yardstick in ("masks", "corruptions"):
+        of = table[table.index.str.startswith(f"{yardstick}/")]
+        if len(of):
+            row[f"{yardstick} mean AUC"] = of["AUC"].mean()
+            row[f"{yardstick} worst AUC"] = of["AUC"].min()
+    return row
+
+
+def markdown(table):
+    """Return a table in Markdown, numbers with four digits."""
+    head = ["", *table.columns]
+    lines = [head, ["---"] * len(head)]
+    for name, row in table.iterrows():
+        lines.append([name, *("" if np.isnan(v) else f"{v:.4f}" for v in row)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
