@@ -37,14 +37,14 @@ def eroded(images, share, random=None):
     """Cut `share` of the diameter off all around the cell; nothing is random here."""
     result = images.copy()
     for image, mask in zip(result, masks_of(images), strict=True):
-        image[_distance(mask) <= share * _diameter(mask)] = 0
+        image[_depth(mask) < share * _diameter(mask)] = 0
     return result
 
 
 def dilated(images, share, random):
     """Leave `share` of the diameter of plasma all around the cell."""
     masks = masks_of(images)
-    near = [_distance(~mask, outside=1) <= share * _diameter(mask) for mask in masks]
+    near = [_depth(~mask, outside=1) <= share * _diameter(mask) for mask in masks]
     return _fill(images, masks, np.array(near), random)
 
 
@@ -89,11 +89,12 @@ def _diameter(mask):
     return 2 * np.sqrt(mask.sum() / np.pi)
 
 
-def _distance(mask, outside=0):
-    """Return the distance from each pixel of `mask` to the next one out of it.
+def _depth(mask, outside=0):
+    """Return how far the pixels of `mask` are from its outline.
 
     Pixels beyond the frame are `outside` of the mask (0) or in it (1).
     """
     framed = np.pad(mask.astype(np.uint8), 1, constant_values=outside)
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return distance[1:-1, 1:-1]
+    # The outline lies halfway between the middles of pixels.
+    return distance[1:-1, 1:-1] - 0.5

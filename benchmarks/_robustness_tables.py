@@ -8,7 +8,7 @@ from malariafuse.metrics import specificity_score
 from malariafuse.model_selection import thresholds_out_of_fold
 
 MIN_SPECIFICITY = 0.97
-CLEAN = "folds/clean"
+CLEAN, NATURAL = "folds/clean", "masks/natural"
 
 
 def measures(target, probability, threshold=0.5):
@@ -78,12 +78,17 @@ def both(target, probability, at):
     return result
 
 
+def over(table, yardstick):
+    """Return the sets that a mean is taken of: not the cells without a mask."""
+    of = table.index.str.startswith(f"{yardstick}/") & (table.index != NATURAL)
+    return table[of]
+
+
 def with_means(table):
     """Add the means over masks and corruptions, and the loss against the folds."""
     parts = [table]
     for yardstick in ("masks", "corruptions"):
-        of = table[table.index.str.startswith(yardstick)]
-        if len(of):
+        if len(of := over(table, yardstick)):
             parts.append(of.mean().to_frame(f"{yardstick}, mean").T)
     result = pd.concat(parts)
     if CLEAN in table.index:
@@ -95,22 +100,32 @@ def with_means(table):
 
 
 def show(folder, names, seeds, sets):
-    """Print a table per classifier, and one of them all, means over seeds."""
-    of_photographs = sets.photographs and sets.annotations["target"].to_numpy()
-    shown = {}
+    """Print a table per classifier, and one of them all, means over seeds.
+
+    All numbers of each seed go to ``table.csv``.
+    """
+    target, patients = sets.cells.target, sets.cells.groups
+    of_photographs = None
+    if sets.photographs:
+        of_photographs = sets.annotations["target"].to_numpy()
+    means, rows = {}, []
     for name in names:
-        tables = [
-            with_means(seed_table(folds, sets.cells.target, sets.cells.groups, of))
-            for seed in seeds
-            if (folds := read(folder, name, seed))
-            for of in [of_photographs]
-        ]
-        shown[name] = sum(tables) / len(tables)
-        print(f"\n{name}, means of {len(tables)} seed(s); t is the threshold for")
-        print(f"specificity {MIN_SPECIFICITY} on the patients of the other folds\n")
-        print(markdown(shown[name]))
+        tables = {}
+        for seed in seeds:
+            folds = read(folder, name, seed)
+            tables[seed] = with_means(
+                seed_table(folds, target, patients, of_photographs)
+            )
+        rows.append(pd.concat(tables, names=["seed", "set"]).assign(classifier=name))
+        means[name] = sum(tables.values()) / len(tables)
+        print(
+            f"\n{name}, means of {len(seeds)} seed(s); t is the threshold for "
+            f"specificity {MIN_SPECIFICITY} on the patients of the other folds\n"
+        )
+        print(markdown(means[name]))
+    pd.concat(rows).to_csv(folder / "table.csv")
     print(f"\nAll, means of {len(seeds)} seed(s)\n")
-    print(markdown(pd.DataFrame({name: brief(t) for name, t in shown.items()}).T))
+    print(markdown(pd.DataFrame({name: brief(t) for name, t in means.items()}).T))
 
 
 def brief(table):
@@ -124,9 +139,10 @@ def brief(table):
             row[f"photographs {way} AUC"] = table["AUC"][key]
             row[f"{way} recall at t"] = table.get("recall at t", np.nan)[key]
             row[f"{way} specificity at t"] = table.get("specificity at t", np.nan)[key]
+    if NATURAL in table.index:
+        row["no mask AUC"] = table["AUC"][NATURAL]
     for yardstick in ("masks", "corruptions"):
-        of = table[table.index.str.startswith(f"{yardstick}/")]
-        if len(of):
+        if len(of := over(table, yardstick)):
             row[f"{yardstick} mean AUC"] = of["AUC"].mean()
             row[f"{yardstick} worst AUC"] = of["AUC"].min()
     return row

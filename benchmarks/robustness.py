@@ -27,7 +27,9 @@ one of the features of SpotFeatureExtractor, which are computed once for all.
 
 Images, features, fitted classifiers, and the probabilities of each fold are kept in
 ``--output``, from which a killed run, or one with more sets, goes on;
-``records.jsonl`` there has one line per classifier, seed, fold and set.
+``records.jsonl`` there has one line per classifier, seed, fold and set, ``table.csv``
+the measures of each seed: held-out cells pooled over the folds, photographs as means
+of the folds. Means over masks leave ``natural`` out, which is no mask.
 """
 
 import argparse
@@ -134,7 +136,9 @@ def measure_fold(name, seed, fold, train, test, sets, arguments):
         record = {"classifier": name, "seed": seed, "fold": fold, "set": key}
         records.append(record | measures(of, known[key]))
         print(json.dumps(records[-1]), flush=True)
-    np.savez(stored, **known)
+    # A killed process leaves no half of a file under its name.
+    np.savez(stem.with_suffix(".part.npz"), **known)
+    stem.with_suffix(".part.npz").replace(stored)
     with (arguments.output / "records.jsonl").open("a") as file:
         file.writelines(json.dumps(record) + "\n" for record in records)
 
