@@ -26,7 +26,7 @@ References
 
 import cv2
 import numpy as np
-from _masks import masks_of, natural
+from _masks import masks_of, with_plasma
 
 _BLUR = (1, 2, 3, 4, 6)  # standard deviation in pixels of an image of _SIDE
 _SIDE = 224
@@ -49,13 +49,15 @@ def _jpeg(image, severity, random):
 
 
 def _noise(image, severity, random):
-    return image + random.normal(0, 255 * _NOISE[severity - 1], image.shape)
+    noise = random.standard_normal(image.shape, dtype=np.float32)
+    return image + np.float32(255 * _NOISE[severity - 1]) * noise
 
 
 def _brighter(image, by):
-    value = np.maximum(image.max(axis=-1, keepdims=True), 1) / 255
+    brightest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+    value = np.maximum(brightest, 1)[..., None] / np.float32(255)
     # Hue and saturation stay if all channels have the same factor.
-    return image * (np.clip(value + by, 0, 1) / value)
+    return image * (np.clip(value + np.float32(by), 0, 1) / value)
 
 
 def _brightness(image, severity, random):
@@ -67,11 +69,11 @@ def _darkness(image, severity, random):
 
 
 def _warm(image, severity, random):
-    return image * np.array([_GAIN**severity, 1, _GAIN**-severity])
+    return image * np.float32([_GAIN**severity, 1, _GAIN**-severity])
 
 
 def _cool(image, severity, random):
-    return image * np.array([_GAIN**-severity, 1, _GAIN**severity])
+    return image * np.float32([_GAIN**-severity, 1, _GAIN**severity])
 
 
 _KINDS = {
@@ -92,10 +94,10 @@ def corrupted(images, kind, severity, random):
         return scaled(images, 1 - 0.05 * severity)
     if kind == "tight":
         return scaled(images, 1 + 0.05 * severity)
-    photographs = natural(images, random)
+    masks = masks_of(images)
+    photographs = with_plasma(images, masks, np.True_, random)
     result = [_KINDS[kind](image, severity, random) for image in photographs]
-    bytes_ = np.clip(np.round(result), 0, 255).astype(np.uint8)
-    return bytes_ * masks_of(images)[..., None]
+    return np.clip(np.round(result), 0, 255).astype(np.uint8) * masks[..., None]
 
 
 def scaled(images, factor):

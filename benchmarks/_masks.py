@@ -22,15 +22,33 @@ def masks_of(images):
     """Return where the cells are, (n, height, width), bool, holes filled."""
     masks = np.zeros(images.shape[:3], dtype=bool)
     for mask, image in zip(masks, images, strict=True):
-        cell = find_cell(image.astype(np.float32))
+        # One channel, the brightest, says the same of a cell as three, and sooner.
+        brightest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+        cell = find_cell(brightest[..., None].astype(np.float32))
         if cell is not None:
             mask[:] = cell.mask
     return masks
 
 
+def with_plasma(images, masks, shown, random):
+    """Return the cells, with plasma on the pixels `shown` beyond their `masks`."""
+    result = images * masks[..., None]
+    shown = np.broadcast_to(shown, masks.shape)
+    for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        if not mask.any():
+            continue
+        empty = shown[i] & ~mask
+        # Some of the pixels have nearly the same median as all.
+        plasma = np.median(image[mask][::8], axis=0) * PLASMA
+        noise = random.standard_normal((int(empty.sum()), 3), dtype=np.float32)
+        pixels = plasma.astype(np.float32) + np.float32(PLASMA_NOISE) * noise
+        result[i][empty] = np.clip(np.round(pixels), 0, 255)
+    return result
+
+
 def natural(images, random):
     """Put plasma wherever an image shows no cell."""
-    return _fill(images, masks_of(images), np.True_, random)
+    return with_plasma(images, masks_of(images), np.True_, random)
 
 
 def eroded(images, share, random=None):
@@ -45,7 +63,7 @@ def dilated(images, share, random):
     """Leave `share` of the diameter of plasma all around the cell."""
     masks = masks_of(images)
     near = [_depth(~mask, outside=1) <= share * _diameter(mask) for mask in masks]
-    return _fill(images, masks, np.array(near), random)
+    return with_plasma(images, masks, np.array(near), random)
 
 
 def elliptic(images, random):
@@ -55,7 +73,7 @@ def elliptic(images, random):
     """
     masks = masks_of(images)
     inside = np.array([ellipse_like(mask) for mask in masks])
-    return _fill(images, masks, inside, random) * inside[..., None]
+    return with_plasma(images, masks, inside, random) * inside[..., None]
 
 
 def ellipse_like(mask):
@@ -69,20 +87,6 @@ def ellipse_like(mask):
     # The variance along an axis of an ellipse is a quarter of its half length squared.
     within = np.einsum("ij,jk,ik->i", offsets, precision, offsets) <= 4
     return within.reshape(mask.shape)
-
-
-def _fill(images, masks, shown, random):
-    """Return the cells, with plasma on the pixels `shown` beyond them."""
-    result = images * masks[..., None]
-    shown = np.broadcast_to(shown, masks.shape)
-    for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        if not mask.any():
-            continue
-        empty = shown[i] & ~mask
-        plasma = np.median(image[mask], axis=0) * PLASMA
-        pixels = random.normal(plasma, PLASMA_NOISE, (int(empty.sum()), 3))
-        result[i][empty] = np.clip(np.round(pixels), 0, 255)
-    return result
 
 
 def _diameter(mask):
