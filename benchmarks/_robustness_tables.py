@@ -44,28 +44,41 @@ def thresholds(folds, target, patients):
     return [float(chosen[end - 1]) for end in np.cumsum(sizes)]
 
 
-def seed_table(folds, target, patients, of_photographs):
+def seed_table(folds, target, patients, of_photographs, step):
     """Return the measures of each set, at .5 and at the thresholds of the folds.
 
     Held-out cells are pooled over the folds; of photographs, which all folds predict,
-    the mean of the folds is given.
+    the mean of the folds is given. Masks and corruptions, which are those of every
+    `step`-th cell, are compared with the same cells as they are.
     """
-    rows = np.concatenate([fold["rows"] for fold in folds])
     at = thresholds(folds, target, patients) if CLEAN in folds[0] else None
+
+    def pooled(key, step):
+        kept = [fold["rows"] % step == 0 for fold in folds]
+        rows = [fold["rows"][own] for fold, own in zip(folds, kept, strict=True)]
+        probability = [
+            fold[key][own] if key == CLEAN else fold[key]
+            for fold, own in zip(folds, kept, strict=True)
+        ]
+        limits = at and np.repeat(at, [len(of_fold) for of_fold in rows])
+        return both(target[np.concatenate(rows)], np.concatenate(probability), limits)
+
     table = {}
     for key in folds[0]:
-        if key == "rows":
-            continue
-        if key.startswith("photographs"):
+        if key.startswith("photographs/"):
             each = [
                 both(of_photographs, fold[key], at and at[i])
                 for i, fold in enumerate(folds)
             ]
             table[key] = pd.DataFrame(each).mean()
-        else:
-            pooled = np.concatenate([fold[key] for fold in folds])
-            sizes = [len(fold["rows"]) for fold in folds]
-            table[key] = both(target[rows], pooled, at and np.repeat(at, sizes))
+        elif key == CLEAN:
+            table[key] = pooled(CLEAN, 1)
+        elif key != "rows":
+            table[key] = pooled(key, step)
+            if at:
+                as_it_is = pooled(CLEAN, step)
+                for name in ("AUC", "accuracy"):
+                    table[key][f"{name} lost"] = as_it_is[name] - table[key][name]
     return pd.DataFrame(table).T
 
 
@@ -85,18 +98,12 @@ def over(table, yardstick):
 
 
 def with_means(table):
-    """Add the means over masks and corruptions, and the loss against the folds."""
+    """Add the means over masks and over corruptions."""
     parts = [table]
     for yardstick in ("masks", "corruptions"):
         if len(of := over(table, yardstick)):
             parts.append(of.mean().to_frame(f"{yardstick}, mean").T)
-    result = pd.concat(parts)
-    if CLEAN in table.index:
-        losses = table.loc[CLEAN, ["AUC", "accuracy"]] - result[["AUC", "accuracy"]]
-        result["AUC lost"], result["accuracy lost"] = losses["AUC"], losses["accuracy"]
-        elsewhere = result.index.str.startswith("photographs")
-        result.loc[elsewhere, ["AUC lost", "accuracy lost"]] = np.nan
-    return result
+    return pd.concat(parts)
 
 
 def show(folder, names, seeds, sets):
@@ -114,7 +121,7 @@ def show(folder, names, seeds, sets):
         for seed in seeds:
             folds = read(folder, name, seed)
             tables[seed] = with_means(
-                seed_table(folds, target, patients, of_photographs)
+                seed_table(folds, target, patients, of_photographs, sets.step)
             )
         rows.append(pd.concat(tables, names=["seed", "set"]).assign(classifier=name))
         means[name] = sum(tables.values()) / len(tables)
@@ -145,6 +152,8 @@ def brief(table):
         if len(of := over(table, yardstick)):
             row[f"{yardstick} mean AUC"] = of["AUC"].mean()
             row[f"{yardstick} worst AUC"] = of["AUC"].min()
+            if "AUC lost" in of:
+                row[f"{yardstick} mean AUC lost"] = of["AUC lost"].mean()
     return row
 
 

@@ -19,7 +19,7 @@ _PIXELS = (1, 2, 3)  # of a mask of 64 pixels across
 _SEVERITIES = (1, 3)
 _PATCH = 64
 
-CLEAN = "clean"
+CLEAN = "folds/clean"
 PHOTOGRAPHS = ("masked", "masked_small", "ellipse")
 
 
@@ -79,25 +79,33 @@ class ImageSets:
         Folder of photographs with ``annotations.json``.
     folder : Path
         Where the sets and the features of their images are kept.
+    step : int
+        Masks and corruptions are those of every `step`-th cell.
     n_jobs : int
         Number of processes.
     """
 
-    def __init__(self, cells, originals, photographs, folder, n_jobs):
+    def __init__(self, cells, originals, photographs, folder, *, step, n_jobs):
         self.cells, self.photographs = cells, photographs
-        self.folder, self.n_jobs = folder, n_jobs
+        self.folder, self.step, self.n_jobs = folder, step, n_jobs
         self._read_originals = originals
         folder.mkdir(parents=True, exist_ok=True)
 
     def names(self, yardsticks):
         """Return the names of the sets of some yardsticks, such as "masks/natural"."""
         variants = {
-            "folds": (CLEAN,),
+            "folds": ("clean",),
             "photographs": PHOTOGRAPHS if self.photographs else (),
             "masks": MASKS,
             "corruptions": CORRUPTIONS,
         }
         return [f"{key}/{name}" for key in yardsticks for name in variants[key]]
+
+    def positions(self, name, rows):
+        """Return where the images of some cells are in a set, as far as they are."""
+        if name.startswith("folds/"):
+            return rows
+        return rows[rows % self.step == 0] // self.step
 
     def images(self, name):
         """Return the images of a set, resized."""
@@ -128,7 +136,7 @@ class ImageSets:
 
     @cached_property
     def _originals(self):
-        return self._read_originals()
+        return self._read_originals()[:: self.step]
 
     def _file(self, name, what):
         return self.folder / f"{name.replace('/', '_')}_{what}.npy"

@@ -120,15 +120,20 @@ def measure_fold(name, seed, fold, train, test, sets, arguments):
     else:
         start = time.perf_counter()
         classifier = make(random_state=seed)
-        classifier.fit(inputs(f"folds/{CLEAN}")[train], target[train])
+        classifier.fit(inputs(CLEAN)[train], target[train])
         print(f"{name}, seed {seed}, fold {fold}: fitted in", end=" ")
         print(f"{time.perf_counter() - start:.0f} s", flush=True)
-        joblib.dump(classifier, model)
+        # A killed process leaves no half of a file under its name.
+        joblib.dump(classifier, stem.with_suffix(".part"))
+        stem.with_suffix(".part").replace(model)
     records = []
     for key in missing:
-        other = key.startswith("photographs")
-        images = inputs(key) if other else inputs(key)[test]
-        of = sets.annotations["target"].to_numpy() if other else target[test]
+        if key.startswith("photographs"):
+            images, of = inputs(key), sets.annotations["target"].to_numpy()
+        else:
+            positions = sets.positions(key, test)
+            images = inputs(key)[positions]
+            of = target[test] if key == CLEAN else target[:: sets.step][positions]
         with warnings.catch_warnings():
             # Classifiers warn of images that are unlike those of the training.
             warnings.simplefilter("ignore", UserWarning)
@@ -136,7 +141,6 @@ def measure_fold(name, seed, fold, train, test, sets, arguments):
         record = {"classifier": name, "seed": seed, "fold": fold, "set": key}
         records.append(record | measures(of, known[key]))
         print(json.dumps(records[-1]), flush=True)
-    # A killed process leaves no half of a file under its name.
     np.savez(stem.with_suffix(".part.npz"), **known)
     stem.with_suffix(".part.npz").replace(stored)
     with (arguments.output / "records.jsonl").open("a") as file:
@@ -150,6 +154,7 @@ def check_settings(arguments, cells):
         "cells": len(cells.target),
         "image_size": arguments.image_size,
         "folds": arguments.folds,
+        "step": arguments.step,
         "photographs": str(arguments.photographs),
     }
     if file.exists() and json.loads(file.read_text()) != settings:
@@ -168,7 +173,8 @@ def run(cells, originals, arguments):
         originals,
         arguments.photographs,
         arguments.output / "sets",
-        arguments.jobs,
+        step=arguments.step,
+        n_jobs=arguments.jobs,
     )
     target, patients = cells.target, cells.groups
     print(
@@ -200,6 +206,9 @@ def main():
     )
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--step", type=int, default=1, help="masks and corruptions of every n-th cell"
+    )
     parser.add_argument("--image-size", type=int, default=48)
     parser.add_argument("--jobs", type=int, default=1, help="processes for image sets")
     parser.add_argument("--output", type=Path, default=Path("robustness"))

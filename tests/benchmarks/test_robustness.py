@@ -38,6 +38,7 @@ def arguments(tmp_path):
             photographs=photographs,
             folds=2,
             seeds=[0, 1],
+            step=2,
             image_size=24,
             jobs=1,
             output=tmp_path / "output",
