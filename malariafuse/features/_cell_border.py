@@ -50,10 +50,13 @@ def border_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float6
     inward = way * 1j * tangent / (np.abs(tangent) + 1e-6)
     radii = np.abs(points) / radius
     places = points + _INSIDE * radius * inward + center
-    green, purple, solid = np.stack(
-        [_read(stain.layers, line) for stain, line in zip(stains, places, strict=True)],
-        axis=1,
-    )
+    # Between pixels by hand: before OpenCV 5, cv2.remap knows 32 steps only.
+    pixels, parts = _corners(places, *cells[0].mask.shape)
+    read = [
+        _read(stain.layers, pixels[:, i]) * parts[:, i]
+        for i, stain in enumerate(stains)
+    ]
+    green, purple, solid = np.sum(read, axis=2).swapaxes(0, 1)
     # Shape (2, n_offsets, n_cells), like the index of cells beside it.
     around = np.add.outer(np.outer((-1, 1), _OFFSETS), bends.argmin(axis=1)) % _N_POINTS
     rows = np.arange(len(cells))
@@ -91,20 +94,28 @@ def _curvature(
     return bends
 
 
-def _read(
-    layers: NDArray[np.float32], places: NDArray[np.complex128]
-) -> NDArray[np.float32]:
-    """Return green, purple and the mask at some places, the first two within it."""
+def _corners(
+    places: NDArray[np.complex128], height: int, width: int
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the four pixels around each place and their parts in it, corners first."""
+    x, y = (part.astype(np.float32) for part in (places.real, places.imag))
+    left, top = np.floor(x), np.floor(y)
+    right, below = x - left, y - top
+    rows = [np.clip(row, 0, height - 1) * width for row in (top, top + 1)]
+    columns = [np.clip(column, 0, width - 1) for column in (left, left + 1)]
+    pixels = np.stack([row + column for row in rows for column in columns])
+    parts = [
+        down * across for down in (1 - below, below) for across in (1 - right, right)
+    ]
+    return pixels.astype(np.intp), np.stack(parts)
+
+
+def _read(layers: NDArray[np.float32], pixels: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return green, purple and the mask at some pixels, the first two within it."""
     mask = layers[2]
     weights = cv2.GaussianBlur(mask, (3, 3), 0) + np.float32(1e-3)
     seen = [cv2.GaussianBlur(layer, (3, 3), 0) / weights for layer in layers[:2]]
-    x, y = (part.astype(np.float32)[None] for part in (places.real, places.imag))
-    return np.concatenate(
-        [
-            cv2.remap(layer, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            for layer in (*seen, mask)
-        ]
-    )
+    return np.stack([layer.ravel().take(pixels) for layer in (*seen, mask)])
 
 
 def _correlation(

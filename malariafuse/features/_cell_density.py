@@ -56,13 +56,14 @@ def measure_stain(image: NDArray[np.float32], cell: Cell) -> Stain:
     inner_places, rim_places = np.flatnonzero(inner), np.flatnonzero(rim)
     places = np.concatenate([inner_places, rim_places])
 
-    planes = np.ascontiguousarray(image.reshape(-1, 3).T)
-    pixels = planes.take(places, axis=1) + 1
+    channels = [channel.ravel().take(places) for channel in cv2.split(image)]
+    pixels = np.array(channels, dtype=np.float32) + 1
     light = median(pixels)
+    _, deviations = cv2.meanStdDev(image, mask=cell.mask)
     # Optical density relative to that of the cell itself: the same for any lamp and for
     # a paler or darker cell (gray-world balance by the cell's own median).
-    density = -np.log(np.maximum(pixels / light[:, None], 0.05))
-    plane = np.zeros_like(planes)
+    density = -cv2.log(np.maximum(pixels / light[:, None], 0.05))
+    plane = np.zeros((3, cell.mask.size), dtype=np.float32)
     for line, values in zip(plane, density, strict=True):
         line[places] = values
     # Chromatin absorbs green and lets red pass; the shade of a fold or of the edge of
@@ -71,7 +72,7 @@ def measure_stain(image: NDArray[np.float32], cell: Cell) -> Stain:
     layers = np.stack([plane[1], plane[1] - plane[0], cell.mask.ravel()])
     return Stain(
         light,
-        pixels.std(axis=1) / light,
+        deviations[:, 0] / light,
         places,
         len(inner_places),
         density,

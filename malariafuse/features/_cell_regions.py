@@ -43,8 +43,8 @@ def region_features(
     height, width = cells[0].mask.shape
     n_thresholds = len(found[0])
     n_images = len(cells) * n_thresholds
-    # A black row between images. OpenCV numbers regions by pairs of rows, and of regions
-    # of one size the first is taken, so each image begins at an even row.
+    # A black row between images. Of regions of one size the first is taken, and OpenCV
+    # numbers them by pairs of rows, so each image begins at an even row.
     size = (height + 2) // 2 * 2 * width
     pages, places, densities, depths = [], [], [], []
     for i, (beyond, stain) in enumerate(zip(found, stains, strict=True)):

@@ -88,7 +88,7 @@ def _hull_features(cell: Cell) -> list[float]:
     ]
 
 
-def _dents(outline: NDArray[np.int32], corners: NDArray[np.int32]) -> NDArray[Any]:
+def _dents(outline: NDArray[np.int32], corners: NDArray[Any]) -> NDArray[Any]:
     """Return (start, end, farthest point, depth) of each dent, deepest first."""
     if len(corners) < 4:
         return np.empty((0, 4), dtype=np.int32)

@@ -31,7 +31,7 @@ STAIN_NAMES = (
 
 
 def stain_features(
-    images: list[NDArray[np.float32]], cells: list[Cell]
+    images: NDArray[np.float32], cells: list[Cell]
 ) -> NDArray[np.float64]:
     """Return the values of `STAIN_NAMES` for images in 0..255, a row each."""
     stains = [

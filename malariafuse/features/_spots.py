@@ -181,7 +181,8 @@ def _measure_together(images: NDArray[Any], features: NDArray[np.float32]) -> No
     scaled = np.ascontiguousarray(images, dtype=np.float32) * scale
     found = [(i, cell) for i, cell in enumerate(map(find_cell, scaled)) if cell]
     if found:
-        rows, cells = map(list, zip(*found, strict=True))
+        rows = [i for i, _ in found]
+        cells = [cell for _, cell in found]
         features[rows] = np.hstack(
             [shape_features(cells), stain_features(scaled[rows], cells)]
         )
