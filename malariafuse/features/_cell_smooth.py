@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 _FAINT = 1e-6
 
 
-def smooth(layers: NDArray[np.float32], sigmas: list[float]) -> NDArray[np.float32]:
+def smooth(
+    layers: NDArray[np.float32], sigmas: list[float], out: NDArray[np.float32]
+) -> None:
     """Smooth layers by Gaussians as `cv2.GaussianBlur` does, except for rounding.
 
     Parameters
@@ -24,28 +26,23 @@ def smooth(layers: NDArray[np.float32], sigmas: list[float]) -> NDArray[np.float
         Layers.
     sigmas : list of float
         Standard deviations in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n_sigmas, n_layers, height, width), float32
-        Smooth layers for each standard deviation.
+    out : ndarray of shape (n_sigmas, n_layers, height, width), float32
+        Smooth layers for each standard deviation, to be written.
     """
     height, width = layers.shape[1:]
     down = _gains(sigmas, height)
     across = down if height == width else _gains(sigmas, width)
     rows, columns = (max(map(len, gains)) for gains in (down, across))
     spectrum = _analysis(height)[:rows] @ layers @ _analysis(width)[:columns].T
-    smoothed = np.empty((len(sigmas), *layers.shape), dtype=np.float32)
-    for out, a, b in zip(smoothed, down, across, strict=True):
+    for smoothed, a, b in zip(out, down, across, strict=True):
         damped = spectrum[:, : len(a), : len(b)] * (a[:, None] * b)
         lines = _cosines(height)[:, : len(a)] @ damped
         # One product for all layers.
         np.matmul(
             lines.reshape(-1, len(b)),
             _cosines(width)[: len(b)],
-            out=out.reshape(-1, width),
+            out=smoothed.reshape(-1, width),
         )
-    return smoothed
 
 
 @lru_cache(maxsize=16)

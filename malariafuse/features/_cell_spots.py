@@ -61,29 +61,28 @@ def _smooth(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return density and purple, smoothed, and their differences of Gaussians.
 
-    Both arrays have shape (2, n_scales, height * width). Pixels outside of the cell do
+    Both arrays have shape (n_scales, 2, height * width). Pixels outside of the cell do
     not count (Knutsson, 1993).
     """
+    n_scales = len(_SCALES)
     first, *sigmas = (
         factor * scale * cell.radius for factor in (1, 2) for scale in _SCALES
     )
-    smoothed = np.empty((2, 2 * len(_SCALES), cell.mask.size), dtype=np.float32)
+    blurred = np.empty((2 * n_scales, *stain.layers.shape), dtype=np.float32)
     # A short kernel is faster, with the layers side by side.
-    blurred = cv2.split(cv2.GaussianBlur(np.dstack(list(stain.layers)), (0, 0), first))
-    for i, layers in enumerate((blurred, *smooth(stain.layers, sigmas))):
-        green, purple, weights = layers
-        weights += 1e-3
-        np.divide(green, weights, out=smoothed[0, i].reshape(green.shape))
-        np.divide(purple, weights, out=smoothed[1, i].reshape(green.shape))
-    near = smoothed[:, : len(_SCALES)]
-    return near, near - smoothed[:, len(_SCALES) :]
+    side_by_side = cv2.GaussianBlur(np.dstack(list(stain.layers)), (0, 0), first)
+    blurred[0] = np.moveaxis(side_by_side, 2, 0)
+    smooth(stain.layers, sigmas, out=blurred[1:])
+    smoothed = blurred[:, :2] / (blurred[:, 2:] + np.float32(1e-3))
+    smoothed = smoothed.reshape(2 * n_scales, 2, -1)
+    return smoothed[:n_scales], smoothed[:n_scales] - smoothed[n_scales:]
 
 
 def _spots(
     near: NDArray[np.float32], contrasts: NDArray[np.float32], stain: Stain
 ) -> NDArray[np.float64]:
     """Describe the spot of most contrast of each kind at each scale."""
-    n_scales, n_pixels = near.shape[1], len(stain.places)
+    n_scales, n_pixels = len(near), len(stain.places)
     scales = np.arange(n_scales)
     contrasts = contrasts.take(stain.places, axis=2)
     # Layer, and the pixels of the region.
@@ -93,13 +92,13 @@ def _spots(
     for kind, (layer, start, stop) in enumerate(kinds):
         if start == stop:
             continue
-        within = contrasts[layer, :, start:stop]
+        within = contrasts[:, layer, start:stop]
         best = within.argmax(axis=1)
         spots[kind] = start + best
         n_extreme = max(1, round(_EXTREME * (stop - start)))
         rest = stop - start - n_extreme
         table[kind, :, 0] = within[scales, best]
-        table[kind, :, 1] = near[layer, scales, stain.places[spots[kind]]]
+        table[kind, :, 1] = near[scales, layer, stain.places[spots[kind]]]
         most = np.partition(within, rest)[:, rest:]
         least = np.partition(within, n_extreme - 1)[:, :n_extreme]
         table[kind, :, 2] = most.sum(axis=1) / n_extreme
@@ -124,7 +123,7 @@ def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
 
 def _beyond(near: NDArray[np.float32], stain: Stain) -> NDArray[np.bool_]:
     """Return which pixels of the cell are beyond each threshold, a row for each."""
-    dark, purple = near[:, 0].take(stain.places, axis=1)
+    dark, purple = near[0].take(stain.places, axis=1)
     n_inner = stain.n_inner
     core = dark[:n_inner] if n_inner else dark
     # Four times the median deviation: a spot of the cell's own, whatever its texture.
