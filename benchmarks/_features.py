@@ -23,8 +23,9 @@ def rows(settings):
     details["milliseconds_a_cell"] = (
         1000 * float(np.median(details["seconds_ours"])) / len(images)
     )
+    of = f"{len(images)} {settings.kind_of_cells} cells, {size} px"
     yield Row(
-        f"handcrafted features, {len(images)} {settings.kind_of_cells} cells, {size} px",
+        f"handcrafted features, {of}",
         f"predict_proba, ResNet-18, {classifier.filters} filters",
         ratio,
         5,

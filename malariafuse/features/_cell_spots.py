@@ -73,7 +73,8 @@ def _smooth(
     side_by_side = cv2.GaussianBlur(np.dstack(list(stain.layers)), (0, 0), first)
     blurred[0] = np.moveaxis(side_by_side, 2, 0)
     smooth(stain.layers, sigmas, out=blurred[1:])
-    smoothed = blurred[:, :2] / (blurred[:, 2:] + np.float32(1e-3))
+    weights = blurred[:, 2:] + np.float32(1e-3)
+    smoothed: NDArray[np.float32] = np.divide(blurred[:, :2], weights)
     smoothed = smoothed.reshape(2 * n_scales, 2, -1)
     return smoothed[:n_scales], smoothed[:n_scales] - smoothed[n_scales:]
 
