@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 # What is damped below this part is left out.
 _FAINT = 1e-6
+# Multiplications, up to which OpenBLAS takes one thread.
+_IN_ONE_THREAD = 2**18
+_FEWEST_ROWS = 8
 
 
 def smooth(
@@ -33,16 +36,33 @@ def smooth(
     down = _gains(sigmas, height)
     across = down if height == width else _gains(sigmas, width)
     rows, columns = (max(map(len, gains)) for gains in (down, across))
-    spectrum = _analysis(height)[:rows] @ layers @ _analysis(width)[:columns].T
+    upright = _multiply(_analysis(height)[:rows], layers).reshape(-1, width)
+    spectrum = _multiply(upright, _analysis(width)[:columns].T)
+    spectrum = spectrum.reshape(-1, rows, columns)
     for smoothed, a, b in zip(out, down, across, strict=True):
         damped = spectrum[:, : len(a), : len(b)] * (a[:, None] * b)
-        lines = _cosines(height)[:, : len(a)] @ damped
+        lines = _multiply(_cosines(height)[:, : len(a)], damped)
         # One product for all layers.
-        np.matmul(
-            lines.reshape(-1, len(b)),
-            _cosines(width)[: len(b)],
-            out=smoothed.reshape(-1, width),
-        )
+        smoothed[:] = _multiply(
+            lines.reshape(-1, len(b)), _cosines(width)[: len(b)]
+        ).reshape(smoothed.shape)
+
+
+def _multiply(
+    matrix: NDArray[np.float32], others: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the product of a matrix with each of others, few rows at a time.
+
+    OpenBLAS computes larger products in threads, which on a busy machine wait for each
+    other much longer than the product takes, and round in other ways.
+    """
+    n_rows = len(matrix)
+    out = np.empty((*others.shape[:-2], n_rows, others.shape[-1]), dtype=np.float32)
+    at_once = max(_FEWEST_ROWS, _IN_ONE_THREAD // (others.shape[-2] * others.shape[-1]))
+    for start in range(0, n_rows, at_once):
+        part = slice(start, start + at_once)
+        np.matmul(matrix[part], others, out=out[..., part, :])
+    return out
 
 
 @lru_cache(maxsize=16)

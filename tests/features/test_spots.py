@@ -263,6 +263,17 @@ def test_wide_gaussians_are_those_of_opencv(shape):
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_products_are_too_small_for_threads(monkeypatch):
+    # Threads of OpenBLAS wait for each other on a busy machine, and round otherwise.
+    matmul = mock.Mock(wraps=np.matmul)
+    monkeypatch.setattr(np, "matmul", matmul)
+    layers = np.zeros((3, 144, 144), np.float32)
+    smooth(layers, [3.0, 19.0], np.empty((2, *layers.shape), np.float32))
+    assert matmul.called
+    for (matrix, others), _ in matmul.call_args_list:
+        assert matrix.size * others.shape[-1] <= 2**18
+
+
 def test_a_wider_background_does_not_change_the_outline():
     image = drawn(bite=(60, 32, 8))
     wide = cv2.copyMakeBorder(image, 30, 3, 0, 40, cv2.BORDER_CONSTANT)
