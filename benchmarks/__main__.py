@@ -21,6 +21,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import _data
+import _features
 import _prediction
 import _processes
 import _search
@@ -32,6 +33,7 @@ from malariafuse.datasets import load_cell_images, make_cell_images
 
 GROUPS = {
     "data": _data,
+    "features": _features,
     "prediction": _prediction,
     "processes": _processes,
     "search": _search,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import pi, sqrt
 
 import cv2
 import numpy as np
@@ -35,17 +36,18 @@ class Cell:
     @cached_property
     def area(self) -> int:
         """Pixels within the outline."""
-        return int(self.mask.sum())
+        return cv2.countNonZero(self.mask)
 
     @cached_property
     def radius(self) -> float:
         """Radius in pixels of the disk of the same area."""
-        return float(np.sqrt(self.area / np.pi))
+        return sqrt(self.area / pi)
 
 
 def find_cell(image: NDArray[np.float32]) -> Cell | None:
     """Return the cell of an image in 0..255, or None if there is none."""
-    lit = (image.max(axis=2) > _BLACK).astype(np.uint8)
+    black = cv2.inRange(image, (-1.0,) * 3, (float(_BLACK),) * 3)
+    lit = (black == 0).view(np.uint8)
     outlines, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not outlines:
         return None
@@ -53,6 +55,6 @@ def find_cell(image: NDArray[np.float32]) -> Cell | None:
     # OpenCV draws into rows that follow each other in memory, however the image lies.
     mask = np.zeros(lit.shape, dtype=np.uint8)
     cv2.drawContours(mask, [largest], -1, 1, cv2.FILLED)
-    if mask.sum() < _SMALLEST:
+    if cv2.countNonZero(mask) < _SMALLEST:
         return None
     return Cell(mask, largest.reshape(-1, 2), lit)

@@ -5,6 +5,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._cell import Cell
+from malariafuse.features._cell_density import Stain, median
+from malariafuse.features._cell_regions import REGION_NAMES, region_features
+from malariafuse.features._cell_smooth import smooth
 
 # In radii of the cell, of about 3.8 micrometers: from chromatin dots to trophozoites.
 _SCALES = (0.035, 0.055, 0.085, 0.135)
@@ -13,22 +16,23 @@ _DENSITIES = (0.15, 0.3, 0.5)
 # Optical density in green beyond that in red.
 _PURPLES = (0.08, 0.15, 0.25, 0.4)
 _EXTREME = 0.007  # of the pixels: the spot of a ring form
+_SPOT = (
+    "contrast",
+    "density",
+    "contrast_extreme",
+    "red",
+    "green",
+    "blue",
+    "depth",
+    "pallor_extreme",
+)
 
 SPOT_NAMES = (
     *(
         f"{kind}{i}_{what}"
         for kind in ("spot", "purple_spot", "rim_purple_spot")
         for i in range(1, len(_SCALES) + 1)
-        for what in (
-            "contrast",
-            "density",
-            "contrast_extreme",
-            "red",
-            "green",
-            "blue",
-            "depth",
-            "pallor_extreme",
-        )
+        for what in _SPOT
     ),
     *(
         f"{threshold}_{what}"
@@ -37,137 +41,94 @@ SPOT_NAMES = (
             "adaptive",
             *(f"purple{density:g}" for density in _PURPLES),
         )
-        for what in (
-            "area",
-            "largest_area",
-            "count",
-            "filling",
-            "red",
-            "green",
-            "blue",
-            "depth",
-        )
+        for what in REGION_NAMES
     ),
 )
 
 
-def spot_features(
-    density: NDArray[np.float32],
-    cell: Cell,
-    depth: NDArray[np.float32],
-    inner: NDArray[np.bool_],
-    rim: NDArray[np.bool_],
-) -> list[float]:
-    """Return the values of `SPOT_NAMES`.
-
-    Parameters
-    ----------
-    density : ndarray of shape (height, width, 3), float32
-        Optical density relative to that of the cell; 0 outside.
-    cell : Cell
-        The cell.
-    depth : ndarray of shape (height, width), float32
-        Distance from the outline, in radii.
-    inner, rim : ndarray of shape (height, width), bool
-        The two parts of the cell.
-    """
-    # Chromatin absorbs green and lets red pass; the shade of a fold or of the edge of
-    # the cell absorbs both, so purple tells a spot even at the rim, where parasites
-    # often lie.
-    green = density[..., 1]
-    # Side by side in one array, all are smoothed by one call.
-    layers = np.dstack([green, green - density[..., 0], cell.mask]).astype(np.float32)
-    near = _smooth(layers, cell, _SCALES)
-    contrasts = near - _smooth(layers, cell, tuple(2 * scale for scale in _SCALES))
-    around = np.empty_like(density)
-    cv2.blur(density, (3, 3), around, borderType=cv2.BORDER_REPLICATE)
-    within = inner | rim
-    features: list[float] = []
-    for layer, region in ((0, inner), (1, within), (1, rim)):
-        features += _spots(near[layer], contrasts[layer], around, depth, region)
-    dark, purple = near[:, 0]
-    core = dark[inner] if inner.any() else dark[within]
-    # Four times the median deviation: a spot of the cell's own, whatever its texture.
-    adaptive = 4 * (float(np.median(np.abs(core - np.median(core)))) + 0.01)
-    for threshold in (*_DENSITIES, adaptive):
-        features += _beyond((dark > threshold) & inner, density, cell, depth)
-    for threshold in _PURPLES:
-        features += _beyond((purple > threshold) & within, density, cell, depth)
-    return features
+def spot_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float64]:
+    """Return the values of `SPOT_NAMES`, a row for each cell."""
+    spots, found = [], []
+    for stain, cell in zip(stains, cells, strict=True):
+        near, contrasts = _smooth(stain, cell)
+        spots.append(_spots(near, contrasts, stain))
+        found.append(_beyond(near, stain))
+    return np.hstack([spots, region_features(found, stains, cells)])
 
 
 def _smooth(
-    layers: NDArray[np.float32], cell: Cell, scales: tuple[float, ...]
-) -> NDArray[np.float32]:
-    """Smooth two layers within the cell, the third, at each scale.
+    stain: Stain, cell: Cell
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return density and purple, smoothed, and their differences of Gaussians.
 
-    Pixels outside of it do not count (Knutsson, 1993). The array returned has shape
-    (2, n_scales, height, width).
+    Both arrays have shape (n_scales, 2, height * width). Pixels outside of the cell do
+    not count (Knutsson, 1993).
     """
-    smooth = np.empty((2, len(scales), *layers.shape[:2]), dtype=np.float32)
-    for i, scale in enumerate(scales):
-        blurred = cv2.GaussianBlur(layers, (0, 0), scale * cell.radius)
-        *values, weights = cv2.split(blurred)
-        weights += 1e-3
-        for layer, value in enumerate(values):
-            np.divide(value, weights, out=smooth[layer, i])
-    return smooth
+    n_scales = len(_SCALES)
+    first, *sigmas = (
+        factor * scale * cell.radius for factor in (1, 2) for scale in _SCALES
+    )
+    blurred = np.empty((2 * n_scales, *stain.layers.shape), dtype=np.float32)
+    # A short kernel is faster, with the layers side by side.
+    side_by_side = cv2.GaussianBlur(np.dstack(list(stain.layers)), (0, 0), first)
+    blurred[0] = np.moveaxis(side_by_side, 2, 0)
+    smooth(stain.layers, sigmas, out=blurred[1:])
+    weights = blurred[:, 2:] + np.float32(1e-3)
+    smoothed: NDArray[np.float32] = np.divide(blurred[:, :2], weights)
+    smoothed = smoothed.reshape(2 * n_scales, 2, -1)
+    return smoothed[:n_scales], smoothed[:n_scales] - smoothed[n_scales:]
 
 
 def _spots(
-    smooth: NDArray[np.float32],
-    contrasts: NDArray[np.float32],
-    around: NDArray[np.float32],
-    depth: NDArray[np.float32],
-    region: NDArray[np.bool_],
-) -> list[float]:
-    """Describe the spot of most contrast in a region at each scale.
-
-    Contrast is a difference of Gaussians.
-    """
-    places = np.flatnonzero(region)
-    n_scales = len(smooth)
-    if not len(places):
-        return [0.0] * (8 * n_scales)
-    n_extreme = max(1, round(_EXTREME * len(places)))
-    within = contrasts.reshape(n_scales, -1)[:, places]
-    best = within.argmax(axis=1)
-    spots = places[best]
+    near: NDArray[np.float32], contrasts: NDArray[np.float32], stain: Stain
+) -> NDArray[np.float64]:
+    """Describe the spot of most contrast of each kind at each scale."""
+    n_scales, n_pixels = len(near), len(stain.places)
     scales = np.arange(n_scales)
-    contrast = within[scales, best]
-    within.sort(axis=1)
-    table = np.column_stack(
-        [
-            contrast,
-            smooth.reshape(n_scales, -1)[scales, spots],
-            within[:, -n_extreme:].mean(axis=1),
-            around.reshape(-1, 3)[spots],
-            depth.ravel()[spots],
-            within[:, :n_extreme].mean(axis=1),
-        ]
-    )
-    return list(table.ravel())
+    contrasts = contrasts.take(stain.places, axis=2)
+    # Layer, and the pixels of the region.
+    kinds = ((0, 0, stain.n_inner), (1, 0, n_pixels), (1, stain.n_inner, n_pixels))
+    table = np.zeros((len(kinds), n_scales, len(_SPOT)))
+    spots = np.zeros((len(kinds), n_scales), dtype=np.int64)
+    for kind, (layer, start, stop) in enumerate(kinds):
+        if start == stop:
+            continue
+        within = contrasts[:, layer, start:stop]
+        best = within.argmax(axis=1)
+        spots[kind] = start + best
+        n_extreme = max(1, round(_EXTREME * (stop - start)))
+        rest = stop - start - n_extreme
+        table[kind, :, 0] = within[scales, best]
+        table[kind, :, 1] = near[scales, layer, stain.places[spots[kind]]]
+        most = np.partition(within, rest)[:, rest:]
+        least = np.partition(within, n_extreme - 1)[:, :n_extreme]
+        table[kind, :, 2] = most.sum(axis=1) / n_extreme
+        table[kind, :, 7] = least.sum(axis=1) / n_extreme
+    table[..., 3:6] = _around(stain, spots)
+    table[..., 6] = stain.depth[spots]
+    table[[start == stop for _, start, stop in kinds]] = 0
+    return table.ravel()
 
 
-def _beyond(
-    found: NDArray[np.bool_],
-    density: NDArray[np.float32],
-    cell: Cell,
-    depth: NDArray[np.float32],
-) -> list[float]:
-    """Describe the pixels that are beyond a threshold."""
-    n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(found.view(np.uint8))
-    if n_labels == 1:  # the background alone
-        return [0.0] * 8
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    largest = 1 + int(areas.argmax())
-    box = stats[largest, cv2.CC_STAT_WIDTH] * stats[largest, cv2.CC_STAT_HEIGHT]
-    spot = cv2.inRange(labels, largest, largest)
-    return [
-        areas.sum() / cell.area,
-        areas.max() / cell.area,
-        n_labels - 1,
-        areas.max() / box,
-        *cv2.mean(density, spot)[:3],
-        cv2.minMaxLoc(depth, spot)[1],
-    ]
+def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the mean density of the 3 x 3 pixels around each spot, colors last."""
+    height, width = stain.plane.shape[1:]
+    y, x = np.divmod(stain.places[spots], width)
+    reach = np.arange(-1, 2)
+    rows = (y[..., None] + reach).clip(0, height - 1)
+    columns = (x[..., None] + reach).clip(0, width - 1)
+    squares = rows[..., None] * width + columns[..., None, :]
+    values = stain.plane.reshape(3, -1).take(squares.reshape(-1, 9), axis=1)
+    return (values.sum(axis=2) / 9).T.reshape(*spots.shape, 3)
+
+
+def _beyond(near: NDArray[np.float32], stain: Stain) -> NDArray[np.bool_]:
+    """Return which pixels of the cell are beyond each threshold, a row for each."""
+    dark, purple = near[0].take(stain.places, axis=1)
+    n_inner = stain.n_inner
+    core = dark[:n_inner] if n_inner else dark
+    # Four times the median deviation: a spot of the cell's own, whatever its texture.
+    adaptive = 4 * (float(median(np.abs(core - median(core)))) + 0.01)
+    darker = np.stack([dark > threshold for threshold in (*_DENSITIES, adaptive)])
+    darker[:, n_inner:] = False  # the rim has a shade of its own
+    return np.vstack([darker, [purple > threshold for threshold in _PURPLES]])

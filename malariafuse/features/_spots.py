@@ -22,6 +22,8 @@ _FEWEST_SHARED = 128
 # Larger arrays are written to files by joblib, for its processes to read.
 _MOST_BYTES_PICKLED = 1_000_000
 _MOST_PROCESSES_PER_CORE = 4
+# Cells measured together, so that calls of NumPy are few and arrays stay in the cache.
+_PIXELS_TOGETHER = 60_000
 
 
 class SpotFeatureExtractor(ImageTransformer):
@@ -165,11 +167,22 @@ class SpotFeatureExtractor(ImageTransformer):
 
 
 def _measure(images: NDArray[Any]) -> NDArray[np.float32]:
-    scale = 1 if images.dtype == np.uint8 else 255
     features = np.zeros((len(images), len(_NAMES)), dtype=np.float32)
-    for i, pixels in enumerate(images):
-        image = np.ascontiguousarray(pixels, dtype=np.float32) * scale
-        cell = find_cell(image)
-        if cell is not None:
-            features[i] = [*shape_features(cell), *stain_features(image, cell)]
+    n_together = max(1, _PIXELS_TOGETHER // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), n_together):
+        part = slice(start, start + n_together)
+        _measure_together(images[part], features[part])
     return features
+
+
+def _measure_together(images: NDArray[Any], features: NDArray[np.float32]) -> None:
+    """Fill the rows of `features` for the images that have a cell."""
+    scale = 1 if images.dtype == np.uint8 else 255
+    scaled = np.ascontiguousarray(images, dtype=np.float32) * scale
+    found = [(i, cell) for i, cell in enumerate(map(find_cell, scaled)) if cell]
+    if found:
+        rows = [i for i, _ in found]
+        cells = [cell for _, cell in found]
+        features[rows] = np.hstack(
+            [shape_features(cells), stain_features(scaled[rows], cells)]
+        )

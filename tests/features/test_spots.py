@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from joblib import parallel_config
 
+from malariafuse._cell import Cell
 from malariafuse.datasets import make_cell_images
 from malariafuse.features import SpotFeatureExtractor, _spots
+from malariafuse.features._cell_density import measure_stain
+from malariafuse.features._cell_regions import region_features
+from malariafuse.features._cell_smooth import smooth
 
 RED_CELL = (220, 170, 180)
 CHROMATIN = (90, 30, 120)
@@ -221,6 +225,102 @@ def test_processes_leave_no_folder_behind(monkeypatch):
     for _ in range(4):
         np.testing.assert_array_equal(extractor.transform(cells), expected)
     assert folders() == before
+
+
+def test_cells_measured_together_are_as_those_measured_alone(monkeypatch):
+    cells = make_cell_images(6, 2, image_size=(32, 32), random_state=0).images
+    empty = np.zeros_like(cells[:1])
+    cells = np.concatenate([empty, cells[:3], empty, cells[3:]])
+    together = SpotFeatureExtractor().transform(cells)
+    monkeypatch.setattr(_spots, "_PIXELS_TOGETHER", 3 * 32 * 32)
+    np.testing.assert_array_equal(SpotFeatureExtractor().transform(cells), together)
+    assert np.flatnonzero(~together.any(axis=1)).tolist() == [0, 4]
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (72, 56)])
+def test_values_are_those_of_before(shape):
+    """Networks trained on the features must not see others in a later version.
+
+    `std` are the standard deviations over 1,000 cells of the NIH set.
+    """
+    stored = np.load(Path(__file__).with_name("spot_features.npz"))
+    cells = make_cell_images(5, 2, image_size=shape, random_state=0).images
+    values = SpotFeatureExtractor().transform(cells)
+    expected = stored["values_{}_{}".format(*shape)]
+    np.testing.assert_array_less(np.abs(values - expected) / stored["std"], 1e-4)
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (24, 61), (5, 40), (2, 3), (1, 1)])
+def test_wide_gaussians_are_those_of_opencv(shape):
+    # Kernels of up to 161 pixels meet many mirror images.
+    sigmas = [0.8, 2.5, 6.0, 20.0]
+    layers = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
+    out = np.empty((len(sigmas), *layers.shape), dtype=np.float32)
+    smooth(layers, sigmas, out)
+    for sigma, smoothed in zip(sigmas, out, strict=True):
+        for layer, found in zip(layers, smoothed, strict=True):
+            expected = cv2.GaussianBlur(layer, (0, 0), sigma)
+            np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_products_are_too_small_for_threads(monkeypatch):
+    # Threads of OpenBLAS wait for each other on a busy machine, and round otherwise.
+    matmul = mock.Mock(wraps=np.matmul)
+    monkeypatch.setattr(np, "matmul", matmul)
+    layers = np.zeros((3, 144, 144), np.float32)
+    smooth(layers, [3.0, 19.0], np.empty((2, *layers.shape), np.float32))
+    assert matmul.called
+    for (matrix, others), _ in matmul.call_args_list:
+        assert matrix.size * others.shape[-1] <= 2**18
+
+
+def test_a_wider_background_does_not_change_the_outline():
+    image = drawn(bite=(60, 32, 8))
+    wide = cv2.copyMakeBorder(image, 30, 3, 0, 40, cv2.BORDER_CONSTANT)
+    before, after = features(image).iloc[0], features(wide).iloc[0]
+    outline = [
+        name
+        for name in before.index
+        if name.startswith(("gaps", "tips", "dent", "ellipse", "outline", "radius"))
+    ]
+    np.testing.assert_allclose(after[outline], before[outline], atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.tuples(st.integers(3, 12), st.integers(3, 12)).flatmap(
+        lambda shape: arrays(np.bool_, (3, 2, *shape))
+    )
+)
+def test_regions_are_those_of_opencv(masks):
+    """Three cells that fill their images, with two thresholds each."""
+    height, width = masks.shape[2:]
+    image = np.random.default_rng(0).uniform(50, 250, (height, width, 3))
+    image = image.astype(np.float32)
+    full = np.ones((height, width), np.uint8)
+    cell = Cell(full, np.zeros((1, 2), np.int32), full)
+    stain = measure_stain(image, cell)
+    found = masks.reshape(3, 2, -1)[..., stain.places]
+    table = region_features(list(found), [stain] * 3, [cell] * 3).reshape(3, 2, 8)
+    flat = masks.reshape(-1, height, width)
+    for row, mask in zip(table.reshape(-1, 8), flat, strict=True):
+        n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(
+            mask.astype(np.uint8)
+        )
+        if n_labels == 1:
+            assert not row.any()
+            continue
+        largest = 1 + stats[1:, cv2.CC_STAT_AREA].argmax()
+        area = stats[largest, cv2.CC_STAT_AREA]
+        box = stats[largest, cv2.CC_STAT_WIDTH] * stats[largest, cv2.CC_STAT_HEIGHT]
+        expected = [
+            mask.sum() / mask.size,
+            area / mask.size,
+            n_labels - 1,
+            area / box,
+            *stain.plane[:, labels == largest].mean(axis=1),
+        ]
+        np.testing.assert_allclose(row[:7], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_names_are_unique_and_label_the_table():
