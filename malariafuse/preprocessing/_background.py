@@ -12,7 +12,9 @@ from malariafuse._transformer import GivesImages, ImageTransformer
 _BLACK = 5  # of 255: black, also after a lossy format
 _MASKED_FRAME = 0.1  # share of black on its frame from which a crop counts as masked
 _SMALLEST_CELL = 0.05  # of the area of the crop
-_BRIDGE = 0.03  # of the side of the crop: half the width of what is cut off
+# In units of the radius of the largest disk within the cell:
+_NECK = 0.7  # half of the width where cells that touch are cut apart
+_TIP = 0.15  # length of a tip that belongs to a cell
 _FAINTEST_CELL = 0.1  # optical density, summed over R, G and B
 
 Bytes = NDArray[np.uint8]
@@ -54,10 +56,11 @@ class BackgroundMasker(GivesImages, ImageTransformer):
        on the color of the lamp.
     3. Otsu's threshold [1]_ splits the densities into plasma and cells. Densities above
        their 80th percentile are cut first, or chromatin would form a class of its own.
-    4. Bridges narrower than 6 % of the crop are cut. Of the connected regions that are
-       left, the one that covers most of the middle of the crop is the cell. Its holes
-       (a pale center) belong to it; the other regions are neighbors. A neighbor that
-       touches the cell along a wide line cannot be separated from it.
+    4. Holes, such as a pale center, are filled. Cells that touch are narrower where
+       they touch than in their middle: regions are cut apart where they are narrower
+       than 0.7 of the widest place in the middle of the crop. The region that covers
+       most of the middle is the cell, and the others are neighbors. A neighbor that
+       overlaps the cell along a wider line is not cut off.
 
     No cell is found if that region covers less than 5 % of the crop, or its density is
     less than 0.1 above that of the rest. Use the transformer before images are smoothed
@@ -166,23 +169,39 @@ def _find_cell(image: Bytes) -> NDArray[np.bool_] | None:
     levels = cv2.medianBlur(levels, 3)
     _, stained = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
 
-    # Neighbors often hang on by a bridge of a few pixels, which erosion takes away.
-    side = 2 * max(1, round(_BRIDGE * min(stained.shape))) + 1
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    eroded = cv2.erode(stained, disk, borderValue=0)
-    _, regions = cv2.connectedComponents(eroded, connectivity=4)
-    height, width = regions.shape
-    middle = regions[
-        height // 4 : height - height // 4, width // 4 : width - width // 4
-    ]
-    sizes = np.bincount(middle[middle > 0])
-    if not sizes.size:
+    cell = _without_neighbors(_filled(stained.astype(np.uint8)))
+    if cell is None:
         return None
-    region = (regions == sizes.argmax()).astype(np.uint8)
-    region = cv2.dilate(region, disk) & stained
-    contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cell = cv2.drawContours(region, contours, -1, 1, cv2.FILLED) > 0
     contrast = density[cell].mean() - density[~cell].mean()
     if cell.mean() < _SMALLEST_CELL or contrast < _FAINTEST_CELL:
         return None
     return np.asarray(cell)
+
+
+def _filled(stained: Bytes) -> Bytes:
+    """Fill pale centers and gaps between cells."""
+    contours, _ = cv2.findContours(stained, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(stained, contours, -1, 1, cv2.FILLED)  # type: ignore[return-value]
+
+
+def _without_neighbors(stained: Bytes) -> NDArray[np.bool_] | None:
+    """Return the region in the middle of the crop, cut off from those that touch it."""
+    # Distance from plasma. Neighbors go on beyond the frame.
+    depth = cv2.distanceTransform(stained, cv2.DIST_L2, 5)
+    height, width = depth.shape
+    middle = np.zeros_like(stained)
+    middle[height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
+    radius = float((depth * middle).max())
+    if radius == 0:
+        return None
+    # Where cells touch, they are narrower than in their middle.
+    _, cores = cv2.connectedComponents((depth > _NECK * radius).astype(np.uint8))
+    sizes = np.bincount(cores[(middle > 0) & (cores > 0)])
+    core = sizes.argmax()
+    to_core = cv2.distanceTransform((cores != core).astype(np.uint8), cv2.DIST_L2, 5)
+    near = to_core <= (_NECK + _TIP) * radius
+    others = (cores > 0) & (cores != core)
+    if others.any():
+        to_others = cv2.distanceTransform((~others).astype(np.uint8), cv2.DIST_L2, 5)
+        near &= to_core < to_others
+    return np.asarray(near & (stained > 0))

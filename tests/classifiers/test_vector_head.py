@@ -129,7 +129,7 @@ def test_other_fusions_take_log_odds_as_vectors():
 
 @pytest.mark.parametrize("head", [LinearSVC(), LogisticRegression, "trees", None])
 def test_bad_heads(head):
-    expected = "vector_head=.*: expected one of 'dense', 'boosting', or a classifier"
+    expected = "vector_head=.*: expected one of 'dense', 'boosting' or a classifier"
     with pytest.raises(ValueError, match=expected):
         fusion(head).fit(X, Y)
 

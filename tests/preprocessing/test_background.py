@@ -47,6 +47,19 @@ def test_crops_on_black_stay_as_they_are(masked, dtype):
     np.testing.assert_array_equal(result, images)
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.8, 2.0])
+def test_neighbors_that_touch_along_a_wide_line_are_cut_off(angle):
+    # Disks of radius 20 whose centers are 33 apart share a line of
+    # 2 * (20**2 - 16.5**2) ** 0.5 = 22.6 pixels, more than half of their diameter.
+    crop = np.full((1, 56, 56, 3), PLASMA["warm"], dtype=np.uint8)
+    y, x = np.mgrid[:56, :56]
+    cell = np.hypot(y - 28, x - 28) <= 20
+    neighbor = np.hypot(y - 28 - 33 * np.sin(angle), x - 28 - 33 * np.cos(angle)) <= 20
+    crop[:, cell | neighbor] = 200, 140, 150
+    found = BackgroundMasker().fit_transform(crop).max(axis=-1) > 0
+    assert intersection_over_union(found, cell[None])[0] > 0.93
+
+
 @pytest.mark.real_data
 def test_nih_crops_stay_as_they_are(real_cells_zip):
     with zipfile.ZipFile(real_cells_zip) as archive:
