@@ -251,6 +251,7 @@ def altered(cells, random):
     results["inverted", "outline"] = inverted["inverted"] * outlines
     changed = {
         "gray": gray(cells),
+        "red and blue swapped": np.ascontiguousarray(cells[..., ::-1]),
         "hue +90 degrees": hue_turned(cells, 90),
         "hue -90 degrees": hue_turned(cells, 270),
         "hue 180 degrees": hue_turned(cells, 180),
@@ -278,7 +279,8 @@ def measured(arguments):
     fixed = no_cells(arguments, size, random)
     if arguments.other_laboratory is not None:
         key = ("cells of another laboratory", "masked")
-        fixed[key] = other_laboratory(arguments.other_laboratory, size)
+        crops = other_laboratory(arguments.other_laboratory, size)
+        fixed[key] = crops[random.permutation(len(crops))[: arguments.train]]
     images, groups = np.asarray(cells.images), np.asarray(cells.groups)
     rows = []
     splitter = GroupKFold(arguments.folds, shuffle=True, random_state=arguments.seed)
@@ -320,7 +322,7 @@ def main():
     parser.add_argument("--photographs", type=Path, help="folder of PNG and JPEG files")
     parser.add_argument("--blood", type=Path, help="folder with annotations.csv")
     parser.add_argument("--other-laboratory", type=Path)
-    parser.add_argument("--contamination", type=float, default=0.005)
+    parser.add_argument("--contamination", type=float, default=0.01)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--train", type=int, help="cells at most, to fit and to test")
     parser.add_argument("--per-kind", type=int, default=200)

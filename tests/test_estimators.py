@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import (
 )
 from support import linear_network
 
-from malariafuse import classifiers, features, preprocessing
+from malariafuse import classifiers, features, preprocessing, quality
 
 
 class TakesTables:
@@ -113,6 +113,18 @@ class Spots(TableTransformer, features.SpotFeatureExtractor):
     pass
 
 
+class Outliers(TakesTables, quality.CellOutlierDetector):
+    def _image_of(self, values):
+        """Make each column a stripe of a square that lies on black."""
+        stripes = np.repeat(values, -(-12 // values.shape[1]), axis=1)
+        colors = np.stack([stripes, 1 - stripes, stripes**2], axis=-1)[:, None]
+        square = np.tile(0.3 + 0.6 * colors, (1, 12, 1, 1))
+        return np.pad(square, ((0, 0), (2, 2), (2, 2), (0, 0)))
+
+    def distances(self, X):
+        return super().distances(self._to_images(X))
+
+
 def tiny_backbone(input_shape):
     inputs = keras.Input(input_shape)
     return keras.Model(inputs, keras.layers.Conv2D(2, 1, name="conv")(inputs))
@@ -157,6 +169,7 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         HSV(),
         Pretrained(tiny_backbone, weights=None),
         Spots(),
+        Outliers(),
     ],
     expected_failed_checks=lambda estimator: (
         EXPECTED_FAILURES_OF_CLASSIFIERS
@@ -235,6 +248,7 @@ def test_stock_checks_with_networks(estimator, check):
         preprocessing.HSVConverter(),
         features.PretrainedFeatureExtractor(tiny_backbone, weights=None),
         features.SpotFeatureExtractor(),
+        quality.CellOutlierDetector(),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
@@ -247,7 +261,7 @@ def test_the_shape_of_images_is_checked(estimator):
     assert estimator.fit(images, labels).image_shape_ == (8, 9, 3)
     assert not hasattr(estimator, "n_features_in_")
     methods = {"transform", "inverse_transform", "predict", "predict_proba"}
-    methods |= {"predict_log_proba", "decision_function"}
+    methods |= {"predict_log_proba", "decision_function", "score_samples", "distances"}
     called = [getattr(estimator, method, None) for method in methods]
     if is_classifier(estimator):
         called.append(lambda X: estimator.score(X, labels))
@@ -263,13 +277,15 @@ def test_every_estimator_is_checked():
         for kind in (
             *TableClassifier.__subclasses__(),
             *TableTransformer.__subclasses__(),
+            Outliers,
         )
         for base in kind.__bases__
     }
     public = {
         getattr(package, name)
-        for package in (classifiers, features, preprocessing)
+        for package in (classifiers, features, preprocessing, quality)
         for name in package.__all__
+        if isinstance(getattr(package, name), type)
     }
     # ImageLoader takes file names, which no table of numbers can stand for.
     assert public - checked == {

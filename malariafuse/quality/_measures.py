@@ -1,5 +1,7 @@
 """Measures of the quality of a crop: its color, its sharpness, its outline."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -214,8 +216,7 @@ def _texture(
     curvature = float((cv2.Laplacian(density, cv2.CV_32F)[inner] ** 2).mean())
     scales = [density, *(cv2.GaussianBlur(density, (0, 0), s) for s in (1, 2, 4))]
     grain, ripples, waves = (
-        _log_variance((fine - coarse)[inner])
-        for fine, coarse in zip(scales[:-1], scales[1:], strict=True)
+        _log_variance((fine - coarse)[inner]) for fine, coarse in pairwise(scales)
     )
     spread = _log_variance(density[inner])
     return {

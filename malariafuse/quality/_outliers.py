@@ -44,7 +44,7 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
 
     Parameters
     ----------
-    contamination : float, default=0.005
+    contamination : float, default=0.01
         Share of the training cells that is refused, in (0, 0.5]. Of cells of other
         patients, up to twice as many are.
     features : transformer, default=None
@@ -123,7 +123,7 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         ),
     }
 
-    def __init__(self, *, contamination: float = 0.005, features: Any = None) -> None:
+    def __init__(self, *, contamination: float = 0.01, features: Any = None) -> None:
         self.contamination = contamination
         self.features = features
 
@@ -322,7 +322,7 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
 
 
 def _turned(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return some of the images in wrong colors, in an order that is always the same."""
+    """Return some of the images in wrong colors, the same ones each time."""
     chosen = images[:: -(-len(images) // _MOST_TURNED)]
     turned = []
     for i, image in enumerate(np.repeat(chosen, _TURNS_OF_EACH, axis=0)):

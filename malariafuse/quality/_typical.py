@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 _FARTHEST = 12.0  # in standard deviations: one measure alone does not decide all
 _MOST_DIRECTIONS = 20
 _ROWS_FOR_POWERS = 2000
-_C = 0.03  # of the logistic regression
+_C = 0.06  # of the logistic regression: more of it refuses other laboratories
 
 
 @dataclass(frozen=True)
