@@ -148,9 +148,9 @@ def blood(folder, n, size, random):
     return np.array(white), groups[random.permutation(len(groups))[:n]]
 
 
-def other_laboratory(folder, size):
-    """Return all cells of photographs, masked, without those marked as difficult."""
-    masker, crops = BackgroundMasker(on_error="keep"), []
+def other_laboratory(folder, n, size, random):
+    """Return masked cells of photographs, none of those marked as difficult."""
+    crops = []
     for photograph in json.loads((folder / "annotations.json").read_text()):
         image = read(folder / photograph["image_name"])
         for cell in photograph["objects"]:
@@ -162,14 +162,15 @@ def other_laboratory(folder, size):
             crop = image[
                 max(0, y - over) : y + h + over, max(0, x - beside) : x + w + beside
             ]
-            if min(crop.shape[:2]) < 10:
-                continue
-            masked = masker.fit_transform(crop[None])[0]
-            rows, columns = np.nonzero(masked.max(axis=-1))
-            masked = masked[rows.min() : rows.max() + 1]
-            masked = masked[:, columns.min() : columns.max() + 1]
-            crops.append(resized(masked, size))
-    return np.array(crops)
+            if min(crop.shape[:2]) >= 10:
+                crops.append(crop)
+    masker, cells = BackgroundMasker(on_error="keep"), []
+    for i in random.permutation(len(crops))[:n]:
+        cell = masker.fit_transform(crops[i][None])[0]
+        rows, columns = np.nonzero(cell.max(axis=-1))
+        cell = cell[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        cells.append(resized(cell, size))
+    return np.array(cells)
 
 
 def within_ellipse(crops, random):
@@ -279,8 +280,9 @@ def measured(arguments):
     fixed = no_cells(arguments, size, random)
     if arguments.other_laboratory is not None:
         key = ("cells of another laboratory", "masked")
-        crops = other_laboratory(arguments.other_laboratory, size)
-        fixed[key] = crops[random.permutation(len(crops))[: arguments.train]]
+        fixed[key] = other_laboratory(
+            arguments.other_laboratory, arguments.train, size, random
+        )
     images, groups = np.asarray(cells.images), np.asarray(cells.groups)
     rows = []
     splitter = GroupKFold(arguments.folds, shuffle=True, random_state=arguments.seed)

@@ -327,7 +327,7 @@ def _turned(images: NDArray[Any]) -> NDArray[np.uint8]:
     turned = []
     for i, image in enumerate(np.repeat(chosen, _TURNS_OF_EACH, axis=0)):
         turn = _TURNS[i % len(_TURNS)]
-        pixels = to_unit_float(image)
+        pixels: NDArray[Any] = to_unit_float(image)
         if turn is None:
             pixels = pixels[..., ::-1]
         else:

@@ -181,19 +181,20 @@ def test_images_without_a_cell_are_outliers_of_training():
 
 
 def test_sharpness_falls_with_blur():
-    """A wave of 6 pixels, blurred by s pixels, keeps exp(-(2 pi s / 6)^2) of its power.
+    """A blur by s pixels leaves exp(-(2 pi s / 6)^2 / 2) of a wave of 6 pixels.
 
-    Of a squared gradient, that is, of which the amplitude keeps the square root.
+    A squared gradient keeps the square of that.
     """
-    across = np.arange(60)
-    wave = np.zeros((1, 60, 60, 3))
-    wave[:, 5:55, 5:55] = 0.5
-    wave *= 1 + 0.1 * np.sin(2 * np.pi * across / 6)[:, None]
-    soft = 0.5 * (1 + 0.1 * np.exp(-((2 * np.pi / 6) ** 2) / 2) * (wave / 0.5 - 1) / 0.1)
-    soft = np.where(wave > 0, soft, 0)
-    sharpness = [cell_quality(images)["sharpness"].item() for images in (wave, soft)]
-    expected = np.exp(-((2 * np.pi / 6) ** 2))
-    assert sharpness[1] / sharpness[0] == pytest.approx(expected, rel=0.02)
+    wave = np.sin(2 * np.pi * np.arange(60) / 6)
+    square = np.zeros((60, 60))
+    square[5:55, 5:55] = 0.5
+    left = np.exp(-((2 * np.pi / 6) ** 2) / 2)
+    sharp, soft = (
+        np.repeat((square * (1 + amplitude * wave))[None, ..., None], 3, axis=-1)
+        for amplitude in (0.1, 0.1 * left)
+    )
+    ratio = cell_quality(soft)["sharpness"] / cell_quality(sharp)["sharpness"]
+    assert ratio.item() == pytest.approx(left**2, rel=0.02)
 
 
 def test_quality_of_a_square():
