@@ -10,7 +10,7 @@ from malariafuse.datasets import make_cell_images
 from malariafuse.quality import CellOutlierDetector, cell_quality
 
 SIZE = 40
-CELLS = make_cell_images(240, 6, image_size=(SIZE, SIZE), random_state=0).images
+CELLS = make_cell_images(240, 30, image_size=(SIZE, SIZE), random_state=0).images
 OTHERS = make_cell_images(40, 3, image_size=(SIZE, SIZE), random_state=1).images
 OUTLINES = OTHERS.max(axis=-1, keepdims=True) > 10
 RANDOM = np.random.default_rng(0)
@@ -65,7 +65,11 @@ NO_CELLS = {
 
 
 # A pale cell has hardly a hue.
-LEAST_REFUSED = {"red and blue swapped": 0.75, "hue turned back by 90 degrees": 0.85}
+LEAST_REFUSED = {
+    "red and blue swapped": 0.75,
+    "hue turned by 90 degrees": 0.85,
+    "hue turned back by 90 degrees": 0.85,
+}
 
 
 @pytest.mark.parametrize("kind", NO_CELLS)
@@ -75,7 +79,7 @@ def test_what_is_no_cell_is_refused(detector, kind):
 
 
 def test_cells_of_other_patients_are_kept(detector):
-    assert (detector.predict(OTHERS) == 1).mean() >= 0.8
+    assert (detector.predict(OTHERS) == 1).mean() >= 0.85
 
 
 def test_the_share_of_training_cells_that_is_refused_is_contamination(detector):
