@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         networks,
         plotting,
         preprocessing,
+        quality,
     )
     from malariafuse.classifiers import (
         ConvNetClassifier,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         HSVConverter,
         ImageLoader,
     )
+    from malariafuse.quality import CellOutlierDetector
 
 _SUBPACKAGES = (
     "classifiers",
@@ -50,9 +52,11 @@ _SUBPACKAGES = (
     "networks",
     "plotting",
     "preprocessing",
+    "quality",
 )
 _HOME = {
     "BackgroundMasker": "preprocessing",
+    "CellOutlierDetector": "quality",
     "ConcavityMarker": "preprocessing",
     "ConvNetClassifier": "classifiers",
     "FeatureFusionClassifier": "classifiers",
@@ -68,6 +72,7 @@ _HOME = {
 
 __all__ = [
     "BackgroundMasker",
+    "CellOutlierDetector",
     "ConcavityMarker",
     "ConvNetClassifier",
     "FeatureFusionClassifier",
@@ -89,6 +94,7 @@ __all__ = [
     "networks",
     "plotting",
     "preprocessing",
+    "quality",
 ]
 
 

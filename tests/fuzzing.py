@@ -181,7 +181,15 @@ def use(name: str, kind: type, method: str, **arguments: Any) -> Any:
     return list(result) if inspect.isgenerator(result) else result
 
 
-METHODS = ("fit", "partial_fit", "predict_proba", "split", "test", "transform")
+METHODS = (
+    "fit",
+    "partial_fit",
+    "predict_proba",
+    "score_samples",
+    "split",
+    "test",
+    "transform",
+)
 # Fuzzed with files, in the tests of the datasets and of deploy.
 LEFT_OUT = {"fetch_malaria_cells", "load_cell_images", "predict_files", "ImageLoader"}
 

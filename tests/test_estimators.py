@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.base import clone, is_classifier
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
@@ -16,7 +17,7 @@ from sklearn.utils.estimator_checks import (
 )
 from support import linear_network
 
-from malariafuse import classifiers, features, preprocessing
+from malariafuse import classifiers, features, preprocessing, quality
 
 
 class TakesTables:
@@ -113,6 +114,22 @@ class Spots(TableTransformer, features.SpotFeatureExtractor):
     pass
 
 
+def mean_colors(images):
+    return np.asarray(images).mean(axis=(1, 2))
+
+
+class Outliers(TakesTables, quality.CellOutlierDetector):
+    def _image_of(self, values):
+        """Make each column a stripe of a square that lies on black."""
+        stripes = np.repeat(values, -(-12 // values.shape[1]), axis=1)
+        colors = np.stack([stripes, 1 - stripes, stripes**2], axis=-1)[:, None]
+        square = np.tile(0.3 + 0.6 * colors, (1, 12, 1, 1))
+        return np.pad(square, ((0, 0), (2, 2), (2, 2), (0, 0)))
+
+    def distances(self, X):
+        return super().distances(self._to_images(X))
+
+
 def tiny_backbone(input_shape):
     inputs = keras.Input(input_shape)
     return keras.Model(inputs, keras.layers.Conv2D(2, 1, name="conv")(inputs))
@@ -157,6 +174,8 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         HSV(),
         Pretrained(tiny_backbone, weights=None),
         Spots(),
+        # Few features are fitted in no time.
+        Outliers(features=FunctionTransformer(mean_colors)),
     ],
     expected_failed_checks=lambda estimator: (
         EXPECTED_FAILURES_OF_CLASSIFIERS
@@ -235,6 +254,7 @@ def test_stock_checks_with_networks(estimator, check):
         preprocessing.HSVConverter(),
         features.PretrainedFeatureExtractor(tiny_backbone, weights=None),
         features.SpotFeatureExtractor(),
+        quality.CellOutlierDetector(features=FunctionTransformer(mean_colors)),
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
@@ -247,7 +267,7 @@ def test_the_shape_of_images_is_checked(estimator):
     assert estimator.fit(images, labels).image_shape_ == (8, 9, 3)
     assert not hasattr(estimator, "n_features_in_")
     methods = {"transform", "inverse_transform", "predict", "predict_proba"}
-    methods |= {"predict_log_proba", "decision_function"}
+    methods |= {"predict_log_proba", "decision_function", "score_samples", "distances"}
     called = [getattr(estimator, method, None) for method in methods]
     if is_classifier(estimator):
         called.append(lambda X: estimator.score(X, labels))
@@ -263,13 +283,15 @@ def test_every_estimator_is_checked():
         for kind in (
             *TableClassifier.__subclasses__(),
             *TableTransformer.__subclasses__(),
+            Outliers,
         )
         for base in kind.__bases__
     }
     public = {
         getattr(package, name)
-        for package in (classifiers, features, preprocessing)
+        for package in (classifiers, features, preprocessing, quality)
         for name in package.__all__
+        if isinstance(getattr(package, name), type)
     }
     # ImageLoader gives images of one size, whatever it takes, and learns nothing.
     assert public - checked == {

@@ -1,0 +1,133 @@
+"""How far a row of measures is from those of training."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import PowerTransformer
+
+Floats = NDArray[np.float64]
+
+_FARTHEST = 12.0  # in standard deviations: one measure alone does not decide all
+_MOST_DIRECTIONS = 20
+_ROWS_FOR_POWERS = 2000
+_C = 0.06  # of the logistic regression: more of it refuses other laboratories
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Powers that make measures nearly normal, and their mean and standard deviation.
+
+    The powers are those of Yeo and Johnson.
+    """
+
+    powers: Floats
+    mean: Floats
+    deviation: Floats
+
+    @classmethod
+    def of(cls, rows: Floats) -> Self:
+        """Return the scale on which `rows` are nearly normal."""
+        some = rows[:: -(-len(rows) // _ROWS_FOR_POWERS)]
+        with np.errstate(all="ignore"):
+            powers = PowerTransformer(standardize=False).fit(some).lambdas_
+        changed = _yeo_johnson(rows, powers)
+        deviation = changed.std(axis=0)
+        return cls(powers, changed.mean(axis=0), np.where(deviation > 0, deviation, 1))
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return `rows` in standard deviations, not beyond the farthest."""
+        standard = (_yeo_johnson(rows, self.powers) - self.mean) / self.deviation
+        return np.clip(standard, -_FARTHEST, _FARTHEST)
+
+
+def _yeo_johnson(rows: Floats, powers: Floats) -> Floats:
+    """Return the power transform; what overflows is infinite, and not NaN."""
+    above, below = np.log1p(np.maximum(rows, 0)), np.log1p(np.maximum(-rows, 0))
+
+    def grown(logarithms: Floats, power: Floats) -> Floats:
+        flat = np.abs(power) < 1e-8
+        return np.where(
+            flat, logarithms, np.expm1(power * logarithms) / np.where(flat, 1, power)
+        )
+
+    with np.errstate(over="ignore"):
+        return np.where(rows >= 0, grown(above, powers), -grown(below, 2 - powers))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mahalanobis distance from training, with a shrunk covariance.
+
+    The covariance is that of Ledoit and Wolf. Of many measures, its largest directions
+    are kept, and the others have the mean of their variances, as in probabilistic
+    principal component analysis.
+    """
+
+    scale: Scale
+    directions: Floats
+    weights: Floats
+    weight_of_rest: float
+
+    @classmethod
+    def of(cls, rows: Floats) -> Self:
+        """Return the distance from `rows`."""
+        scale = Scale.of(rows)
+        covariance = LedoitWolf(assume_centered=True).fit(scale(rows)).covariance_
+        variances, directions = np.linalg.eigh(covariance)
+        n_rest = max(0, len(variances) - _MOST_DIRECTIONS)
+        rest = variances[:n_rest]
+        return cls(
+            scale,
+            directions[:, n_rest:],
+            1 / np.maximum(variances[n_rest:], 1e-6),
+            1 / max(float(rest.mean()), 1e-6) if n_rest else 0.0,
+        )
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return the distance of each row."""
+        standard = self.scale(rows)
+        along = (standard @ self.directions) ** 2
+        rest = np.maximum((standard**2).sum(axis=1) - along.sum(axis=1), 0)
+        return np.sqrt(along @ self.weights + self.weight_of_rest * rest)
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Log-odds of being other than training, which a few examples of others show.
+
+    They are a quadratic function of the measures, by logistic regression.
+    """
+
+    scale: Scale
+    coefficients: Floats
+    intercept: float
+
+    @classmethod
+    def of(cls, rows: Floats, others: Floats) -> Self:
+        """Return the boundary between `rows` and `others`."""
+        scale = Scale.of(rows)
+        terms = _quadratic(scale(np.concatenate([rows, others])))
+        center, spread = terms.mean(axis=0), terms.std(axis=0)
+        spread = np.where(spread > 0, spread, 1)
+        is_other = np.arange(len(terms)) >= len(rows)
+        model = LogisticRegression(C=_C, class_weight="balanced", max_iter=2000)
+        model.fit((terms - center) / spread, is_other)
+        coefficients = model.coef_[0] / spread
+        return cls(
+            scale, coefficients, float(model.intercept_[0] - center @ coefficients)
+        )
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return the log-odds of each row."""
+        return _quadratic(self.scale(rows)) @ self.coefficients + self.intercept
+
+
+def _quadratic(rows: Floats) -> Floats:
+    """Return all columns and all products of two of them."""
+    rows = np.clip(rows, -_FARTHEST / 2, _FARTHEST / 2)
+    one, other = np.triu_indices(rows.shape[1])
+    return np.hstack([rows, rows[:, one] * rows[:, other]])
