@@ -22,9 +22,7 @@ def masks_of(images):
     """Return where the cells are, (n, height, width), bool, holes filled."""
     masks = np.zeros(images.shape[:3], dtype=bool)
     for mask, image in zip(masks, images, strict=True):
-        # One channel, the brightest, says the same of a cell as three, and sooner.
-        brightest = np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
-        cell = find_cell(brightest[..., None].astype(np.float32))
+        cell = find_cell(image.astype(np.float32))
         if cell is not None:
             mask[:] = cell.mask
     return masks
