@@ -52,7 +52,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
     def of(cls, boosting: HistGradientBoostingClassifier) -> Self:
         """Return the trees of a classifier, fitted to numbers without gaps."""
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _ARRAYS[:5]}
-        roots, start = [], 0
+        roots: list[list[int]] = []
+        start = 0
         for iteration in boosting._predictors:
             roots.append([])
             for tree in iteration:
@@ -72,14 +73,15 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
                 columns["value"].append(np.where(leaf, nodes["value"], 0.0))
                 roots[-1].append(start)
                 start += len(nodes)
-        types = (np.int32, np.float64, np.int32, np.int32, np.float64)
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
         return cls(
-            *(
-                np.concatenate(parts).astype(kind)
-                for parts, kind in zip(columns.values(), types, strict=True)
-            ),
-            np.array(roots, dtype=np.int32),
-            np.ravel(boosting._baseline_prediction).astype(np.float64),
+            feature=joined["feature"].astype(np.int32),
+            threshold=joined["threshold"],
+            left=joined["left"].astype(np.int32),
+            right=joined["right"].astype(np.int32),
+            value=joined["value"],
+            roots=np.array(roots, dtype=np.int32),
+            baseline=np.ravel(boosting._baseline_prediction).astype(np.float64),
         )
 
     @classmethod

@@ -125,10 +125,9 @@ def build_fusion(
         ("backbone", backbone),
         ("filters", filters),
         ("branch_weights", branch_weights),
-        ("logits", logits),
+        ("logits", dict.fromkeys(logits)),
     ):
-        names = isinstance(value, Mapping) or argument == "logits"
-        unknown = set(value) - set(input_shapes) if names else ()
+        unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
         if unknown:
             raise ValueError(
                 f"{argument} names {sorted(unknown)}, which are no branches: expected "
