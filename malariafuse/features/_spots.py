@@ -35,7 +35,8 @@ class SpotFeatureExtractor(ImageTransformer):
     ones, the distribution of the stain inside the cell and at its rim, the outline of
     the cell, and the stain along it, above all around its most concave place. All
     densities are relative to the median of the cell itself, so that the lamp and the
-    paleness of the cell cancel.
+    paleness of the cell cancel. The ``log_`` features are that median: they follow the
+    lamp.
 
     Nothing is learned in `fit`, which may be left out.
 
@@ -65,7 +66,9 @@ class SpotFeatureExtractor(ImageTransformer):
     The background must be black, as in the NIH crops; see
     :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
-    cell, so the size of the image hardly matters. Optical density is the negative
+    cell, so the size of the image matters little. It does for the ``_variation`` and
+    ``rim_density_`` features: a smaller image averages grain away, and mixes the rim
+    with the black beyond, which is cut off at 10 of 255. Optical density is the negative
     logarithm of light relative to the cell's median, after Beer and Lambert; spots are
     maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
     outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
