@@ -68,9 +68,9 @@ class SpotFeatureExtractor(ImageTransformer):
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
     cell, so the size of the image matters little. It does for the ``_variation`` and
     ``rim_density_`` features: a smaller image averages grain away, and mixes the rim
-    with the black beyond, which is cut off at 10 of 255. Optical density is the negative
-    logarithm of light relative to the cell's median, after Beer and Lambert; spots are
-    maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
+    with the black beyond, which is cut off at 10 of 255. Optical density is the
+    negative logarithm of light relative to the cell's median, after Beer and Lambert.
+    Spots are maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
     outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
     what closings and openings by disks add and take [3]_. Purple is the density in
     green beyond that in red: chromatin absorbs green and lets red pass, while the shade

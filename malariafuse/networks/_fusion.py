@@ -8,7 +8,13 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from malariafuse._parameters import OneOf, Reals, check_parameter
+from malariafuse._parameters import (
+    Instances,
+    OneOf,
+    Reals,
+    SequencesOf,
+    check_parameter,
+)
 from malariafuse.networks._convnet import build_convnet
 from malariafuse.networks._layers import WIDTHS, probabilities
 from malariafuse.networks._resnet18 import build_resnet18
@@ -121,6 +127,7 @@ def build_fusion(
     check_parameter("fusion", fusion, [OneOf(*FUSIONS)])
     check_parameter("embedding_size", embedding_size, WIDTHS)
     check_parameter("dropout", dropout, [Reals(0, 1, open_at="high")])
+    check_parameter("logits", logits, [SequencesOf(Instances(str, "a name"))])
     for argument, value in (
         ("backbone", backbone),
         ("filters", filters),

@@ -81,6 +81,7 @@ def test_logits_of_a_classifier_count_as_they_are(n_outputs):
         (["spots"], r"logits names 'spots', .* \(5,\): expected \(1,\)"),
         (["other"], r"logits names \['other'\], which are no branches"),
         (list(SHAPES), "logits=.* names all branches"),
+        ("spots", "logits='spots': expected a sequence, each of it a name"),
     ],
 )
 def test_bad_logits(logits, message):
