@@ -70,11 +70,11 @@ class SpotFeatureExtractor(ImageTransformer):
     ``rim_density_`` features: a smaller image averages grain away, and mixes the rim
     with the black beyond, which is cut off at 10 of 255. Optical density is the
     negative logarithm of light relative to the cell's median, after Beer and Lambert.
-    Spots are maxima of a difference of Gaussians [1]_. The notch is the most concave place of the
-    outline, which is smoothed as a sequence of complex numbers [2]_; gaps and tips are
-    what closings and openings by disks add and take [3]_. Purple is the density in
-    green beyond that in red: chromatin absorbs green and lets red pass, while the shade
-    of a fold or of the edge of the cell absorbs both.
+    Spots are maxima of a difference of Gaussians [1]_. The notch is the most concave
+    place of the outline, which is smoothed as a sequence of complex numbers [2]_. Gaps
+    and tips are what closings and openings by disks add and take [3]_. Purple is the
+    density in green beyond that in red: chromatin absorbs green and lets red pass,
+    while the shade of a fold or of the edge of the cell absorbs both.
 
     The outline is there because it tells something about the NIH crops: where a
     parasite at the rim was cut away with the background, a dent is left. That is a
