@@ -1,11 +1,11 @@
 """Random turns and stains, in training only."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
-from malariafuse._parameters import Reals, check_parameter
+from malariafuse._parameters import Reals, Rules
 from malariafuse.networks._random_layer import RandomImageLayer
 
 
@@ -111,6 +111,10 @@ class RandomStainJitter(RandomImageLayer):
     0.0
     """
 
+    _rules: ClassVar[Rules] = dict.fromkeys(("strength", "contrast"), (Reals(0, 10),))
+    strength: float
+    contrast: float
+
     def __init__(
         self,
         strength: float = 0.4,
@@ -119,10 +123,7 @@ class RandomStainJitter(RandomImageLayer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        for name, value in (("strength", strength), ("contrast", contrast)):
-            check_parameter(name, value, [Reals(0, 10)])
-        self.strength, self.contrast = strength, contrast
+        super().__init__(seed=seed, strength=strength, contrast=contrast, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images, jittered."""
@@ -139,11 +140,3 @@ class RandomStainJitter(RandomImageLayer):
         """Draw a number for each channel of each image."""
         shape = ops.shape(images)
         return self.uniform((shape[0], 1, 1, shape[-1]), -half_width, half_width)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {
-            **super().get_config(),
-            "strength": self.strength,
-            "contrast": self.contrast,
-        }

@@ -1,13 +1,13 @@
 """Random changes of how a cell was framed, focused and stored, in training only."""
 
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
-from malariafuse._parameters import Integers, Reals, check_parameter
+from malariafuse._parameters import Integers, Reals, Rules
 from malariafuse.networks._mask_augmentation import cell_mask
 from malariafuse.networks._random_layer import RandomImageLayer
 
@@ -77,6 +77,10 @@ class RandomCropJitter(RandomImageLayer):
     (True, True)
     """
 
+    _rules: ClassVar[Rules] = {"scale": (Reals(0, 0.5),), "offset": (Reals(0, 0.5),)}
+    scale: float
+    offset: float
+
     def __init__(
         self,
         scale: float = 0.1,
@@ -85,10 +89,7 @@ class RandomCropJitter(RandomImageLayer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        check_parameter("scale", scale, [Reals(0, 0.5)])
-        check_parameter("offset", offset, [Reals(0, 0.5)])
-        self.scale, self.offset = scale, offset
+        super().__init__(seed=seed, scale=scale, offset=offset, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images, scaled and moved."""
@@ -111,10 +112,6 @@ class RandomCropJitter(RandomImageLayer):
             fill_value=0.0,
             data_format="channels_last",
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {**super().get_config(), "scale": self.scale, "offset": self.offset}
 
 
 @keras.saving.register_keras_serializable("malariafuse")
@@ -154,12 +151,13 @@ class RandomBlur(RandomImageLayer):
     (True, True)
     """
 
+    _rules: ClassVar[Rules] = {"sigma": (Reals(0, 0.2),)}
+    sigma: float
+
     def __init__(
         self, sigma: float = 0.02, *, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        check_parameter("sigma", sigma, [Reals(0, 0.2)])
-        self.sigma = sigma
+        super().__init__(seed=seed, sigma=sigma, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images, blurred."""
@@ -171,10 +169,6 @@ class RandomBlur(RandomImageLayer):
         blurred = mask * _smooth(images * mask, sigma) / weights
         share = self.uniform((ops.shape(images)[0], 1, 1, 1), 0.0, 1.0)
         return images + share * (ops.where(mask > 0, blurred, images) - images)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {**super().get_config(), "sigma": self.sigma}
 
 
 @keras.saving.register_keras_serializable("malariafuse")
@@ -223,16 +217,14 @@ class RandomJPEG(RandomImageLayer):
     True
     """
 
+    _rules: ClassVar[Rules] = {"lowest_quality": (Integers(1, 95),)}
+    _needs_rgb = True
+    lowest_quality: int
+
     def __init__(
         self, lowest_quality: int = 30, *, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        check_parameter("lowest_quality", lowest_quality, [Integers(1, 95)])
-        self.lowest_quality = lowest_quality
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the images are RGB."""
-        self._check_rgb(input_shape)
+        super().__init__(seed=seed, lowest_quality=lowest_quality, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images as they are after storage."""
@@ -271,10 +263,6 @@ class RandomJPEG(RandomImageLayer):
 
     def _constant(self, values: Any) -> Any:
         return ops.convert_to_tensor(np.asarray(values), dtype=self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {**super().get_config(), "lowest_quality": self.lowest_quality}
 
 
 def _smooth(images: Any, sigma: float) -> Any:

@@ -1,12 +1,12 @@
 """Random changes of how a cell was cut out of its photograph, in training only."""
 
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
-from malariafuse._parameters import Reals, check_parameter
+from malariafuse._parameters import Reals, Rules
 from malariafuse.networks._random_layer import RandomImageLayer
 
 # Of 1: the background of crops is black, also after a lossy format.
@@ -67,16 +67,14 @@ class RandomMaskJitter(RandomImageLayer):
     (True, False)
     """
 
+    _rules: ClassVar[Rules] = {"width": (Reals(0, 0.2),)}
+    _needs_rgb = True
+    width: float
+
     def __init__(
         self, width: float = 0.04, *, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        check_parameter("width", width, [Reals(0, 0.2)])
-        self.width = width
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the images are RGB."""
-        self._check_rgb(input_shape)
+        super().__init__(seed=seed, width=width, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images with other outlines."""
@@ -97,10 +95,6 @@ class RandomMaskJitter(RandomImageLayer):
         plasma = 1 + share * (plasma_ratio(self, n_images) - 1)
         beyond = cell.near * ops.where(cell.mask > 0, 1.0, plasma)
         return kept * ops.clip(images + (1 - cell.coverage) * beyond, 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {**super().get_config(), "width": self.width}
 
 
 @keras.saving.register_keras_serializable("malariafuse")
@@ -149,6 +143,14 @@ class RandomBackground(RandomImageLayer):
     (True, True)
     """
 
+    _rules: ClassVar[Rules] = {
+        "probability": (Reals(0, 1),),
+        "noise": (Reals(0, 1),),
+    }
+    _needs_rgb = True
+    probability: float
+    noise: float
+
     def __init__(
         self,
         probability: float = 0.5,
@@ -157,14 +159,7 @@ class RandomBackground(RandomImageLayer):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        check_parameter("probability", probability, [Reals(0, 1)])
-        check_parameter("noise", noise, [Reals(0, 1)])
-        self.probability, self.noise = probability, noise
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the images are RGB."""
-        self._check_rgb(input_shape)
+        super().__init__(seed=seed, probability=probability, noise=noise, **kwargs)
 
     def changed(self, images: Any) -> Any:
         """Return the images, some of them with another background."""
@@ -180,14 +175,6 @@ class RandomBackground(RandomImageLayer):
         filled = self.uniform((n_images, 1, 1, 1), 0.0, 1.0) < self.probability
         on_plasma = ops.clip(images + (1 - cell.coverage) * plasma, 0.0, 1.0)
         return ops.where(filled, on_plasma, images)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
-        return {
-            **super().get_config(),
-            "probability": self.probability,
-            "noise": self.noise,
-        }
 
 
 def cell_mask(images: Any) -> Any:

@@ -1,11 +1,11 @@
 """The base of layers that change images at random."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
-from malariafuse._parameters import Integers, Nothing, check_parameter
+from malariafuse._parameters import Integers, Nothing, Rules, check_parameter
 
 _SEED = (Nothing(), Integers(0, 2**32 - 1))
 
@@ -13,22 +13,33 @@ _SEED = (Nothing(), Integers(0, 2**32 - 1))
 class RandomImageLayer(keras.layers.Layer):
     """Change images in training, each by draws of its own, and never otherwise.
 
+    A subclass states in ``_rules`` which values its settings take, and hands them on to
+    this constructor, which keeps and stores them.
+
     Parameters
     ----------
     seed : int, default=None
         Seed of the layer's own generator; None draws one.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        The settings in ``_rules``, and further arguments of `keras.layers.Layer`.
     """
 
+    _rules: ClassVar[Rules] = {}
+    _needs_rgb: ClassVar[bool] = False
+
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
+        settings = {name: kwargs.pop(name) for name in self._rules}
         super().__init__(**kwargs)
+        for name, value in settings.items():
+            check_parameter(name, value, self._rules[name])
+            setattr(self, name, value)
         check_parameter("seed", seed, _SEED)
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
 
-    def _check_rgb(self, input_shape: tuple[int | None, ...]) -> None:
-        if input_shape[-1] != 3:
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Check the channels of the images."""
+        if self._needs_rgb and input_shape[-1] != 3:
             raise ValueError(
                 f"{type(self).__name__} needs RGB images, got {input_shape[-1]} "
                 "channels. Leave it out."
@@ -50,4 +61,5 @@ class RandomImageLayer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what `from_config` needs."""
-        return {**super().get_config(), "seed": self.seed}
+        settings = {name: getattr(self, name) for name in self._rules}
+        return {**super().get_config(), **settings, "seed": self.seed}
