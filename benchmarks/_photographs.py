@@ -49,27 +49,36 @@ def read_crops(folder, size):
     The file lists photographs, each with its ``image_name`` and ``objects`` of a
     ``type`` and a ``bbox`` with ``x``, ``y``, ``w`` and ``h``.
     """
-    folder = Path(folder)
     crops = Crops()
-    for entry in json.loads((folder / "annotations.json").read_text()):
-        photograph = decode_image((folder / entry["image_name"]).read_bytes())
-        for cell in entry["objects"]:
-            if cell["type"] in LEFT_OUT:
-                continue
-            box = [int(cell["bbox"][side]) for side in "xywh"]
+    for file, cells in annotated(folder):
+        photograph = decode_image(file.read_bytes())
+        for kind, box in cells:
             crop, inside = cut(photograph, box)
             crops.masked.append(resize_image(masked(crop), size, keep_aspect=False))
             resized = resize_image(crop, size, keep_aspect=False)
             crops.masked_small.append(masked(resized))
             on_black = crop * inside[..., None]
             crops.ellipse.append(resize_image(on_black, size, keep_aspect=False))
-            crops.target.append(int(cell["type"] != UNINFECTED))
-            crops.photographs.append(entry["image_name"])
-            crops.kinds.append(cell["type"])
+            crops.target.append(int(kind != UNINFECTED))
+            crops.photographs.append(file.name)
+            crops.kinds.append(kind)
     return crops
 
 
-def cut(photograph, box):
+def annotated(folder):
+    """Yield the path of each photograph, and the kind and the box of its cells."""
+    for entry in json.loads(Path(folder, "annotations.json").read_text()):
+        yield (
+            Path(folder, entry["image_name"]),
+            [
+                (cell["type"], [int(cell["bbox"][side]) for side in "xywh"])
+                for cell in entry["objects"]
+                if cell["type"] not in LEFT_OUT
+            ],
+        )
+
+
+def cut(photograph, box, margin=MARGIN):
     """Cut a box with its margin, and the ellipse that fits into the box alone.
 
     Returns
@@ -80,7 +89,7 @@ def cut(photograph, box):
         The ellipse.
     """
     x, y, width, height = box
-    left, top = x - round(MARGIN * width), y - round(MARGIN * height)
+    left, top = x - round(margin * width), y - round(margin * height)
     right, bottom = 2 * x + width - left, 2 * y + height - top
     columns = slice(max(left, 0), min(right, photograph.shape[1]))
     rows = slice(max(top, 0), min(bottom, photograph.shape[0]))

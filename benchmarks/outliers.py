@@ -21,16 +21,16 @@ mean nothing then.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
+from _photographs import annotated, cut, masked
 from sklearn.datasets import load_sample_images
 from sklearn.model_selection import GroupKFold
 
-from malariafuse import BackgroundMasker, CellOutlierDetector, SpotFeatureExtractor
+from malariafuse import CellOutlierDetector, SpotFeatureExtractor
 from malariafuse.datasets import load_cell_images, make_cell_images
 
 BLURS = (2, 3, 4, 6)  # standard deviations in pixels, at 48 pixels
@@ -123,7 +123,7 @@ def blood(folder, n, size, random):
         image = read(folder / name)
         sides = np.array(image.shape[:2])
 
-        def cut(low, high, image=image, sides=sides):
+        def cut_out(low, high, image=image, sides=sides):
             margin = MARGIN * (high - low)
             first = np.maximum((low - margin) * sides, 0).astype(int)
             last = ((high + margin) * sides).astype(int) + 1
@@ -133,7 +133,7 @@ def blood(folder, n, size, random):
         highs = boxes[["ymax", "xmax"]].to_numpy()
         is_red = boxes["label"].to_numpy() == "rbc"
         white += [
-            cut(low, high)
+            cut_out(low, high)
             for low, high in zip(lows[~is_red], highs[~is_red], strict=True)
         ]
         red = np.flatnonzero(is_red)
@@ -143,7 +143,7 @@ def blood(folder, n, size, random):
                 smaller = min(np.prod(highs[k] - lows[k]) for k in (i, j))
                 if (overlap > 0.01).all() and np.prod(overlap) < 0.3 * smaller:
                     low = np.minimum(lows[i], lows[j])
-                    groups.append(cut(low, np.maximum(highs[i], highs[j])))
+                    groups.append(cut_out(low, np.maximum(highs[i], highs[j])))
     groups = np.array(groups)
     return np.array(white), groups[random.permutation(len(groups))[:n]]
 
@@ -151,22 +151,13 @@ def blood(folder, n, size, random):
 def other_laboratory(folder, n, size, random):
     """Return masked cells of photographs, none of those marked as difficult."""
     crops = []
-    for photograph in json.loads((folder / "annotations.json").read_text()):
-        image = read(folder / photograph["image_name"])
-        for cell in photograph["objects"]:
-            if cell["type"] == "difficult":
-                continue
-            box = {key: int(value) for key, value in cell["bbox"].items()}
-            x, y, w, h = (box[key] for key in "xywh")
-            over, beside = round(MARGIN * h), round(MARGIN * w)
-            crop = image[
-                max(0, y - over) : y + h + over, max(0, x - beside) : x + w + beside
-            ]
-            if min(crop.shape[:2]) >= 10:
-                crops.append(crop)
-    masker, cells = BackgroundMasker(on_error="keep"), []
+    for file, boxed in annotated(folder):
+        image = read(file)
+        crops += [cut(image, box, MARGIN)[0] for _, box in boxed]
+    crops = [crop for crop in crops if min(crop.shape[:2]) >= 10]
+    cells = []
     for i in random.permutation(len(crops))[:n]:
-        cell = masker.fit_transform(crops[i][None])[0]
+        cell = masked(crops[i])
         rows, columns = np.nonzero(cell.max(axis=-1))
         cell = cell[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         cells.append(resized(cell, size))
@@ -174,20 +165,14 @@ def other_laboratory(folder, n, size, random):
 
 
 def within_ellipse(crops, random):
-    masked = []
+    results = []
     for crop in crops:
         half = crop.shape[0] // 2
         axes = random.integers(3 * half // 4, half + 1, 2).tolist()
         mask = np.zeros(crop.shape[:2], dtype=np.uint8)
         cv2.ellipse(mask, (half, half), axes, 0, 0, 360, 1, cv2.FILLED)
-        masked.append(crop * mask[..., None])
-    return np.array(masked)
-
-
-def masked(crops):
-    masker = BackgroundMasker(on_error="keep").fit(crops)
-    # One by one: a crop of one color is nothing to stop for.
-    return np.concatenate([masker.transform(crop[None]) for crop in crops])
+        results.append(crop * mask[..., None])
+    return np.array(results)
 
 
 def hue_turned(cells, degrees):
@@ -241,7 +226,7 @@ def no_cells(arguments, size, random):
 def forms(kind, kinds, random):
     yield (kind, "whole crop"), kinds[kind]
     yield (kind, "ellipse"), within_ellipse(kinds[kind], random)
-    yield (kind, "masked"), masked(kinds[kind])
+    yield (kind, "masked"), np.array([masked(crop) for crop in kinds[kind]])
 
 
 def altered(cells, random):
