@@ -61,6 +61,13 @@ def check_patients(
     return np.argsort(order)[cluster].astype(np.int64), names[order]
 
 
+def for_each_cell(groups: Any, n_cells: int) -> Any:
+    """Return `groups`, or one label in its place as often as there are cells."""
+    if isinstance(groups, (str, bytes, Real, np.generic)):
+        return [groups] * n_cells
+    return groups
+
+
 def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
     """Return patients that are objects as text or numbers, if they are such."""
     kinds: dict[type[Any], Any] = {}

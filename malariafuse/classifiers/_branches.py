@@ -44,8 +44,6 @@ class BranchInputs:
 
     Attributes
     ----------
-    logits : list of str
-        Names of the branches that give log-odds.
     see_augmented : bool
         Whether any branch makes images.
     shapes : dict of str to tuple of int
@@ -95,11 +93,6 @@ class BranchInputs:
                 n_classes = int(codes.max()) + 1
                 self.shapes[name] = made.shape(example.shape[1], n_classes)
         return self
-
-    @property
-    def logits(self) -> list[str]:
-        """Names of the branches that give log-odds."""
-        return [] if self.head is None else list(self._vectors)
 
     @property
     def network_shape(self) -> dict[str, Shape]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
-from malariafuse._patients import check_patients
+from malariafuse._patients import check_patients, for_each_cell
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.model_selection import choose_threshold
 
@@ -256,9 +255,7 @@ class PatientTest(BaseEstimator):
         self._check_parameters()
         probability = check_probability(y_prob)
         warn_of_decisions(probability, name="y_prob")
-        patients: Any = groups
-        if isinstance(groups, (str, bytes, Real, np.generic)):
-            patients = [groups] * len(probability)
+        patients = for_each_cell(groups, len(probability))
         cluster, names = check_patients(patients, len(probability))
         counted = np.bincount(
             cluster, weights=probability >= self.cell_threshold_, minlength=len(names)

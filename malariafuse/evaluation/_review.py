@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from malariafuse._arrays import as_array, real_numbers, refuse_complex
-from malariafuse._cells import check_cells
+from malariafuse._cells import check_probability
 from malariafuse._parameters import Reals, check_parameter
 from malariafuse.evaluation._thresholds import threshold_table
 
@@ -126,9 +126,7 @@ def review_table(
         confidence_level=confidence_level,
         random_state=random_state,
     ).to_dict("list")
-    probability = check_cells(
-        y_true, y_prob, groups, groups_optional=True, pos_label=pos_label
-    ).probability
+    probability = check_probability(y_prob)
     columns: dict[str, Any] = {
         "from_probability": low,
         "below_probability": high,

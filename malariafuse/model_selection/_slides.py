@@ -17,7 +17,7 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
-from malariafuse._patients import check_patients
+from malariafuse._patients import check_patients, for_each_cell
 
 # Log-odds beyond are as good as certain, and would be infinite at 0 and 1.
 _FARTHEST = 30.0
@@ -233,9 +233,8 @@ class SlideAdapter(BaseEstimator):
         check_is_fitted(self)
         check_parameters(self)
         probability = check_probability(y_prob)
-        if np.ndim(groups) == 0:
-            groups = [groups] * len(probability)
-        return probability, *check_patients(groups, len(probability))
+        slides = for_each_cell(groups, len(probability))
+        return probability, *check_patients(slides, len(probability))
 
     def _shifts(
         self, probability: NDArray[np.float64], slide: NDArray[np.int64], n_slides: int

@@ -257,7 +257,6 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         ValueError, TypeError
             If `X` is not an array of RGB images of the shape seen in `fit`.
         """
-        check_is_fitted(self)
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
@@ -278,7 +277,6 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         ValueError, TypeError
             If `X` is not an array of RGB images of the shape seen in `fit`.
         """
-        check_is_fitted(self)
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def _vectors(self, images: NDArray[Any]) -> Floats:
