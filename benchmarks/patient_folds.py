@@ -20,8 +20,10 @@ import time
 from functools import partial
 from pathlib import Path
 
-# TensorFlow reads it when it is imported, and else trains slowly on some CPUs.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# TensorFlow reads it when it is imported, and else trains slowly on some CPUs. A
+# program that imports this file may have imported TensorFlow already.
+if __name__ == "__main__":
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
 import pandas as pd

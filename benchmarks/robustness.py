@@ -44,9 +44,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 # TensorFlow reads them when it is imported; without the second it trains slowly on
-# some CPUs.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# some CPUs. A program that imports this file may have imported TensorFlow already.
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import joblib
 import numpy as np

@@ -7,6 +7,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Figures are drawn in memory only, those of docstring examples as well.
 os.environ["MPLBACKEND"] = "Agg"
+_KERNELS = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,6 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, rather than skip, the tests that need MALARIAFUSE_TEST_DATA",
     )
+
+
+def pytest_collection_finish() -> None:
+    # TensorFlow is imported by now. Processes that the tests start would read another
+    # value, and compute with other kernels than this one.
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != _KERNELS:
+        raise pytest.UsageError("importing the tests changed TF_ENABLE_ONEDNN_OPTS")
 
 
 @pytest.fixture(scope="session")
