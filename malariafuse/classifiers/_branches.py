@@ -1,7 +1,8 @@
 """From images to the inputs of a fused network: one from each branch."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 import keras
@@ -28,8 +29,9 @@ class BranchInputs:
 
     A branch that makes images (4-D) makes them anew from each augmented batch, so that
     all branches of a cell see it turned and stained alike. A branch that makes vectors
-    (2-D) makes them once in a training, from some views of each image; they are
-    standardized, or become the log-odds of a classifier.
+    (2-D) makes them once in a training, from some views of each image; each head makes
+    an input of them, which are the vectors standardized, or the log-odds of a
+    classifier.
 
     Parameters
     ----------
@@ -38,16 +40,17 @@ class BranchInputs:
     n_views : int, default=1
         Views of each image that vectors are precomputed from: as it is, and
         augmented ones.
-    head : classifier, default=None
-        Classifier of the vectors of a branch, not fitted; each such branch has a clone.
-        None standardizes the vectors.
+    heads : mapping of str to classifier or None, default={"": None}
+        Heads of each branch that makes vectors, by what follows the name of the branch
+        in the name of the input. A classifier is not fitted, and is cloned for each
+        branch; None standardizes the vectors.
 
     Attributes
     ----------
     see_augmented : bool
         Whether any branch makes images.
     shapes : dict of str to tuple of int
-        Name and shape of one sample of each branch, in the order of the inputs.
+        Name and shape of one sample of each input of the network, in their order.
     transformers : dict of str to transformer
         Transformers by the names of their branches, fitted by `fit`; or
         "passthrough".
@@ -57,13 +60,13 @@ class BranchInputs:
         self,
         branches: Sequence[tuple[str, Any]],
         n_views: int = 1,
-        head: Any = None,
+        heads: Mapping[str, Any] = MappingProxyType({"": None}),
     ) -> None:
         self.transformers = {
             name: branch if branch == "passthrough" else clone(branch)
             for name, branch in branches
         }
-        self.n_views, self.head = n_views, head
+        self.n_views, self.heads = n_views, dict(heads)
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
         """Fit the transformers on some rows, and look at what they make.
@@ -74,29 +77,39 @@ class BranchInputs:
             return self
         self._dtype = images.dtype
         self.shapes: dict[str, Shape] = {}
-        # Of the branches that make vectors.
-        self._vectors: dict[str, VectorInput] = {}
+        # Of each branch that makes vectors, by the names of its inputs.
+        self._vectors: dict[str, dict[str, VectorInput]] = {}
         fitted = [t for t in self.transformers.values() if t != "passthrough"]
         if fitted:
             # Images may be on disk, and rows copies: read once for all.
             learned_from = self._as_fitted(images[rows])
             for transformer in fitted:
                 transformer.fit(learned_from, codes[rows])
+        n_classes = int(codes.max()) + 1
         for name in self.transformers:
             example = self._transformed(name, self._as_fitted(images[:2]))
-            self.shapes[name] = example.shape[1:]
-            if example.ndim == 2:
-                made: VectorInput = (
-                    Standardized() if self.head is None else LogOdds(self.head)
-                )
-                self._vectors[name] = made
-                n_classes = int(codes.max()) + 1
-                self.shapes[name] = made.shape(example.shape[1], n_classes)
+            if example.ndim == 4:
+                self._add(name, example.shape[1:])
+                continue
+            self._vectors[name] = {
+                name + suffix: Standardized() if head is None else LogOdds(head)
+                for suffix, head in self.heads.items()
+            }
+            for head_name, made in self._vectors[name].items():
+                self._add(head_name, made.shape(example.shape[1], n_classes))
         return self
+
+    def _add(self, name: str, shape: Shape) -> None:
+        if name in self.shapes:
+            raise ValueError(
+                f"branches has {name!r}, which is also the name of a head of another "
+                "branch: expected another name."
+            )
+        self.shapes[name] = shape
 
     @property
     def network_shape(self) -> dict[str, Shape]:
-        """Name and shape of one sample of each branch."""
+        """Name and shape of one sample of each input."""
         return self.shapes
 
     @property
@@ -128,7 +141,7 @@ class BranchInputs:
         Returns
         -------
         list of ndarray of shape (n_samples, n_views, n)
-            One for each branch, in their order. Only `rows` have views but the first.
+            One for each input, in their order. Only `rows` have views but the first.
         """
         if not self._vectors:
             return []
@@ -166,20 +179,20 @@ class BranchInputs:
                         computed[name] = _room_for(shape)
                     computed[name][part, view] = vectors
                 progress.update(len(seen))
-        ready = []
-        for name, made in self._vectors.items():
-            vectors = computed.pop(name)
-            if not made.fitted:
-                made.fit(vectors, learned_from, samples)
-            # In place, where nothing is in the way.
-            same = self.shapes[name] == vectors.shape[2:]
-            inputs = (
-                vectors if same else _room_for((*vectors.shape[:2], *self.shapes[name]))
-            )
-            for part, view in parts:
-                inputs[part, view] = made(vectors[part, view])
-            ready.append(inputs)
-        return ready
+        ready = {}
+        for branch, made in self._vectors.items():
+            vectors = computed.pop(branch)
+            # Standardized last, and in place.
+            for name in sorted(made, key=lambda n: isinstance(made[n], Standardized)):
+                if not made[name].fitted:
+                    made[name].fit(vectors, learned_from, samples)
+                inputs = vectors
+                if not isinstance(made[name], Standardized):
+                    inputs = _room_for((*vectors.shape[:2], *self.shapes[name]))
+                for part, view in parts:
+                    inputs[part, view] = made[name](vectors[part, view])
+                ready[name] = inputs
+        return [ready[name] for made in self._vectors.values() for name in made]
 
     def __call__(
         self,
@@ -198,13 +211,16 @@ class BranchInputs:
         images = self._as_fitted(images)
         ready = None if precomputed is None else iter(precomputed)
         inputs = []
-        for name in self.transformers:
-            made = self._vectors.get(name)
+        for branch in self.transformers:
+            made = self._vectors.get(branch)
             if made is not None and ready is not None:
-                inputs.append(next(ready))
+                inputs += [next(ready) for _ in made]
                 continue
-            output = self._transformed(name, images)
-            inputs.append(to_unit_float(output) if made is None else made(output))
+            output = self._transformed(branch, images)
+            if made is None:
+                inputs.append(to_unit_float(output))
+            else:
+                inputs += [head(output) for head in made.values()]
         return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
     def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:

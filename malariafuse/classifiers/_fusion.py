@@ -37,6 +37,8 @@ from malariafuse.networks import build_fusion
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # The layer of `build_fusion` that has what each branch says by itself.
 _BRANCH_LOGITS = "branch_logits"
+# What follows the name of a branch in that of its second head.
+_BOOSTING = "_boosting"
 
 
 @describe_training
@@ -44,9 +46,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     """Classify images by several branches, fused and trained together.
 
     A branch is any scikit-learn transformer or pipeline that takes images. Where it
-    gives images, a convolutional backbone follows; where it gives vectors, they are
-    standardized and a dense layer follows. The embeddings are fused, and everything
-    from the backbones on is trained jointly.
+    gives images, a convolutional backbone follows; where it gives vectors, a dense
+    layer on standardized vectors and gradient boosting follow. The branches are fused,
+    and the networks are trained jointly.
 
     Read more in the :ref:`user guide <fusion>`.
 
@@ -78,16 +80,17 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     branch_weights : dict, default=None
         Relative weights of the branches in the mean of "average", by name; branches
         that a dict lacks count 1. None lets those that give images count 1, and those
-        that give vectors 2.
+        that give vectors 2, or 1 for each of two heads.
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
         of each branch with "average".
-    vector_head : {"dense", "boosting"} or classifier, default="dense"
-        Classifier of each branch that gives vectors. "dense" is a dense layer on
-        standardized vectors, which is trained together with the rest. "boosting" is a
+    vector_head : {"dense", "boosting", "both"} or classifier, default="both"
+        Head of each branch that gives vectors. "dense" is a dense layer on standardized
+        vectors, which is trained together with the rest. "boosting" is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, whose log-odds are
         the logits of its branch. So are those of any classifier with ``predict_proba``,
-        which is cloned.
+        which is cloned. "both" has a dense layer and gradient boosting side by side,
+        the latter under the name of the branch and ``"_boosting"``.
     training_views : int, default=6
         Views of each training image from which the branches that give vectors are
         computed: the image as it is, and others with the `augmentation` but "stain"
@@ -160,7 +163,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             Instances(Mapping, "a dict by names of branches"),
         ],
         "dropout": [Reals(0, 1, open_at="high")],
-        "vector_head": [OneOf("dense", "boosting"), Classifiers()],
+        "vector_head": [OneOf("dense", "boosting", "both"), Classifiers()],
         "training_views": [Integers(1)],
     }
     _branch_logits: ClassVar[str | None] = _BRANCH_LOGITS
@@ -185,7 +188,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         fusion: str = "average",
         branch_weights: Mapping[str, float] | None = None,
         dropout: float = 0.4,
-        vector_head: Any = "dense",
+        vector_head: Any = "both",
         training_views: int = 6,
         epochs: int = 16,
         head_epochs: int = 0,
@@ -297,7 +300,9 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Returns
         -------
         ndarray of shape (n_samples, n_branches), float32
-            Weights in the order of `branches_`; each row sums to 1.
+            Weights in the order of `branches_`; each row sums to 1. With
+            ``vector_head="both"``, gradient boosting has a column of its own, which
+            follows that of its branch.
 
         Raises
         ------
@@ -336,7 +341,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Returns
         -------
         dict of str to ndarray of shape (n_samples, n_classes), float32
-            Probabilities in the order of `classes_`, by the name of the branch.
+            Probabilities in the order of `classes_`, by the name of the branch. With
+            ``vector_head="both"``, those of gradient boosting have a name of their own.
 
         Raises
         ------
@@ -362,10 +368,11 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         alone_flat = self._outputs(
             X, FrozenNetwork(keras.Model(network.inputs, keras.layers.Flatten()(alone)))
         )
-        by_branch = np.split(alone_flat, len(self.branches_), axis=1)
+        names = self._inputs.shapes
+        by_branch = np.split(alone_flat, len(names), axis=1)
         return {
             name: with_both_classes(probabilities)
-            for (name, _), probabilities in zip(self.branches_, by_branch, strict=True)
+            for name, probabilities in zip(names, by_branch, strict=True)
         }
 
     def _check_parameters(self) -> None:
@@ -373,10 +380,14 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self._kept_branches()
 
     def _make_inputs(self) -> BranchInputs:
-        head = self.vector_head
-        if isinstance(head, str):
-            head = None if head == "dense" else _boosting()
-        return BranchInputs(self._kept_branches(), self.training_views, head)
+        heads: dict[str, Any] = {"": self.vector_head}
+        if self.vector_head == "dense":
+            heads = {"": None}
+        elif self.vector_head == "boosting":
+            heads = {"": _boosting()}
+        elif self.vector_head == "both":
+            heads = {"": None, _BOOSTING: _boosting()}
+        return BranchInputs(self._kept_branches(), self.training_views, heads)
 
     def _kept_branches(self) -> list[tuple[str, Any]]:
         """Return the branches that are not dropped, checked."""
@@ -432,7 +443,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             fusion=self.fusion,
             branch_weights=kept(self.branch_weights),
             dropout=self.dropout,
-            vectors_are_logits=self.vector_head != "dense",
+            vector_head=self.vector_head,
         )
 
 
@@ -441,20 +452,30 @@ def _build(
     n_outputs: int,
     *,
     backbone: Any,
-    vectors_are_logits: bool,
+    branch_weights: Any,
+    vector_head: Any,
     **settings: Any,
 ) -> keras.Model:
-    logits = []
-    if vectors_are_logits:
-        logits = [name for name, shape in input_shapes.items() if len(shape) == 1]
-        if len(logits) == len(input_shapes):
-            raise ValueError(
-                f"No branch gives images ({', '.join(logits)}), and vector_head is not "
-                "'dense': there is no network to train. Put a classifier behind the "
-                "transformer in a pipeline, or pass vector_head='dense'."
-            )
+    vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
+    logits = [] if vector_head == "dense" else vectors
+    if vector_head == "both":
+        # In pairs, and boosting follows.
+        logits = vectors[1::2]
+        if branch_weights is None:
+            branch_weights = {}
+    elif len(logits) == len(input_shapes):
+        raise ValueError(
+            f"No branch gives images ({', '.join(logits)}), and vector_head is not "
+            "'dense' or 'both': there is no network to train. Put a classifier behind "
+            "the transformer in a pipeline, or pass vector_head='dense'."
+        )
     network = build_fusion(
-        input_shapes, n_outputs, backbone=backbone, logits=logits, **settings
+        input_shapes,
+        n_outputs,
+        backbone=backbone,
+        branch_weights=branch_weights,
+        logits=logits,
+        **settings,
     )
     # A backbone of the user's own may be a network that is used elsewhere.
     return network if isinstance(backbone, str) else storable_copy(network)

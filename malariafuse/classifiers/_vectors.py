@@ -13,8 +13,9 @@ from malariafuse._engine._data import Samples, Shape
 
 # Vectors that are standardized at a time.
 _CHUNK = 1024
-# In standard deviations: what is further out would drown the other features.
-_FARTHEST = 5.0
+# In standard deviations: what is further out, as in the images of another laboratory,
+# would drown the other features.
+_FARTHEST = 3.0
 # A sure classifier would outvote all others; this is a probability of 0.9999.
 _SUREST = 9.2
 

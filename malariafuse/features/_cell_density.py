@@ -17,10 +17,6 @@ class Stain:
 
     Attributes
     ----------
-    light : ndarray of shape (3,), float32
-        Median of red, green and blue in 1..256.
-    variation : ndarray of shape (3,), float32
-        Standard deviation of the light in medians.
     places : ndarray of shape (n_pixels,), int64
         Places of the pixels in the flattened image.
     n_inner : int
@@ -35,8 +31,6 @@ class Stain:
         Density in green, density in green beyond that in red, and mask.
     """
 
-    light: NDArray[np.float32]
-    variation: NDArray[np.float32]
     places: NDArray[np.int64]
     n_inner: int
     density: NDArray[np.float32]
@@ -59,7 +53,6 @@ def measure_stain(image: NDArray[np.float32], cell: Cell) -> Stain:
     channels = [channel.ravel().take(places) for channel in cv2.split(image)]
     pixels = np.array(channels, dtype=np.float32) + 1
     light = median(pixels)
-    _, deviations = cv2.meanStdDev(image, mask=cell.mask)
     # Optical density relative to that of the cell itself: the same for any lamp and for
     # a paler or darker cell (gray-world balance by the cell's own median).
     density = -cv2.log(np.maximum(pixels / light[:, None], 0.05))
@@ -71,8 +64,6 @@ def measure_stain(image: NDArray[np.float32], cell: Cell) -> Stain:
     # often lie.
     layers = np.stack([plane[1], plane[1] - plane[0], cell.mask.ravel()])
     return Stain(
-        light,
-        deviations[:, 0] / light,
         places,
         len(inner_places),
         density,

@@ -1,4 +1,4 @@
-"""How the stain is distributed over a cell: its strength, its tint, its rim."""
+"""How the stain is distributed over a cell, and how it forms spots."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +11,11 @@ from malariafuse.features._cell_spots import SPOT_NAMES, spot_features
 _RANKS = (0.01, 0.05, 0.25, 0.75, 0.9, 0.95, 0.98, 0.995)
 _TINT_RANKS = (0.02, 0.5, 0.98)
 
+# Without the rim, whose pixels are mixed with what lies beyond the outline.
 STAIN_NAMES = (
-    *(f"log_{channel}" for channel in ("red", "green", "blue")),
-    "log_red_to_green",
-    "log_blue_to_green",
-    *(f"{channel}_variation" for channel in ("red", "green", "blue")),
-    *(
-        f"{region}_{what}"
-        for region in ("inner", "rim")
-        for what in (
-            *(f"density_p{100 * rank:g}" for rank in _RANKS),
-            *(f"red_to_green_p{100 * rank:g}" for rank in _TINT_RANKS),
-            *(f"blue_to_green_p{100 * rank:g}" for rank in _TINT_RANKS),
-        )
-    ),
+    *(f"inner_density_p{100 * rank:g}" for rank in _RANKS),
+    *(f"inner_red_to_green_p{100 * rank:g}" for rank in _TINT_RANKS),
+    *(f"inner_blue_to_green_p{100 * rank:g}" for rank in _TINT_RANKS),
     *SPOT_NAMES,
     *BORDER_NAMES,
 )
@@ -37,19 +28,9 @@ def stain_features(
     stains = [
         measure_stain(image, cell) for image, cell in zip(images, cells, strict=True)
     ]
-    logarithms = np.log([stain.light for stain in stains])
     return np.hstack(
         [
-            logarithms,
-            logarithms[:, [0, 2]] - logarithms[:, [1]],
-            [stain.variation for stain in stains],
-            [
-                [
-                    *_distribution(stain.density[:, : stain.n_inner]),
-                    *_distribution(stain.density[:, stain.n_inner :]),
-                ]
-                for stain in stains
-            ],
+            [_distribution(stain.density[:, : stain.n_inner]) for stain in stains],
             spot_features(stains, cells),
             border_features(stains, cells),
         ]

@@ -32,11 +32,10 @@ class SpotFeatureExtractor(ImageTransformer):
     A parasite shows as a dark purple spot of chromatin in a paler cell. The features
     measure the darkest and the most purple spots at four scales, the latter at the rim
     too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
-    ones, the distribution of the stain inside the cell and at its rim, the outline of
-    the cell, and the stain along it, above all around its most concave place. All
-    densities are relative to the median of the cell itself, so that the lamp and the
-    paleness of the cell cancel. The ``log_`` features are that median: they follow the
-    lamp.
+    ones, the distribution of the stain inside the cell, the outline of the cell, and
+    the stain along it, above all around its most concave place. All densities are
+    relative to the median of the cell itself, so that the lamp and the paleness of the
+    cell cancel.
 
     Nothing is learned in `fit`, which may be left out.
 
@@ -66,10 +65,8 @@ class SpotFeatureExtractor(ImageTransformer):
     The background must be black, as in the NIH crops; see
     :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
     on it. Lengths are in radii of the disk of the same area, and areas in areas of the
-    cell, so the size of the image matters little. It does for the ``_variation`` and
-    ``rim_density_`` features: a smaller image averages grain away, and mixes the rim
-    with the black beyond, which is cut off at 10 of 255. Optical density is the
-    negative logarithm of light relative to the cell's median, after Beer and Lambert.
+    cell, so the size of the image matters little. Optical density is the negative
+    logarithm of light relative to the cell's median, after Beer and Lambert.
     Spots are maxima of a difference of Gaussians [1]_. The notch is the most concave
     place of the outline, which is smoothed as a sequence of complex numbers [2]_. Gaps
     and tips are what closings and openings by disks add and take [3]_. Purple is the
@@ -120,7 +117,7 @@ class SpotFeatureExtractor(ImageTransformer):
 
         Returns
         -------
-        ndarray of shape (n_samples, 281), float32
+        ndarray of shape (n_samples, 259), float32
             One row of features a cell, in the order of `get_feature_names_out`.
 
         Raises
@@ -157,7 +154,7 @@ class SpotFeatureExtractor(ImageTransformer):
 
         Returns
         -------
-        ndarray of shape (281,), object
+        ndarray of shape (259,), object
             Names such as ``"solidity"`` or ``"spot1_contrast"``.
         """
         return np.array(_NAMES, dtype=object)

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import LinearSVC
 from support import dark_spots, fast
 
@@ -47,6 +48,10 @@ def fusion(head, branches=BRANCHES, **parameters):
         embedding_size=8,
         **fast(**{"epochs": 1, **parameters}),
     )
+
+
+def of_head(fitted, name="color"):
+    return fitted._inputs._vectors["color"][name].classifier
 
 
 def codes(n_classes):
@@ -90,7 +95,7 @@ def test_it_is_fitted_on_all_views_with_weights():
 
     fitted = fusion(Counting(), augmentation=("flip",), training_views=3)
     fitted.fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
-    n, counts, weight = fitted._inputs._vectors["color"].classifier.seen_
+    n, counts, weight = of_head(fitted).seen_
     assert n == 3 * len(X)
     np.testing.assert_array_equal(counts, 3 * np.bincount(Y))
     assert weight == pytest.approx(3 * (3 * (Y == 1).sum() + (Y == 0).sum()))
@@ -107,15 +112,57 @@ def test_weights_need_a_classifier_that_takes_them():
 
 def test_boosting_sets_no_cells_aside():
     fitted = fusion("boosting").fit(X, Y)
-    head = fitted._inputs._vectors["color"].classifier
+    head = of_head(fitted)
     assert isinstance(head, HistGradientBoostingClassifier)
     assert not head.do_early_stopping_
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_both_heads_stand_side_by_side(n_classes):
+    y = codes(n_classes)
+    fitted = fusion("both").fit(X, y)
+    alone = fitted.branch_probabilities(X)
+    assert list(alone) == ["rgb", "color", "color_boosting"]
+    expected = of_head(fitted, "color_boosting").predict_proba(COLORS)
+    np.testing.assert_allclose(alone["color_boosting"], expected, atol=1e-3)
+    # Each counts 1, so that the vectors count 2.
+    mean = sum(np.log(p.astype(np.float64)) for p in alone.values()) / 3
+    expected = np.exp(mean) / np.exp(mean).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-3)
+
+
+def test_each_of_both_heads_has_a_weight():
+    weights = {"rgb": 0, "color": 0, "color_boosting": 1}
+    fitted = fusion("both", branch_weights=weights).fit(X, Y)
+    np.testing.assert_allclose(
+        fitted.predict_proba(X),
+        fitted.branch_probabilities(X)["color_boosting"],
+        atol=1e-6,
+    )
+
+
+def test_both_heads_of_vectors_alone():
+    fitted = fusion("both", [("color", MeanColor())]).fit(X, Y)
+    assert list(fitted.branch_probabilities(X)) == ["color", "color_boosting"]
+
+
+def test_vectors_as_few_as_log_odds():
+    one = FunctionTransformer(lambda images: images.mean(axis=(1, 2, 3))[:, None])
+    fitted = fusion("both", [("rgb", "passthrough"), ("one", one)]).fit(X, Y)
+    scaler = fitted._inputs._vectors["one"]["one"]._scaler
+    np.testing.assert_allclose(scaler.mean_, X.mean(), rtol=1e-3)
+
+
+def test_a_branch_may_not_be_named_as_a_head():
+    branches = [*BRANCHES, ("color_boosting", "passthrough")]
+    with pytest.raises(ValueError, match="'color_boosting', which is also the name of"):
+        fusion("both", branches).fit(X, Y)
 
 
 def test_it_is_stored_and_its_parameters_are_set():
     classifier = fusion(LogisticRegression()).set_params(vector_head__C=1e-4)
     fitted = classifier.fit(X, Y)
-    assert fitted._inputs._vectors["color"].classifier.C == 1e-4
+    assert of_head(fitted).C == 1e-4
     # The one that was passed stays unfitted.
     assert not hasattr(classifier.vector_head, "coef_")
     loaded = pickle.loads(pickle.dumps(fitted))
@@ -129,7 +176,7 @@ def test_other_fusions_take_log_odds_as_vectors():
 
 @pytest.mark.parametrize("head", [LinearSVC(), LogisticRegression, "trees", None])
 def test_bad_heads(head):
-    expected = "vector_head=.*: expected one of 'dense', 'boosting' or a classifier"
+    expected = "vector_head=.*: expected one of 'dense', 'boosting', 'both' or a"
     with pytest.raises(ValueError, match=expected):
         fusion(head).fit(X, Y)
 

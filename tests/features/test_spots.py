@@ -128,12 +128,7 @@ def test_a_hole_and_debris_are_measured():
 def test_the_strength_of_the_lamp_cancels():
     image = drawn(spots=[(30, 36, 3)], bite=(60, 32, 8))
     table = features(image, (image * 0.8).astype(np.uint8))
-    lamp = [f"log_{channel}" for channel in ("red", "green", "blue")]
-    rest = table.drop(columns=lamp)
-    np.testing.assert_allclose(rest.loc[0], rest.loc[1], atol=0.1)
-    np.testing.assert_allclose(
-        table.loc[1, lamp] - table.loc[0, lamp], np.log(0.8), atol=0.01
-    )
+    np.testing.assert_allclose(table.loc[0], table.loc[1], atol=0.1)
 
 
 def test_the_size_of_the_image_hardly_matters():
@@ -325,7 +320,7 @@ def test_regions_are_those_of_opencv(masks):
 
 def test_names_are_unique_and_label_the_table():
     names = SpotFeatureExtractor().get_feature_names_out()
-    assert len(set(names)) == len(names) == 281
+    assert len(set(names)) == len(names) == 259
     table = features(drawn())
     assert isinstance(table, pd.DataFrame)
     assert table.columns.tolist() == names.tolist()

@@ -136,7 +136,7 @@ def test_another_fit_and_a_stored_detector_say_the_same(detector):
     np.testing.assert_array_equal(again.score_samples(OTHERS), scores)
     stored = pickle.dumps(detector)
     np.testing.assert_array_equal(pickle.loads(stored).score_samples(OTHERS), scores)
-    # 281 features in 20 directions, and no training cells.
+    # 259 features in 20 directions, and no training cells.
     assert len(stored) < 100_000
 
 
