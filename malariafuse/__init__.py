@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         networks,
         plotting,
         preprocessing,
+        pretrained,
         quality,
     )
     from malariafuse.classifiers import (
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
         HSVConverter,
         ImageLoader,
     )
-    from malariafuse.quality import CellOutlierDetector
+    from malariafuse.pretrained import load_pretrained
+    from malariafuse.quality import CellGuard, CellOutlierDetector
 
 _SUBPACKAGES = (
     "classifiers",
@@ -52,10 +54,12 @@ _SUBPACKAGES = (
     "networks",
     "plotting",
     "preprocessing",
+    "pretrained",
     "quality",
 )
 _HOME = {
     "BackgroundMasker": "preprocessing",
+    "CellGuard": "quality",
     "CellOutlierDetector": "quality",
     "ConcavityMarker": "preprocessing",
     "ConvNetClassifier": "classifiers",
@@ -68,10 +72,12 @@ _HOME = {
     "PretrainedFeatureExtractor": "features",
     "ResNet18Classifier": "classifiers",
     "SpotFeatureExtractor": "features",
+    "load_pretrained": "pretrained",
 }
 
 __all__ = [
     "BackgroundMasker",
+    "CellGuard",
     "CellOutlierDetector",
     "ConcavityMarker",
     "ConvNetClassifier",
@@ -89,11 +95,13 @@ __all__ = [
     "deploy",
     "evaluation",
     "features",
+    "load_pretrained",
     "metrics",
     "model_selection",
     "networks",
     "plotting",
     "preprocessing",
+    "pretrained",
     "quality",
 ]
 

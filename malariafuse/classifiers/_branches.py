@@ -66,7 +66,7 @@ class BranchInputs:
             name: branch if branch == "passthrough" else clone(branch)
             for name, branch in branches
         }
-        self.n_views, self.heads = n_views, dict(heads)
+        self.n_views, self._heads = n_views, dict(heads)
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
         """Fit the transformers on some rows, and look at what they make.
@@ -93,10 +93,12 @@ class BranchInputs:
                 continue
             self._vectors[name] = {
                 name + suffix: Standardized() if head is None else LogOdds(head)
-                for suffix, head in self.heads.items()
+                for suffix, head in self._heads.items()
             }
             for head_name, made in self._vectors[name].items():
                 self._add(head_name, made.shape(example.shape[1], n_classes))
+        # Each branch has its own by now, and what is not fitted need not be stored.
+        del self._heads
         return self
 
     def _add(self, name: str, shape: Shape) -> None:

@@ -42,7 +42,6 @@ class Standardized:
 
     def __init__(self) -> None:
         self.fitted = False
-        self._scaler = StandardScaler()
 
     def shape(self, n_features: int, n_classes: int) -> Shape:
         """Return the shape of one sample of the input."""
@@ -52,14 +51,17 @@ class Standardized:
         self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
     ) -> None:
         """Learn from the first view, which is what is seen when it is predicted."""
+        scaler = StandardScaler()
         for part in gen_batches(len(rows), _CHUNK):
-            self._scaler.partial_fit(views[rows[part], 0])
+            scaler.partial_fit(views[rows[part], 0])
+        # Of the attributes of scikit-learn, these alone outlive its versions.
+        self._mean, self._scale = scaler.mean_, scaler.scale_
         self.fitted = True
 
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
         """Return the input for vectors of shape (n, n_features)."""
-        scaled = self._scaler.transform(vectors.astype(np.float32, copy=False))
-        return np.clip(scaled, -_FARTHEST, _FARTHEST)
+        scaled = (vectors - self._mean) / self._scale
+        return np.clip(scaled, -_FARTHEST, _FARTHEST).astype(np.float32)
 
 
 class LogOdds:

@@ -57,6 +57,7 @@ class MeanColor(TransformerMixin, BaseEstimator):
 
 def fusion(branches=None, **parameters):
     settings = {"backbone": tiny_backbone, "filters": 2, "embedding_size": 8}
+    settings["vector_head"] = "dense"
     return FeatureFusionClassifier(branches, **settings | fast(**parameters))
 
 
@@ -194,7 +195,7 @@ def test_vectors_are_standardized_by_the_training_rows_and_clipped():
     np.testing.assert_allclose(vectors[train].std(axis=0), 1, atol=1e-3)
     np.testing.assert_allclose(inputs(X), vectors, rtol=1e-5)
     # The dark ones are further than that from the bright ones that were learned from.
-    assert np.abs(vectors).max() == 5
+    assert np.abs(vectors).max() == 3
 
 
 def test_large_vectors_are_kept_on_disk(monkeypatch):
@@ -241,7 +242,7 @@ def test_no_augmented_views_are_made_of_cells_that_are_set_aside(tmp_path):
     train = np.flatnonzero(Y == 0)
     inputs.fit(X, Y, train)
     log.unlink()
-    (views,) = inputs.precompute(SAMPLES, train, [RandomStainJitter(0.3, seed=0)])
+    (views,) = inputs.precompute(SAMPLES, train, [RandomStainJitter(0.05, seed=0)])
     seen = [int(line.split()[1]) for line in log.read_text().splitlines()]
     assert seen == [len(X), len(train), len(train)]
     np.testing.assert_allclose(views[:, 0], inputs(X), rtol=1e-5)

@@ -149,8 +149,8 @@ def test_both_heads_of_vectors_alone():
 def test_vectors_as_few_as_log_odds():
     one = FunctionTransformer(lambda images: images.mean(axis=(1, 2, 3))[:, None])
     fitted = fusion("both", [("rgb", "passthrough"), ("one", one)]).fit(X, Y)
-    scaler = fitted._inputs._vectors["one"]["one"]._scaler
-    np.testing.assert_allclose(scaler.mean_, X.mean(), rtol=1e-3)
+    dense = fitted._inputs._vectors["one"]["one"]
+    np.testing.assert_allclose(dense._mean, X.mean(), rtol=1e-3)
 
 
 def test_a_branch_may_not_be_named_as_a_head():

@@ -1,0 +1,10 @@
+"""A trained classifier that is ready to use, and its model card."""
+
+from malariafuse.pretrained._load import (
+    load_pretrained,
+    load_slide_adapter,
+    model_card,
+)
+from malariafuse.pretrained._save import save_pretrained
+
+__all__ = ["load_pretrained", "load_slide_adapter", "model_card", "save_pretrained"]

@@ -1,0 +1,139 @@
+"""Load the classifier that comes with the package."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from malariafuse.model_selection import SlideAdapter
+from malariafuse.pretrained._files import read_card, read_model
+from malariafuse.pretrained._plain import from_plain
+
+_OURS = Path(__file__).with_name("red_cells")
+
+
+def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
+    """Load a trained pipeline from files of red cells to probabilities.
+
+    The pipeline reads image files or images in memory, makes the background of each
+    cell black, warns if the images do not look like stained red cells, and classifies
+    them as parasitized (1) or uninfected (0) by a
+    :class:`~malariafuse.classifiers.FeatureFusionClassifier`. Nothing is downloaded,
+    and no code of the file is run.
+
+    Read :func:`model_card` before you use it: it says on which data the model was
+    trained, how it was measured, and its limits. Check it on labeled cells of your own
+    laboratory.
+
+    Read more in the :ref:`user guide <pretrained>`.
+
+    Parameters
+    ----------
+    folder : path-like, default=None
+        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
+        the package.
+
+    Returns
+    -------
+    Pipeline
+        Fitted pipeline with the steps "load", "mask", "guard" and "classify" in the
+        model of the package. It takes a list of paths, bytes, open files, Pillow
+        images or arrays of shape (height, width, 3), each of a single cell cut out
+        with a small margin. `predict_proba` gives an array of shape (n_samples, 2),
+        float32, whose second column is the probability of "parasitized", and `predict`
+        applies the threshold of the model card.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in the folder.
+    ValueError
+        If a file is damaged, or was stored in another format.
+
+    See Also
+    --------
+    load_slide_adapter : Keep the false-positive rate on slides of another laboratory.
+    malariafuse.classifiers.FeatureFusionClassifier : Train on your own cells.
+
+    Examples
+    --------
+    >>> from malariafuse import load_pretrained
+    >>> from malariafuse.datasets import make_cell_images
+    >>> cells = make_cell_images(6, 2, image_size=(90, 90), random_state=0)
+    >>> model = load_pretrained()
+    >>> list(model.named_steps)
+    ['load', 'mask', 'guard', 'classify']
+    >>> model.predict_proba(list(cells.images)).shape
+    (6, 2)
+    """
+    return Pipeline(_parts(folder)["steps"])
+
+
+def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapter:
+    """Load the adapter that belongs to a trained pipeline.
+
+    Parameters
+    ----------
+    folder : path-like, default=None
+        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
+        the package.
+
+    Returns
+    -------
+    SlideAdapter
+        Adapter that was fitted to probabilities of the pipeline out of fold.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in :func:`load_pretrained`, or if the model has no adapter.
+
+    Examples
+    --------
+    >>> from malariafuse.pretrained import load_slide_adapter
+    >>> adapter = load_slide_adapter()
+    >>> adapter.adapt([0.2, 0.9], ["slide 1", "slide 1"]).shape
+    (2,)
+    """
+    adapter = _parts(folder)["slide_adapter"]
+    if not isinstance(adapter, SlideAdapter):
+        raise ValueError(f"The model in folder={str(folder)!r} has no slide adapter.")
+    return adapter
+
+
+def model_card(folder: str | PathLike[str] | None = None) -> dict[str, Any]:
+    """Return the model card of a trained pipeline.
+
+    Parameters
+    ----------
+    folder : path-like, default=None
+        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
+        the package.
+
+    Returns
+    -------
+    dict
+        Data, protocol, measures, intended use, limits, versions and SHA-256.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in :func:`load_pretrained`.
+
+    Examples
+    --------
+    >>> from malariafuse.pretrained import model_card
+    >>> model_card()["classes"]
+    {'0': 'uninfected', '1': 'parasitized'}
+    """
+    return read_card(_folder(folder))
+
+
+def _folder(folder: str | PathLike[str] | None) -> Path:
+    return _OURS if folder is None else Path(folder)
+
+
+def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
+    parts: dict[str, Any] = from_plain(*read_model(_folder(folder)))
+    return parts

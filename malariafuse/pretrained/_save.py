@@ -1,0 +1,79 @@
+"""Store a trained pipeline without code."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from malariafuse._parameters import Instances, check_parameter
+from malariafuse.model_selection import SlideAdapter
+from malariafuse.pretrained._files import write_model
+from malariafuse.pretrained._plain import to_plain
+from malariafuse.pretrained._trees import BoostedTrees
+
+# What scikit-learn itself stores changes with its version.
+_CONVERTERS = {HistGradientBoostingClassifier: BoostedTrees.of}
+
+
+def save_pretrained(
+    folder: str | PathLike[str],
+    pipeline: Pipeline,
+    *,
+    slide_adapter: SlideAdapter | None = None,
+    card: Mapping[str, Any] | None = None,
+) -> None:
+    """Store a fitted pipeline of this package as JSON and plain arrays.
+
+    No code is stored, and none is run where it is loaded, unlike with pickle and
+    joblib. Gradient boosting of scikit-learn is stored as its trees.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder to write, which is made if it does not exist.
+    pipeline : Pipeline
+        Fitted pipeline whose steps are of this package.
+    slide_adapter : SlideAdapter, default=None
+        Fitted adapter for the probabilities of the pipeline.
+    card : mapping, default=None
+        Model card: data, protocol, measures, intended use and limits, as JSON takes
+        it. The version and the SHA-256 of the files are added.
+
+    Raises
+    ------
+    TypeError
+        If a step, or a part of one, is not of this package.
+    NotFittedError
+        If the pipeline is not fitted.
+
+    See Also
+    --------
+    load_pretrained : Load it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from malariafuse import GaussianSmoother, HSVConverter
+    >>> from malariafuse.datasets import make_cell_images
+    >>> from malariafuse.pretrained import load_pretrained, save_pretrained
+    >>> cells = make_cell_images(4, 2, random_state=0).images
+    >>> pipeline = make_pipeline(GaussianSmoother(kernel_size=3), HSVConverter())
+    >>> with TemporaryDirectory() as folder:
+    ...     save_pretrained(folder, pipeline.fit(cells))
+    ...     print(sorted(file.name for file in Path(folder).iterdir()))
+    ...     loaded = load_pretrained(folder)
+    ['model.json', 'model_card.json', 'weights.npz']
+    >>> bool((loaded.transform(cells) == pipeline.transform(cells)).all())
+    True
+    """
+    check_parameter("pipeline", pipeline, [Instances(Pipeline, "a fitted Pipeline")])
+    check_is_fitted(pipeline)
+    parts = {"steps": list(pipeline.steps), "slide_adapter": slide_adapter}
+    structure, arrays = to_plain(parts, _CONVERTERS)
+    write_model(Path(folder), structure, arrays, dict(card or {}))

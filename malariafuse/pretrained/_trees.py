@@ -1,0 +1,125 @@
+"""Boosted trees as plain arrays, which load in any version of scikit-learn."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.utils.validation import check_array
+
+# Positions of all rows in all trees that are held at a time.
+_MOST_POSITIONS = 2**22
+_COLUMNS = ("feature", "threshold", "left", "right", "value")
+
+
+class BoostedTrees(ClassifierMixin, BaseEstimator):
+    """Predict with the trees of a fitted HistGradientBoostingClassifier.
+
+    Parameters
+    ----------
+    feature : ndarray of shape (n_nodes,), int32
+        Column by which each node splits; 0 in a leaf.
+    threshold : ndarray of shape (n_nodes,), float64
+        Highest value that goes left; infinity in a leaf.
+    left, right : ndarray of shape (n_nodes,), int32
+        Next nodes; a leaf is its own next node.
+    value : ndarray of shape (n_nodes,), float64
+        Log-odds that a leaf adds; 0 elsewhere.
+    roots : ndarray of shape (n_iterations, n_outputs), int32
+        First node of each tree.
+    baseline : ndarray of shape (n_outputs,), float64
+        Log-odds that are added to.
+    """
+
+    def __init__(
+        self,
+        feature: NDArray[np.int32],
+        threshold: NDArray[np.float64],
+        left: NDArray[np.int32],
+        right: NDArray[np.int32],
+        value: NDArray[np.float64],
+        roots: NDArray[np.int32],
+        baseline: NDArray[np.float64],
+    ) -> None:
+        self.feature, self.threshold = feature, threshold
+        self.left, self.right = left, right
+        self.value, self.roots, self.baseline = value, roots, baseline
+
+    @classmethod
+    def of(cls, boosting: HistGradientBoostingClassifier) -> Self:
+        """Return the trees of a classifier, fitted to numbers without gaps."""
+        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
+        roots: list[list[int]] = []
+        start = 0
+        for iteration in boosting._predictors:
+            roots.append([])
+            for tree in iteration:
+                nodes = tree.nodes
+                if nodes["is_categorical"].any():
+                    raise ValueError(
+                        "The classifier splits by categories: expected numbers alone."
+                    )
+                leaf = nodes["is_leaf"].astype(bool)
+                own = np.arange(len(nodes))
+                columns["feature"].append(np.where(leaf, 0, nodes["feature_idx"]))
+                columns["threshold"].append(
+                    np.where(leaf, np.inf, nodes["num_threshold"])
+                )
+                for side in ("left", "right"):
+                    columns[side].append(start + np.where(leaf, own, nodes[side]))
+                columns["value"].append(np.where(leaf, nodes["value"], 0.0))
+                roots[-1].append(start)
+                start += len(nodes)
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        return cls(
+            feature=joined["feature"].astype(np.int32),
+            threshold=joined["threshold"],
+            left=joined["left"].astype(np.int32),
+            right=joined["right"].astype(np.int32),
+            value=joined["value"],
+            roots=np.array(roots, dtype=np.int32),
+            baseline=np.ravel(boosting._baseline_prediction).astype(np.float64),
+        )
+
+    @property
+    def classes_(self) -> NDArray[np.int64]:
+        """Codes of the classes."""
+        return np.arange(max(2, self.roots.shape[1]))
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Return the trees, which were grown before."""
+        return self
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return log-odds of shape (n_samples,), or (n_samples, n_classes)."""
+        values: NDArray[np.float64] = check_array(X, dtype=np.float64)
+        parts = []
+        chunk = max(1, _MOST_POSITIONS // self.roots.size)
+        for start in range(0, len(values), chunk):
+            rows = values[start : start + chunk]
+            at = np.arange(len(rows))[:, None]
+            nodes = np.tile(self.roots.ravel(), (len(rows), 1))
+            while True:
+                goes_left = rows[at, self.feature[nodes]] <= self.threshold[nodes]
+                following = np.where(goes_left, self.left[nodes], self.right[nodes])
+                if np.array_equal(following, nodes):
+                    break
+                nodes = following
+            of_trees = self.value[nodes].reshape(len(rows), *self.roots.shape)
+            parts.append(self.baseline + of_trees.sum(axis=1))
+        outputs = np.concatenate(parts)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the probability of each class."""
+        odds = self.decision_function(X)
+        if odds.ndim == 2:
+            return np.asarray(softmax(odds, axis=1))
+        positive = expit(odds)
+        return np.column_stack([1 - positive, positive])
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Return the most probable class."""
+        return np.asarray(self.predict_proba(X).argmax(axis=1))
