@@ -190,7 +190,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         dropout: float = 0.4,
         vector_head: Any = "both",
         training_views: int = 6,
-        epochs: int = 16,
+        epochs: int = 10,
         head_epochs: int = 0,
         batch_size: int = 64,
         optimizer: str | keras.optimizers.Optimizer = "sgd",
