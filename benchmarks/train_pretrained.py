@@ -45,6 +45,8 @@ SIZE = (48, 48)
 N_FOLDS = 3
 SEED = 0
 MIN_SPECIFICITY = 0.97
+# Of the cells of a patient, which the adapter to slides should not mind.
+SHARES = (0.1, 0.4)
 N_REFERENCES = 50
 
 
@@ -97,7 +99,6 @@ def measured(cells, probability, threshold, adapter):
         threshold=threshold,
         random_state=SEED,
     )
-    adapted = adapter.adapt(probability, cells.groups)
     return {
         "data": "NIH/LHNCBC cell images, cells of patients that were not trained on",
         "patients": len(np.unique(cells.groups)),
@@ -107,7 +108,42 @@ def measured(cells, probability, threshold, adapter):
             str(name): [round(float(number), 4) for number in row]
             for name, row in table[["value", "low", "high"]].iterrows()
         },
-        "adapted": rates(cells.target, adapted, cells.groups, threshold),
+        "adaptation": {
+            "all_cells": before_and_after(
+                cells.target, probability, cells.groups, threshold, adapter
+            ),
+            **{
+                f"{share:.0%}_parasitized": before_and_after(
+                    cells.target[rows],
+                    probability[rows],
+                    cells.groups[rows],
+                    threshold,
+                    adapter,
+                )
+                for share in SHARES
+                for rows in [with_share(cells, share)]
+            },
+        },
+    }
+
+
+def with_share(cells, share):
+    """Return rows of which as large a share is parasitized in each infected patient."""
+    random, rows = np.random.default_rng(SEED), []
+    for patient in np.unique(cells.groups):
+        of_patient = random.permutation(np.flatnonzero(cells.groups == patient))
+        sick, healthy = (of_patient[cells.target[of_patient] == i] for i in (1, 0))
+        n = min(len(sick) / share, len(healthy) / (1 - share))
+        rows += [*sick[: int(n * share)], *healthy[: int(n * (1 - share))]]
+    return np.sort(rows).astype(int)
+
+
+def before_and_after(target, probability, group, threshold, adapter):
+    """Return rates as they are, and with each group adapted as a slide."""
+    adapted = adapter.adapt(probability, group)
+    return {
+        "as_it_is": rates(target, probability, group, threshold),
+        "adapted": rates(target, adapted, group, threshold),
     }
 
 
@@ -140,13 +176,12 @@ def on_photographs(pipeline, adapter, folder, threshold):
         # That the cells look otherwise is what is measured.
         warnings.simplefilter("ignore", UserWarning)
         probability = pipeline[1:].predict_proba(np.array(crops.masked))[:, 1]
-    adapted = adapter.adapt(probability, photograph)
     return {
         "photographs": len(np.unique(photograph)),
         "cells": len(target),
+        "parasitized": int(target.sum()),
         "threshold": threshold,
-        "as_it_is": rates(target, probability, photograph, threshold),
-        "adapted": rates(target, adapted, photograph, threshold),
+        **before_and_after(target, probability, photograph, threshold, adapter),
     }
 
 
