@@ -106,35 +106,6 @@ def with_means(table):
     return pd.concat(parts)
 
 
-def show(folder, names, seeds, sets):
-    """Print a table per classifier, and one of them all, means over seeds.
-
-    All numbers of each seed go to ``table.csv``.
-    """
-    target, patients = sets.cells.target, sets.cells.groups
-    of_photographs = None
-    if sets.photographs:
-        of_photographs = sets.annotations["target"].to_numpy()
-    means, rows = {}, []
-    for name in names:
-        tables = {}
-        for seed in seeds:
-            folds = read(folder, name, seed)
-            tables[seed] = with_means(
-                seed_table(folds, target, patients, of_photographs, sets.step)
-            )
-        rows.append(pd.concat(tables, names=["seed", "set"]).assign(classifier=name))
-        means[name] = sum(tables.values()) / len(tables)
-        print(
-            f"\n{name}, means of {len(seeds)} seed(s); t is the threshold for "
-            f"specificity {MIN_SPECIFICITY} on the patients of the other folds\n"
-        )
-        print(markdown(means[name]))
-    pd.concat(rows).to_csv(folder / "table.csv")
-    print(f"\nAll, means of {len(seeds)} seed(s)\n")
-    print(markdown(pd.DataFrame({name: brief(t) for name, t in means.items()}).T))
-
-
 def brief(table):
     """Return the row of a classifier in the table of all."""
     row = {}

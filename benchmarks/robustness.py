@@ -51,9 +51,20 @@ if __name__ == "__main__":
 
 import joblib
 import numpy as np
+import pandas as pd
 from _photographs import write_drawn
-from _robustness_tables import measures, show
-from _yardsticks import CLEAN, ImageSets, read_originals
+from _robustness_slides import adapted, false_positive_rates
+from _robustness_tables import (
+    CLEAN,
+    MIN_SPECIFICITY,
+    brief,
+    markdown,
+    measures,
+    read,
+    seed_table,
+    with_means,
+)
+from _yardsticks import ImageSets, read_originals
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
@@ -83,6 +94,11 @@ CLASSIFIERS = {
     "convnet": (ConvNetClassifier, False),
     "resnet18": (ResNet18Classifier, False),
     "fusion": (FeatureFusionClassifier, False),
+    # As the fusion was before, apart from features that are gone.
+    "dense_fusion": (
+        partial(FeatureFusionClassifier, vector_head="dense", epochs=16),
+        False,
+    ),
 }
 
 
@@ -190,7 +206,55 @@ def run(cells, originals, arguments):
         for name in arguments.classifier:
             for fold, (train, test) in enumerate(splits, start=1):
                 measure_fold(name, seed, fold, train, test, sets, arguments)
-    show(arguments.output, arguments.classifier, arguments.seeds, sets)
+    show(sets, arguments)
+
+
+def show(sets, arguments):
+    """Print a table per classifier, and one of them all, means over seeds.
+
+    All numbers of each seed go to ``table.csv``.
+    """
+    folder, seeds, step = arguments.output, arguments.seeds, sets.step
+    target, patients = sets.cells.target, sets.cells.groups
+    of_photographs = photographs = None
+    if sets.photographs:
+        of_photographs = sets.annotations["target"].to_numpy()
+        photographs = sets.annotations["photograph"].to_numpy()
+    min_cells = 1 if arguments.tiny else 30
+    means, rows = {}, []
+    for name in arguments.classifier:
+        by_seed = {seed: read(folder, name, seed) for seed in seeds}
+        ways = {name: by_seed}
+        if arguments.slides:
+            ways[f"{name}, adapted"] = {
+                seed: adapted(folds, target, patients, photographs, step, min_cells)
+                for seed, folds in by_seed.items()
+            }
+        for way, folds_of in ways.items():
+            tables, spread = {}, []
+            for seed, folds in folds_of.items():
+                tables[seed] = with_means(
+                    seed_table(folds, target, patients, of_photographs, step)
+                )
+                if arguments.slides:
+                    spread.append(
+                        false_positive_rates(
+                            folds, target, patients, of_photographs, photographs
+                        )
+                    )
+            rows.append(pd.concat(tables, names=["seed", "set"]).assign(classifier=way))
+            means[way] = sum(tables.values()) / len(tables)
+            print(
+                f"\n{way}, means of {len(seeds)} seed(s); t is the threshold for "
+                f"specificity {MIN_SPECIFICITY} on the patients of the other folds\n"
+            )
+            print(markdown(means[way]))
+            if spread:
+                print(f"\n{way}, at .5, over patients and over photographs\n")
+                print(markdown(sum(spread) / len(spread)))
+    pd.concat(rows).to_csv(folder / "table.csv")
+    print(f"\nAll, means of {len(seeds)} seed(s)\n")
+    print(markdown(pd.DataFrame({name: brief(t) for name, t in means.items()}).T))
 
 
 def main():
@@ -209,6 +273,11 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument(
         "--step", type=int, default=1, help="masks and corruptions of every n-th cell"
+    )
+    parser.add_argument(
+        "--slides",
+        action="store_true",
+        help="also with the probabilities of each slide adapted by SlideAdapter",
     )
     parser.add_argument("--image-size", type=int, default=48)
     parser.add_argument("--jobs", type=int, default=1, help="processes for image sets")

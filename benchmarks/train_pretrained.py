@@ -37,7 +37,7 @@ from malariafuse import (
     ImageLoader,
 )
 from malariafuse.datasets import load_cell_images, make_cell_images
-from malariafuse.evaluation import summarize
+from malariafuse.evaluation import PatientTest, summarize
 from malariafuse.model_selection import SlideAdapter, choose_threshold
 from malariafuse.pretrained import load_pretrained, save_pretrained
 
@@ -216,6 +216,9 @@ def main(arguments):
     min_cells = 3 if arguments.tiny else 30
     adapter = SlideAdapter(threshold=threshold, min_cells=min_cells)
     adapter.fit(cells.target, probability, cells.groups)
+    patient_test = PatientTest(cell_specificity=0.97 if arguments.tiny else 0.9975)
+    patient_test.fit(cells.target, probability, cells.groups)
+    parts = {"slide_adapter": adapter, "patient_test": patient_test}
     pipeline = Pipeline(
         [
             ("load", ImageLoader(image_size=SIZE)),
@@ -247,6 +250,16 @@ def main(arguments):
             "out of fold",
         },
         "out_of_fold": measured(cells, probability, threshold, adapter),
+        "patient_test": {
+            name.removesuffix("_"): round(float(getattr(patient_test, name)), 5)
+            for name in (
+                "cell_threshold_",
+                "false_positive_rate_",
+                "false_positive_correlation_",
+                "sensitivity_",
+                "sensitivity_correlation_",
+            )
+        },
         "intended_use": "Research, teaching, and a second look at cells. Not a "
         "medical device, and not for diagnosis without a reader.",
         "limits": [
@@ -269,9 +282,9 @@ def main(arguments):
             **on_photographs(pipeline, adapter, arguments.photographs, threshold),
         }
     # As it is loaded, in whose words the references are.
-    save_pretrained(arguments.output, pipeline, slide_adapter=adapter, card=card)
+    save_pretrained(arguments.output, pipeline, **parts, card=card)
     card["references"] = references(load_pretrained(arguments.output))
-    save_pretrained(arguments.output, pipeline, slide_adapter=adapter, card=card)
+    save_pretrained(arguments.output, pipeline, **parts, card=card)
     for name in ("out_of_fold", "other_laboratory"):
         print(name, card.get(name))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained._files import read_card, read_model
 from malariafuse.pretrained._plain import from_plain
@@ -54,6 +55,7 @@ def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
     See Also
     --------
     load_slide_adapter : Keep the false-positive rate on slides of another laboratory.
+    load_patient_test : From the cells of a patient to a verdict.
     malariafuse.classifiers.FeatureFusionClassifier : Train on your own cells.
 
     Examples
@@ -100,6 +102,39 @@ def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapte
     if not isinstance(adapter, SlideAdapter):
         raise ValueError(f"The model in folder={str(folder)!r} has no slide adapter.")
     return adapter
+
+
+def load_patient_test(folder: str | PathLike[str] | None = None) -> PatientTest:
+    """Load the test of patients that belongs to a trained pipeline.
+
+    Parameters
+    ----------
+    folder : path-like, default=None
+        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
+        the package.
+
+    Returns
+    -------
+    PatientTest
+        Test that was fitted to probabilities of the pipeline out of fold. Its promise
+        of specificity is for the laboratory of the training.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in :func:`load_pretrained`, or if the model has no test of patients.
+
+    Examples
+    --------
+    >>> from malariafuse.pretrained import load_patient_test
+    >>> cells = [0.99] * 30 + [0.01] * 300
+    >>> load_patient_test().test(cells, "C7")["verdict"].to_dict()
+    {'C7': 'infected'}
+    """
+    patient_test = _parts(folder)["patient_test"]
+    if not isinstance(patient_test, PatientTest):
+        raise ValueError(f"The model in folder={str(folder)!r} has no patient test.")
+    return patient_test
 
 
 def model_card(folder: str | PathLike[str] | None = None) -> dict[str, Any]:

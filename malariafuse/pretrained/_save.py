@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._parameters import Instances, check_parameter
+from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained._files import write_model
 from malariafuse.pretrained._plain import to_plain
@@ -24,6 +25,7 @@ def save_pretrained(
     pipeline: Pipeline,
     *,
     slide_adapter: SlideAdapter | None = None,
+    patient_test: PatientTest | None = None,
     card: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a fitted pipeline of this package as JSON and plain arrays.
@@ -39,6 +41,8 @@ def save_pretrained(
         Fitted pipeline whose steps are of this package.
     slide_adapter : SlideAdapter, default=None
         Fitted adapter for the probabilities of the pipeline.
+    patient_test : PatientTest, default=None
+        Fitted test of patients for the probabilities of the pipeline.
     card : mapping, default=None
         Model card: data, protocol, measures, intended use and limits, as JSON takes
         it. The version and the SHA-256 of the files are added.
@@ -74,6 +78,10 @@ def save_pretrained(
     """
     check_parameter("pipeline", pipeline, [Instances(Pipeline, "a fitted Pipeline")])
     check_is_fitted(pipeline)
-    parts = {"steps": list(pipeline.steps), "slide_adapter": slide_adapter}
+    parts = {
+        "steps": list(pipeline.steps),
+        "slide_adapter": slide_adapter,
+        "patient_test": patient_test,
+    }
     structure, arrays = to_plain(parts, _CONVERTERS)
     write_model(Path(folder), structure, arrays, dict(card or {}))

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -17,8 +18,10 @@ from malariafuse import (
     ResNet18Classifier,
 )
 from malariafuse.datasets import make_cell_images
+from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained import (
+    load_patient_test,
     load_pretrained,
     load_slide_adapter,
     model_card,
@@ -40,6 +43,13 @@ def fitted_adapter():
     return adapter.fit(rng.random(400) > 0.5, rng.random(400), np.arange(400) % 8)
 
 
+def fitted_test():
+    rng = np.random.default_rng(0)
+    y_true = rng.random(2000) > 0.5
+    y_prob = np.clip(0.5 * y_true + 0.5 * rng.random(2000), 0, 1)
+    return PatientTest().fit(y_true, y_prob, np.arange(2000) % 20)
+
+
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
     """A pipeline as the one that comes with the package, and where it is stored."""
@@ -57,7 +67,11 @@ def stored(tmp_path_factory):
     )
     folder = tmp_path_factory.mktemp("model") / "new"
     save_pretrained(
-        folder, pipeline, slide_adapter=fitted_adapter(), card={"data": "drawn cells"}
+        folder,
+        pipeline,
+        slide_adapter=fitted_adapter(),
+        patient_test=fitted_test(),
+        card={"data": "drawn cells"},
     )
     return pipeline, folder
 
@@ -82,6 +96,10 @@ def test_its_card_and_its_adapter(stored):
     assert set(card["sha256"]) == {"model.json", "weights.npz"}
     adapter = fitted_adapter()
     assert load_slide_adapter(folder).reference_ == adapter.reference_
+    cells = np.linspace(0, 1, 50)
+    pd.testing.assert_frame_equal(
+        load_patient_test(folder).test(cells, "C7"), fitted_test().test(cells, "C7")
+    )
 
 
 def test_it_holds_no_code(stored):
@@ -126,11 +144,13 @@ def test_a_folder_without_a_model(tmp_path):
         load_pretrained(tmp_path)
 
 
-def test_a_model_without_an_adapter(tmp_path):
+def test_a_model_alone(tmp_path):
     pipeline = make_pipeline(HSVConverter()).fit(CELLS.images)
     save_pretrained(tmp_path, pipeline)
     with pytest.raises(ValueError, match="has no slide adapter"):
         load_slide_adapter(tmp_path)
+    with pytest.raises(ValueError, match="has no patient test"):
+        load_patient_test(tmp_path)
 
 
 def test_what_cannot_be_stored(tmp_path):
