@@ -84,13 +84,15 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
     dropout : float in [0, 1), default=0.4
         Fraction of the fused embedding that is left out in training; of the embedding
         of each branch with "average".
-    vector_head : {"dense", "boosting", "both"} or classifier, default="both"
+    vector_head : {"dense", "boosting", "both"} or classifier, default=None
         Head of each branch that gives vectors. "dense" is a dense layer on standardized
         vectors, which is trained together with the rest. "boosting" is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, whose log-odds are
         the logits of its branch. So are those of any classifier with ``predict_proba``,
         which is cloned. "both" has a dense layer and gradient boosting side by side,
-        the latter under the name of the branch and ``"_boosting"``.
+        the latter under the name of the branch and ``"_boosting"``. None takes "both"
+        with ``fusion="average"``, and "dense" with the others: they would learn to
+        trust log-odds that were fitted to the same cells.
     training_views : int, default=6
         Views of each training image from which the branches that give vectors are
         computed: the image as it is, and others with the `augmentation` but "stain"
@@ -163,7 +165,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             Instances(Mapping, "a dict by names of branches"),
         ],
         "dropout": [Reals(0, 1, open_at="high")],
-        "vector_head": [OneOf("dense", "boosting", "both"), Classifiers()],
+        "vector_head": [Nothing(), OneOf("dense", "boosting", "both"), Classifiers()],
         "training_views": [Integers(1)],
     }
     _branch_logits: ClassVar[str | None] = _BRANCH_LOGITS
@@ -188,7 +190,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         fusion: str = "average",
         branch_weights: Mapping[str, float] | None = None,
         dropout: float = 0.4,
-        vector_head: Any = "both",
+        vector_head: Any = None,
         training_views: int = 6,
         epochs: int = 10,
         head_epochs: int = 0,
@@ -301,8 +303,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         -------
         ndarray of shape (n_samples, n_branches), float32
             Weights in the order of `branches_`; each row sums to 1. With
-            ``vector_head="both"``, gradient boosting has a column of its own, which
-            follows that of its branch.
+            ``vector_head="both"``, gradient boosting has a column that follows that of
+            its branch.
 
         Raises
         ------
@@ -341,8 +343,8 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Returns
         -------
         dict of str to ndarray of shape (n_samples, n_classes), float32
-            Probabilities in the order of `classes_`, by the name of the branch. With
-            ``vector_head="both"``, those of gradient boosting have a name of their own.
+            Probabilities in the order of `classes_`, by the name of the branch. Where
+            gradient boosting joins a dense layer, it has a name of its own.
 
         Raises
         ------
@@ -380,14 +382,20 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self._kept_branches()
 
     def _make_inputs(self) -> BranchInputs:
-        heads: dict[str, Any] = {"": self.vector_head}
-        if self.vector_head == "dense":
+        head = self._vector_head()
+        heads: dict[str, Any] = {"": head}
+        if head == "dense":
             heads = {"": None}
-        elif self.vector_head == "boosting":
+        elif head == "boosting":
             heads = {"": _boosting()}
-        elif self.vector_head == "both":
+        elif head == "both":
             heads = {"": None, _BOOSTING: _boosting()}
         return BranchInputs(self._kept_branches(), self.training_views, heads)
+
+    def _vector_head(self) -> Any:
+        if self.vector_head is None:
+            return "both" if self.fusion == "average" else "dense"
+        return self.vector_head
 
     def _kept_branches(self) -> list[tuple[str, Any]]:
         """Return the branches that are not dropped, checked."""
@@ -443,7 +451,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             fusion=self.fusion,
             branch_weights=kept(self.branch_weights),
             dropout=self.dropout,
-            vector_head=self.vector_head,
+            vector_head=self._vector_head(),
         )
 
 

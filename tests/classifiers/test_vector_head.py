@@ -141,6 +141,13 @@ def test_each_of_both_heads_has_a_weight():
     )
 
 
+def test_boosting_joins_the_average_alone_by_default():
+    average = fusion(None).fit(X, Y)
+    assert list(average.branch_probabilities(X)) == ["rgb", "color", "color_boosting"]
+    gated = fusion(None).set_params(fusion="gated").fit(X, Y)
+    assert gated.gate_weights(X).shape == (len(X), 2)
+
+
 def test_both_heads_of_vectors_alone():
     fitted = fusion("both", [("color", MeanColor())]).fit(X, Y)
     assert list(fitted.branch_probabilities(X)) == ["color", "color_boosting"]
@@ -174,9 +181,9 @@ def test_other_fusions_take_log_odds_as_vectors():
     assert fitted.model_.inputs[1].shape == (None, 1)
 
 
-@pytest.mark.parametrize("head", [LinearSVC(), LogisticRegression, "trees", None])
+@pytest.mark.parametrize("head", [LinearSVC(), LogisticRegression, "trees", 3])
 def test_bad_heads(head):
-    expected = "vector_head=.*: expected one of 'dense', 'boosting', 'both' or a"
+    expected = "vector_head=.*: expected .*one of 'dense', 'boosting', 'both'"
     with pytest.raises(ValueError, match=expected):
         fusion(head).fit(X, Y)
 
