@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         plotting,
         preprocessing,
         quality,
+        smears,
     )
     from malariafuse.classifiers import (
         ConvNetClassifier,
@@ -53,6 +54,7 @@ _SUBPACKAGES = (
     "plotting",
     "preprocessing",
     "quality",
+    "smears",
 )
 _HOME = {
     "BackgroundMasker": "preprocessing",
@@ -95,6 +97,7 @@ __all__ = [
     "plotting",
     "preprocessing",
     "quality",
+    "smears",
 ]
 
 

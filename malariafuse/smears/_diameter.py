@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse.smears._foreground import fill_small_holes
-from malariafuse.smears._stain import Stain, measure_stain, threshold
+from malariafuse.smears._stain import Stain, measure_stain, stain_threshold
 
 _LONGEST = 1000  # pixels of the longer side of what is measured
 _SMALLEST = 14.0  # pixels of a diameter that is measured well
@@ -31,10 +31,9 @@ def estimate_diameter(photo: NDArray[np.uint8]) -> float:
 def _granulometry(stain: Stain) -> float:
     density = cv2.GaussianBlur(stain.density[..., 1], (0, 0), 1)
     inside = stain.field > 0
-    top = float(np.quantile(density[inside], 0.8))
-    if top <= 0:
+    level = stain_threshold(density[inside])
+    if level is None:
         return 0.0
-    level = threshold(np.clip(density[inside], -0.2 * top, 1.2 * top))
     stained = ((density > level) & inside).astype(np.uint8)
     stained = fill_small_holes(stained, _HOLE * stained.size)
     # Cells go on beyond the border.

@@ -1,13 +1,17 @@
 """Which pixels of a photograph are red cells, and which lie between two of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.smears._stain import Stain, threshold
+from malariafuse.smears._regions import find_hulls, hull_area
+from malariafuse.smears._stain import Stain, stain_threshold
 
+Areas = NDArray[np.int32]
+Labels = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -19,13 +23,13 @@ _FEW = 0.05  # share of cells, or of plasma, around from which these count in fu
 _LEVEL = 0.5
 _OUTER_LEVEL = 0.3
 _VALLEY_WIDTH = 0.1
-_VALLEY_DEPTH = 0.06
-_DARKEST = 0.9  # parasites and overlaps beyond it make no valleys
+_VALLEY_DEPTH = 0.08
+_DARKEST = 0.8  # parasites and overlaps beyond it make no valleys
 _THINNEST = 0.08
 _SMALL_HOLE = 0.02
 _PALE_CENTER = 0.3
-_PALEST = 0.2  # level of stain in a pale center; plasma has less
-_ROUND = 0.5  # of its bounding box that a pale center fills
+_PALEST = 0.05  # level of stain in a pale center; plasma has less
+_CONVEX = 0.85  # share of its hull that a pale center fills; gaps between cells do not
 
 
 @dataclass(frozen=True)
@@ -55,21 +59,17 @@ def disk(diameter: float) -> Bytes:
 
 def fill_small_holes(mask: Bytes, largest: float) -> Bytes:
     """Fill holes of up to `largest` pixels that do not meet the border."""
-    return _fill(mask, lambda areas, boxes, labels: areas <= largest)
+    return _fill(mask, lambda areas, _: areas <= largest)
 
 
 def find_foreground(stain: Stain, diameter: float) -> Foreground | None:
     """Return the masks of the cells, or None if nothing is stained."""
     inside = stain.field > 0
     density = cv2.GaussianBlur(stain.density[..., 1], (0, 0), _SMOOTHING * diameter)
-    values = density[inside]
-    top = float(np.quantile(values, 0.8))
-    if top <= 0:
+    first = stain_threshold(density[inside])
+    if first is None:
         return None
-    first = threshold(np.clip(values, -0.2 * top, 1.2 * top))
     stained = (density > first) & inside
-    if not stained.any() or stained[inside].all():
-        return None
     level = _relative(density, stained, inside & ~stained, first, diameter)
     area = np.pi / 4 * diameter**2
     cells = ((level > _LEVEL) & inside).astype(np.uint8)
@@ -113,25 +113,26 @@ def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> F
 
 
 def _fill_pale_centers(mask: Bytes, level: Floats, area: float) -> Bytes:
-    """Fill small holes, and round ones that are stained more than the plasma."""
+    """Fill small holes, and convex ones that are stained more than the plasma."""
 
-    def is_pale(areas, boxes, labels):  # type: ignore[no-untyped-def]
-        sums = np.bincount(labels.ravel(), level.ravel(), len(areas))
-        stained = sums / areas > _PALEST
-        compact = areas > _ROUND * boxes
-        pale = (areas <= _PALE_CENTER * area) & stained & compact
+    def is_pale(areas: Areas, labels: Labels) -> NDArray[np.bool_]:
+        stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
+        pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
+        hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
+        for hole in np.flatnonzero(pale[: len(hulls)]):
+            pale[hole] = areas[hole] > _CONVEX * hull_area(hulls[hole])
         return (areas <= _SMALL_HOLE * area) | pale
 
     return _fill(mask, is_pale)
 
 
-def _fill(mask: Bytes, fills) -> Bytes:  # type: ignore[no-untyped-def]
-    number, labels, stats, _ = cv2.connectedComponentsWithStats(
-        1 - mask, connectivity=4
-    )
+def _fill(
+    mask: Bytes, is_filled: Callable[[Areas, Labels], NDArray[np.bool_]]
+) -> Bytes:
+    """Fill the holes of which a function of their areas and labels is true."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     left, top, width, height, areas = stats.T
-    inner = (left > 0) & (top > 0)
-    inner &= (left + width < mask.shape[1]) & (top + height < mask.shape[0])
-    filled = inner & fills(areas, width * height, labels)
+    filled = is_filled(areas, labels) & (left > 0) & (top > 0)
+    filled &= (left + width < mask.shape[1]) & (top + height < mask.shape[0])
     filled[0] = False  # the mask itself
     return mask | filled[labels].astype(np.uint8)

@@ -1,5 +1,7 @@
 """Regions of a label image: hills of a surface, and what touches what."""
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +86,7 @@ def find_passes(labels: Labels, surface: Floats) -> tuple[Labels, Labels, Floats
         heights.append(np.minimum(surface[a][touch], surface[b][touch]))
     one, other, height = map(np.concatenate, (ones, others, heights))
     size = int(labels.max()) + 1
-    pairs, inverse = np.unique(
-        one.astype(np.int64) * size + other, return_inverse=True
-    )
+    pairs, inverse = np.unique(one.astype(np.int64) * size + other, return_inverse=True)
     highest = np.full(len(pairs), -1, dtype=np.float32)
     np.maximum.at(highest, inverse, height)
     return (pairs // size).astype(np.int32), (pairs % size).astype(np.int32), highest
@@ -103,7 +103,7 @@ def grow(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
 
 
 def find_hulls(labels: Labels) -> list[Labels]:
-    """Return the convex hull of each label from 0 on, the first one empty."""
+    """Return the convex hull of each label from 0 on; that of 0 is empty."""
     framed = np.pad(labels, ((0, 0), (1, 1)))
     ends = (framed[:, 1:-1] != framed[:, :-2]) | (framed[:, 1:-1] != framed[:, 2:])
     y, x = np.nonzero(ends & (labels > 0))
@@ -112,8 +112,11 @@ def find_hulls(labels: Labels) -> list[Labels]:
     points = np.stack([x[order], y[order]], axis=1).astype(np.int32)
     starts = np.searchsorted(of[order], np.arange(1, int(labels.max()) + 2))
     hulls = [np.zeros((0, 2), dtype=np.int32)]
-    for start, end in zip(starts[:-1], starts[1:], strict=True):
-        hulls.append(cv2.convexHull(points[start:end])[:, 0])
+    for start, end in pairwise(starts):
+        if start == end:
+            hulls.append(hulls[0])
+        else:
+            hulls.append(cv2.convexHull(points[start:end])[:, 0])
     return hulls
 
 

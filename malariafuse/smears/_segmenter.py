@@ -1,5 +1,6 @@
 """From a photograph to a label image of its cells."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import cv2
@@ -22,7 +23,66 @@ _LARGEST_SCALE = 3.0
 
 
 class CellSegmenter(TransformerMixin, BaseEstimator):
-    """Find the cells in a photograph of a thin smear.
+    """Find the cells in photographs of thin smears.
+
+    Lengths within are in diameters of a red cell, so the same settings fit every
+    magnification and camera. The result is a label image for each photograph;
+    :func:`tabulate_cells` measures and flags its regions, and
+    :func:`load_smear_photos` does both for many photographs.
+
+    Parameters
+    ----------
+    diameter : float or None, default=None
+        Diameter of a typical red cell in pixels. None estimates it from each
+        photograph. Give it for photographs with few cells.
+    resolution : int, default=44
+        Number of pixels per diameter at which cells are looked for. The photograph is
+        resized to it, and outlines are enlarged to its size again.
+
+    See Also
+    --------
+    tabulate_cells : Measures the regions of a label image, and flags what is no cell.
+    load_smear_photos : Reads photographs and cuts all their cells.
+
+    Notes
+    -----
+    The segmenter is stateless: `fit` checks parameters, and the other methods work
+    without it.
+
+    1. The light of the plasma is a polynomial of third order across the field, fitted
+       to the bright class of Otsu's threshold [1]_. Optical density against it does not
+       depend on the lamp.
+    2. The diameter is the one at which openings by disks of growing size take away most
+       of the stained area (granulometry).
+    3. A pixel belongs to a cell if its density in the green channel is nearer to the
+       cells around than to the plasma around. Small holes, and convex ones that are
+       stained more than plasma, are filled.
+    4. Thin bright lines between cells, found by a morphological closing, are taken out.
+       The hills of the distance to the background (watershed) are joined where they
+       are hardly parted, and then in the order of the passes between them, which gives
+       a tree of regions.
+    5. Of all ways to cut the tree, the one is taken whose regions look most like single
+       cells: by size, by the share of the convex hull that they fill, and by the width
+       of necks within them.
+    6. Regions around nuclei, large areas with more than twice the stain of a typical
+       cell, are joined to white cells.
+
+    References
+    ----------
+    .. [1] N. Otsu, "A threshold selection method from gray-level histograms", IEEE
+       Transactions on Systems, Man, and Cybernetics 9(1), 62-66, 1979.
+
+    Examples
+    --------
+    >>> import cv2
+    >>> import numpy as np
+    >>> from malariafuse.smears import CellSegmenter
+    >>> photo = np.full((300, 400, 3), (235, 225, 230), dtype=np.uint8)
+    >>> for x, y in [(80, 80), (135, 90), (120, 200), (330, 210)]:
+    ...     _ = cv2.circle(photo, (x, y), 30, (200, 120, 150), cv2.FILLED)
+    >>> labels = CellSegmenter().segment(photo)
+    >>> labels.shape, int(labels.max())
+    ((300, 400), 4)
     """
 
     _parameter_rules: ClassVar[Rules] = {
@@ -30,17 +90,55 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         "resolution": (Integers(16, 256),),
     }
 
-    def __init__(
-        self, diameter: float | None = None, *, resolution: int = 44
-    ) -> None:
+    def __init__(self, diameter: float | None = None, *, resolution: int = 44) -> None:
         self.diameter = diameter
         self.resolution = resolution
 
     def fit(self, X: Any = None, y: object = None) -> Self:
+        """Check the parameters; photographs are not looked at.
+
+        Parameters
+        ----------
+        X : Ignored
+            Photographs.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : CellSegmenter
+            The segmenter itself.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is not as described.
+        """
         check_parameters(self)
         return self
 
     def segment(self, photo: ArrayLike) -> NDArray[np.int32]:
+        """Label the cells of one photograph.
+
+        Parameters
+        ----------
+        photo : array-like of shape (height, width, 3)
+            RGB photograph, uint8 in 0..255, as :func:`read_photo` returns it.
+
+        Returns
+        -------
+        ndarray of shape (height, width), dtype int32
+            0 in the background and 1, 2, ... in the cells; white cells, debris and what
+            could not be cut apart have labels, too. All 0 if nothing is stained.
+
+        Raises
+        ------
+        ValueError
+            If `photo` is not an RGB image or is dark everywhere, or a parameter is not
+            as described.
+        TypeError
+            If the dtype of `photo` is not uint8.
+        """
         check_parameters(self)
         photo = check_photo(photo)
         shape = photo.shape[:2]
@@ -58,7 +156,24 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         least = _SMALLEST_CELL * np.pi / 4 * (diameter * scale) ** 2
         return _enlarge(labels, shape, least)
 
-    def transform(self, X: Any) -> list[NDArray[np.int32]]:
+    def transform(self, X: Sequence[ArrayLike]) -> list[NDArray[np.int32]]:
+        """Label the cells of photographs.
+
+        Parameters
+        ----------
+        X : sequence of array-like of shape (height, width, 3)
+            RGB photographs, uint8 in 0..255, whose sizes may differ.
+
+        Returns
+        -------
+        list of ndarray of shape (height, width), dtype int32
+            Label images, as :meth:`segment` returns them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`segment`.
+        """
         return [self.segment(photo) for photo in X]
 
     def __sklearn_tags__(self) -> Tags:
@@ -72,7 +187,9 @@ def _enlarge(
 ) -> NDArray[np.int32]:
     """Return labels at the size of the photograph, with smooth outlines, from 1 on."""
     areas = np.bincount(labels.ravel())
-    down, across = (large / small for large, small in zip(shape, labels.shape))
+    down, across = (
+        large / small for large, small in zip(shape, labels.shape, strict=True)
+    )
     large = np.zeros(shape, dtype=np.int32)
     number = 0
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
@@ -80,7 +197,7 @@ def _enlarge(
             continue
         y, x = (
             slice(max(side.start - 1, 0), min(side.stop + 1, size))
-            for side, size in zip(box, labels.shape)
+            for side, size in zip(box, labels.shape, strict=True)
         )
         top, bottom = round(y.start * down), round(y.stop * down)
         left, right = round(x.start * across), round(x.stop * across)

@@ -40,7 +40,7 @@ class _Node:
 
     area: float
     hull: Labels
-    summit: float
+    radius: float
     neck: float = 1.0
     parts: "tuple[_Node, _Node] | None" = None
     leaf: int = 0
@@ -64,7 +64,9 @@ def split_cells(foreground: Foreground, diameter: float) -> Labels:
     area = math.pi / 4 * diameter**2
     cell_of = np.zeros(len(summits), dtype=np.int32)
     number = 0
-    for root in _join_by_passes(hills, summits, surface, area):
+    depth = cv2.distanceTransform(foreground.cells, cv2.DIST_L2, 5)
+    whole = cv2.GaussianBlur(depth, (0, 0), _SMOOTHING * diameter)
+    for root in _join_by_passes(hills, summits, surface, whole, area):
         for leaves in _best_cut(root):
             number += 1
             cell_of[leaves] = number
@@ -96,18 +98,26 @@ def _join_by_passes(
     hills: Labels,
     summits: NDArray[np.float32],
     surface: NDArray[np.float32],
+    whole: NDArray[np.float32],
     area: float,
 ) -> list[_Node]:
-    """Return the roots of the tree of regions, joined over the relatively highest."""
+    """Return the roots of the tree of regions, joined over the relatively highest.
+
+    The order is that of the surface; `whole` is the one without the bright lines, on
+    which the texture of a parasite makes no necks.
+    """
     areas = np.bincount(hills.ravel(), minlength=len(summits))
     hulls = find_hulls(hills)
+    radii = np.zeros(len(summits), dtype=np.float32)
+    np.maximum.at(radii, hills.ravel(), whole.ravel())
     top = [_Node(0, hulls[0], 0)]
     for leaf in range(1, len(summits)):
-        node = _Node(float(areas[leaf]), hulls[leaf], float(summits[leaf]), leaf=leaf)
+        node = _Node(float(areas[leaf]), hulls[leaf], float(radii[leaf]), leaf=leaf)
         node.score = _likeness(node, area) * node.area
         top.append(node)
     union = Union(len(summits))
     ones, others, passes = find_passes(hills, surface)
+    widths = find_passes(hills, whole)[2]
     relative = passes / np.minimum(summits[ones], summits[others])
     for k in np.argsort(-relative):
         one, other = union.find(int(ones[k])), union.find(int(others[k]))
@@ -115,16 +125,16 @@ def _join_by_passes(
             continue
         union.join(one, other)
         a, b = top[one], top[other]
-        top[one] = _join(a, b, max(0.0, float(passes[k])), area)
+        top[one] = _join(a, b, float(widths[k]), area)
     return [top[i] for i in range(1, len(summits)) if union.find(i) == i]
 
 
-def _join(a: _Node, b: _Node, height: float, area: float) -> _Node:
+def _join(a: _Node, b: _Node, width: float, area: float) -> _Node:
     node = _Node(
         a.area + b.area,
         cv2.convexHull(np.concatenate([a.hull, b.hull]))[:, 0],
-        max(a.summit, b.summit),
-        min(a.neck, b.neck, height / min(a.summit, b.summit)),
+        max(a.radius, b.radius),
+        min(a.neck, b.neck, width / max(min(a.radius, b.radius), 1e-6)),
         (a, b),
     )
     own, apart = _likeness(node, area) * node.area, a.score + b.score

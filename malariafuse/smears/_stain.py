@@ -14,6 +14,8 @@ Bytes = NDArray[np.uint8]
 _ORDER = 3  # of the polynomial that the light of the plasma follows across the field
 _THUMBNAIL = 160  # pixels of its longer side, for fitting it
 _ROUNDS = 6
+_ABOVE_TYPICAL = 1.4
+_FAINTEST = 0.05  # optical density of a cell
 _OUTLIERS = 2.5, 3.0  # robust standard deviations, below and above the plasma
 
 
@@ -59,6 +61,27 @@ def threshold(values: NDArray[np.floating]) -> float:
         levels.reshape(1, -1), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
     )
     return low + (level + 0.5) / 255 * (high - low)
+
+
+def stain_threshold(density: NDArray[np.floating]) -> float | None:
+    """Return the density between plasma and cells, or None if nothing is stained.
+
+    Chromatin would form a class of its own, so densities are cut at a little more than
+    those of typical cells, which are not known before the threshold is.
+    """
+    bottom, top = np.quantile(density, [0.01, 0.995])
+    for _ in range(_ROUNDS):
+        cut = np.clip(density, bottom, top)
+        level = threshold(cut)
+        stained = cut > level
+        if not stained.any():
+            return None
+        low, high = np.median(cut[~stained]), np.median(cut[stained])
+        lower_top = low + _ABOVE_TYPICAL * (high - low)
+        if lower_top >= top:
+            break
+        top = lower_top
+    return level if high - low >= _FAINTEST else None
 
 
 def _plasma(logarithm: Floats, field: Bytes) -> Floats:

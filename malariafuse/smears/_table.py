@@ -18,11 +18,13 @@ from malariafuse.smears._white import find_white_cells, zone_of
 FLAGS = ("white cell", "debris", "clump", "cut")
 
 # Areas are in areas of the median region.
-_DEBRIS = 0.25
+_DEBRIS = 0.33
 _CLUMP = 2.2
 _CLUMP_SOLIDITY = 0.93  # a large convex region is one large cell
 _LARGEST = 4.0
-_WHOLE = 0.85
+_WHOLE = 0.9
+_BLACK = 50  # of 255, in the brightest channel
+_INKED = 0.2  # of the area of a region
 _PIXELS = 44  # per diameter, for looking for nuclei
 
 
@@ -71,10 +73,11 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
         At least half of the region lies on or around a nucleus, a large area with more
         than twice the stain of a typical red cell.
     "debris"
-        Area below a quarter of the median: platelets, dirt, fragments.
+        Area below a third of the median, or a fifth of the region is black as no
+        stain is: platelets, dirt, fragments, a printed scale bar.
     "cut"
         The region touches the border of the photograph or of the field, and has less
-        than 0.85 of the median area. A cell that merely touches the border is whole.
+        than 0.9 of the median area. A cell that merely touches the border is whole.
     "clump"
         Area above 2.2 medians with an outline that is not convex (less than 0.93 of
         its convex hull), or above 4 medians: cells that could not be cut apart.
@@ -142,7 +145,8 @@ def _flag(
     if not len(table):
         return flag
     field = find_field(photo)
-    touches = _touching(labels, field)[table["label"]]
+    touching = _touching(labels, field)
+    touches = touching[table["label"]]
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
     for row in np.flatnonzero(area > _CLUMP * typical):
@@ -150,6 +154,9 @@ def _flag(
         if area[row] > _LARGEST * typical or solidity < _CLUMP_SOLIDITY:
             flag[row] = "clump"
     flag[area < _DEBRIS * typical] = "debris"
+    black = photo.max(axis=2) < _BLACK
+    inked = np.bincount(labels[black], minlength=len(touching))[table["label"]]
+    flag[inked > _INKED * area] = "debris"
     flag[_is_white(photo, labels, typical)[table["label"]]] = "white cell"
     return flag
 
@@ -160,9 +167,7 @@ def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
     return float(np.median(whole[whole >= _DEBRIS * typical]))
 
 
-def _touching(
-    labels: NDArray[np.int32], field: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _touching(labels: NDArray[np.int32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which labels touch the border of the photograph or of the field."""
     touches = np.zeros(int(labels.max()) + 1, dtype=bool)
     for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
@@ -187,9 +192,7 @@ def _is_white(
     diameter = float(np.sqrt(typical * 4 / np.pi))
     scale = min(1.0, _PIXELS / diameter)
     stain: Stain = measure_stain(photo, scale)
-    small = cv2.resize(
-        labels, stain.field.shape[::-1], interpolation=cv2.INTER_NEAREST
-    )
+    small = cv2.resize(labels, stain.field.shape[::-1], interpolation=cv2.INTER_NEAREST)
     zones = find_white_cells(stain, small > 0, diameter * scale)
     white = np.zeros(int(labels.max()) + 1, dtype=bool)
     found = zone_of(small, zones) > 0

@@ -12,14 +12,12 @@ from malariafuse.smears._stain import Stain
 _DARK = 2.0  # times the stain of a typical red cell, summed over R, G and B
 _THINNEST = 0.15
 _LOBES = 0.2  # half of the distance between lobes of one nucleus
-_SMALLEST = 0.2
+_SMALLEST = 0.45
 _CYTOPLASM = 0.25  # width around the nucleus
 _SHARE = 0.5  # of a region that lies in a white cell
 
 
-def find_white_cells(
-    stain: Stain, cells: NDArray[np.bool_], diameter: float
-) -> Labels:
+def find_white_cells(stain: Stain, cells: NDArray[np.bool_], diameter: float) -> Labels:
     """Label the surroundings of the nuclei of white cells from 1 on."""
     nothing = np.zeros(cells.shape, dtype=np.int32)
     if not cells.any():
