@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.smears._foreground import fill_small_holes
+from malariafuse.smears._foreground import fill_pale_centers
 from malariafuse.smears._stain import Stain, measure_stain, stain_threshold
 
 _LONGEST = 1000  # pixels of the longer side of what is measured
 _SMALLEST = 14.0  # pixels of a diameter that is measured well
 _LARGEST_SCALE = 2.0
 _STEP = 1.12  # from one radius to the next
-_HOLE = 0.002  # of the photograph: pale centers
+_LARGEST_CELL = 0.05  # of the photograph
 
 
 def estimate_diameter(photo: NDArray[np.uint8]) -> float:
@@ -35,7 +35,10 @@ def _granulometry(stain: Stain) -> float:
     if level is None:
         return 0.0
     stained = ((density > level) & inside).astype(np.uint8)
-    stained = fill_small_holes(stained, _HOLE * stained.size)
+    # Their size is not known yet, but gaps between cells are not convex.
+    stained = fill_pale_centers(
+        stained, density / (2 * level), _LARGEST_CELL * stained.size
+    )
     # Cells go on beyond the border.
     border = cv2.copyMakeBorder(stained, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = cv2.distanceTransform(border, cv2.DIST_L2, 5)[1:-1, 1:-1]

@@ -24,6 +24,7 @@ _LEVEL = 0.5
 _OUTER_LEVEL = 0.3
 _VALLEY_WIDTH = 0.1
 _VALLEY_DEPTH = 0.08
+_FINE_VALLEY_DEPTH = 0.06  # where that does not cut clumps apart
 _DARKEST = 0.8  # parasites and overlaps beyond it make no valleys
 _THINNEST = 0.08
 _SMALL_HOLE = 0.02
@@ -42,12 +43,15 @@ class Foreground:
         Mask of the cells, pale centers included.
     cores : ndarray of shape (height, width), uint8
         The same without the thin bright lines between cells that touch.
+    fine_cores : ndarray of shape (height, width), uint8
+        The same without fainter lines, which may as well lie within a cell.
     outer : ndarray of shape (height, width), bool
         Mask of the cells with their faint rims.
     """
 
     cells: Bytes
     cores: Bytes
+    fine_cores: Bytes
     outer: NDArray[np.bool_]
 
 
@@ -57,9 +61,28 @@ def disk(diameter: float) -> Bytes:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))  # type: ignore[return-value]
 
 
-def fill_small_holes(mask: Bytes, largest: float) -> Bytes:
-    """Fill holes of up to `largest` pixels that do not meet the border."""
-    return _fill(mask, lambda areas, _: areas <= largest)
+def fill_pale_centers(mask: Bytes, level: Floats, area: float) -> Bytes:
+    """Fill small holes, and convex ones that are stained more than the plasma.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width), uint8
+        Mask of the stained pixels.
+    level : ndarray of shape (height, width), float32
+        Level of stain, 0 in the plasma and about 1 in cells.
+    area : float
+        Area of a cell in pixels.
+    """
+
+    def is_pale(areas: Areas, labels: Labels) -> NDArray[np.bool_]:
+        stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
+        pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
+        hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
+        for hole in np.flatnonzero(pale[: len(hulls)]):
+            pale[hole] = areas[hole] > _CONVEX * hull_area(hulls[hole])
+        return (areas <= _SMALL_HOLE * area) | pale
+
+    return _fill(mask, is_pale)
 
 
 def find_foreground(stain: Stain, diameter: float) -> Foreground | None:
@@ -73,13 +96,24 @@ def find_foreground(stain: Stain, diameter: float) -> Foreground | None:
     level = _relative(density, stained, inside & ~stained, first, diameter)
     area = np.pi / 4 * diameter**2
     cells = ((level > _LEVEL) & inside).astype(np.uint8)
+    cores, fine_cores = (
+        _without_valleys(cells, level, depth, diameter)
+        for depth in (_VALLEY_DEPTH, _FINE_VALLEY_DEPTH)
+    )
+    cells = fill_pale_centers(cells, level, area)
+    outer = (level > _OUTER_LEVEL) & inside
+    return Foreground(cells, cores, fine_cores, outer)
+
+
+def _without_valleys(
+    cells: Bytes, level: Floats, depth: float, diameter: float
+) -> Bytes:
+    """Take thin bright lines out of the cells."""
     capped = np.minimum(level, _DARKEST)
     closed = cv2.morphologyEx(capped, cv2.MORPH_CLOSE, disk(_VALLEY_WIDTH * diameter))
-    cores = cells & (closed - capped < _VALLEY_DEPTH)
-    cores = _fill_pale_centers(cores, level, area)
-    cores = cv2.morphologyEx(cores, cv2.MORPH_OPEN, disk(_THINNEST * diameter))
-    cells = _fill_pale_centers(cells, level, area)
-    return Foreground(cells, cores, (level > _OUTER_LEVEL) & inside)
+    cores = cells & (closed - capped < depth)
+    cores = fill_pale_centers(cores, level, np.pi / 4 * diameter**2)
+    return cv2.morphologyEx(cores, cv2.MORPH_OPEN, disk(_THINNEST * diameter))  # type: ignore[return-value]
 
 
 def _relative(
@@ -110,20 +144,6 @@ def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> F
     mean = float(values[where].mean())
     found = (around(values * weight) + _FEW * mean) / (around(weight) + _FEW)
     return cv2.resize(found, values.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
-def _fill_pale_centers(mask: Bytes, level: Floats, area: float) -> Bytes:
-    """Fill small holes, and convex ones that are stained more than the plasma."""
-
-    def is_pale(areas: Areas, labels: Labels) -> NDArray[np.bool_]:
-        stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
-        pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
-        hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
-        for hole in np.flatnonzero(pale[: len(hulls)]):
-            pale[hole] = areas[hole] > _CONVEX * hull_area(hulls[hole])
-        return (areas <= _SMALL_HOLE * area) | pale
-
-    return _fill(mask, is_pale)
 
 
 def _fill(

@@ -63,7 +63,7 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
        a tree of regions.
     5. Of all ways to cut the tree, the one is taken whose regions look most like single
        cells: by size, by the share of the convex hull that they fill, and by the width
-       of necks within them.
+       of necks within them. Clumps that are left are cut once more along fainter lines.
     6. Regions around nuclei, large areas with more than twice the stain of a typical
        cell, are joined to white cells.
 

@@ -21,6 +21,8 @@ from malariafuse.smears._regions import (
 # Lengths are in diameters, areas in areas of a disk of that diameter.
 _SMOOTHING = 0.04
 _ONE_HILL = 0.95  # of the lower summit: a pass as high as that parts no cells
+_CLUMP = 1.7
+_SOLID = 0.95
 _LOWEST_SUMMIT = 0.2  # of a radius
 _VALLEY = 0.08
 _RIM = 0.1
@@ -55,26 +57,50 @@ def split_cells(foreground: Foreground, diameter: float) -> Labels:
     them, which gives a tree of regions. Of all ways to cut the tree the one is taken
     whose regions look most like single cells, weighted by their area.
     """
-    depth = cv2.distanceTransform(foreground.cores, cv2.DIST_L2, 5)
-    surface = cv2.GaussianBlur(depth, (0, 0), _SMOOTHING * diameter) * (2 / diameter)
-    hills, summits = find_hills(surface, foreground.cores > 0)
-    hills, summits = _join_shallow(hills, summits, surface)
-    inside = foreground.cells > 0
-    hills = grow(hills, inside, int(_VALLEY * diameter) + 1)
     area = math.pi / 4 * diameter**2
-    cell_of = np.zeros(len(summits), dtype=np.int32)
-    number = 0
-    depth = cv2.distanceTransform(foreground.cells, cv2.DIST_L2, 5)
+    cells, nodes = _cut(foreground.cells, foreground.cores, diameter)
+    clump = np.array([False, *(_is_clump(node, area) for node in nodes)])
+    if clump.any():
+        within = clump[cells].astype(np.uint8)
+        finer, _ = _cut(
+            foreground.cells & within,
+            foreground.fine_cores & within,
+            diameter,
+        )
+        cells = np.where(finer > 0, finer + len(nodes), cells)
+        # What the finer cores lost of a clump belongs to its parts.
+        cells[(within > 0) & (finer == 0)] = 0
+    return grow(cells, foreground.outer, round(_RIM * diameter))
+
+
+def _cut(
+    mask: NDArray[np.uint8], cores: NDArray[np.uint8], diameter: float
+) -> tuple[Labels, list[_Node]]:
+    """Label the best cut of a mask, and return its regions in their order."""
+    depth = cv2.distanceTransform(cores, cv2.DIST_L2, 5)
+    surface = cv2.GaussianBlur(depth, (0, 0), _SMOOTHING * diameter) * (2 / diameter)
+    hills, summits = find_hills(surface, cores > 0)
+    hills, summits = _join_shallow(hills, summits, surface)
+    hills = grow(hills, mask > 0, int(_VALLEY * diameter) + 1)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     whole = cv2.GaussianBlur(depth, (0, 0), _SMOOTHING * diameter)
-    for root in _join_by_passes(hills, summits, surface, whole, area):
-        for leaves in _best_cut(root):
-            number += 1
-            cell_of[leaves] = number
-    return grow(cell_of[hills], foreground.outer, round(_RIM * diameter))
+    area = math.pi / 4 * diameter**2
+    roots = _join_by_passes(hills, summits, surface, whole, area)
+    nodes = [node for root in roots for node in _best_cut(root)]
+    number_of = np.zeros(len(summits), dtype=np.int32)
+    for number, node in enumerate(nodes, start=1):
+        number_of[_leaves(node)] = number
+    return number_of[hills], nodes
+
+
+def _is_clump(node: _Node, area: float) -> bool:
+    return node.area > _CLUMP * area and node.area < _SOLID * hull_area(node.hull)
 
 
 def _join_shallow(
-    hills: Labels, summits: NDArray[np.float32], surface: NDArray[np.float32]
+    hills: Labels,
+    summits: NDArray[np.float32],
+    surface: NDArray[np.float32],
 ) -> tuple[Labels, NDArray[np.float32]]:
     """Join hills whose pass is nearly as high as the lower one, and low ones."""
     union = Union(len(summits))
@@ -153,13 +179,13 @@ def _likeness(node: _Node, area: float) -> float:
     return math.exp(-(off**2) / 2) * min(1, max(0, convex)) * neck
 
 
-def _best_cut(root: _Node) -> list[list[int]]:
-    """Return the hills of each region of the best cut of a tree."""
+def _best_cut(root: _Node) -> list[_Node]:
+    """Return the regions of the best cut of a tree."""
     cells, left = [], [root]
     while left:
         node = left.pop()
         if node.is_whole or node.parts is None:
-            cells.append(_leaves(node))
+            cells.append(node)
         else:
             left += node.parts
     return cells

@@ -11,6 +11,7 @@ from malariafuse.smears._field import find_field
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
+_INK = 30  # of 255, in the brightest channel: darker than any stain
 _ORDER = 3  # of the polynomial that the light of the plasma follows across the field
 _THUMBNAIL = 160  # pixels of its longer side, for fitting it
 _ROUNDS = 6
@@ -28,7 +29,8 @@ class Stain:
     density : ndarray of shape (height, width, 3), float32
         Optical density of each channel against the plasma around: 0 in the plasma.
     field : ndarray of shape (height, width), uint8
-        Mask of the field: 1 within it.
+        Mask of the field: 1 within it, without what is black, such as a printed
+        scale bar.
     """
 
     density: Floats
@@ -46,7 +48,8 @@ def resize_photo(photo: Bytes, scale: float) -> Bytes:
 def measure_stain(photo: Bytes, scale: float) -> Stain:
     """Return the optical density of a photograph, seen at a scale."""
     small = resize_photo(photo, scale)
-    field = find_field(small).astype(np.uint8)
+    lit = find_field(small) & (small.max(axis=2) > _INK)
+    field = lit.astype(np.uint8)
     logarithm = np.log(small.astype(np.float32) + 1)
     return Stain(_plasma(logarithm, field) - logarithm, field)
 
