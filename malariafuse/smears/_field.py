@@ -56,25 +56,51 @@ def find_field(photo: ArrayLike) -> NDArray[np.bool_]:
     (True, False)
     """
     photo = check_photo(photo)
+    mask = _thumbnail(photo)
+    if mask.all():
+        return np.ones(photo.shape[:2], dtype=bool)
+    size = photo.shape[1::-1]
+    smooth = cv2.resize(mask * 255, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth >= 128)
+
+
+def find_window(photo: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Return the rows and the columns that the field reaches."""
+    mask = _thumbnail(photo)
+    window = []
+    for axis in (1, 0):
+        lit = np.flatnonzero(mask.any(axis=axis))
+        step = photo.shape[1 - axis] / mask.shape[1 - axis]
+        # A pixel of the thumbnail more, where find_field smooths the rim.
+        first, last = int((lit[0] - 1) * step), int((lit[-1] + 2) * step) + 1
+        window.append(slice(max(first, 0), min(last, photo.shape[1 - axis])))
+    return window[0], window[1]
+
+
+def dark_pixels(photo: NDArray[np.uint8], level: int) -> NDArray[np.bool_]:
+    """Return where no channel is above a level."""
+    return np.asarray(cv2.inRange(photo, (0, 0, 0), (level,) * 3) > 0)
+
+
+def _thumbnail(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a small mask of the field."""
     height, width = photo.shape[:2]
     step = max(1, max(height, width) // _THUMBNAIL)
     size = max(1, width // step), max(1, height // step)
     thumbnail = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-    lit = (thumbnail.max(axis=2) > _DARK).astype(np.uint8)
+    lit = (~dark_pixels(thumbnail, _DARK)).astype(np.uint8)
     if not lit.any():
         raise ValueError(
             f"photo is dark everywhere: no pixel is above {_DARK} of 255. Expected a "
             "photograph with bright plasma between the cells."
         )
     if lit.mean() >= _ALL:
-        return np.ones((height, width), dtype=bool)
-    lit = cv2.morphologyEx(lit, cv2.MORPH_OPEN, np.ones((3, 3)))
-    outlines, _ = cv2.findContours(lit, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        return np.ones_like(lit)
+    opened = cv2.morphologyEx(lit, cv2.MORPH_OPEN, np.ones((3, 3)))
+    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not outlines:
-        return np.ones((height, width), dtype=bool)
+        return np.ones_like(lit)
     hull = cv2.convexHull(max(outlines, key=cv2.contourArea))
     mask = cv2.drawContours(np.zeros_like(lit), [hull], -1, 1, cv2.FILLED)
     # The light fades along the rim; the border of the photograph is no rim.
-    mask = cv2.erode(mask, np.ones((3, 3)), borderType=cv2.BORDER_REPLICATE)
-    smooth = cv2.resize(mask * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(smooth >= 128)
+    return cv2.erode(mask, np.ones((3, 3)), borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]

@@ -12,6 +12,7 @@ from sklearn.utils import Tags
 
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
 from malariafuse.smears._diameter import estimate_diameter
+from malariafuse.smears._field import find_window
 from malariafuse.smears._foreground import find_foreground
 from malariafuse.smears._photo import check_photo
 from malariafuse.smears._split import split_cells
@@ -141,20 +142,26 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         """
         check_parameters(self)
         photo = check_photo(photo)
-        shape = photo.shape[:2]
+        large = np.zeros(photo.shape[:2], dtype=np.int32)
+        window = find_window(photo)
+        self._segment(np.ascontiguousarray(photo[window]), large[window])
+        return large
+
+    def _segment(self, photo: NDArray[np.uint8], large: NDArray[np.int32]) -> None:
+        """Fill `large` with the labels of the field."""
         diameter = self.diameter or estimate_diameter(photo)
         if diameter <= 0:
-            return np.zeros(shape, dtype=np.int32)
+            return
         scale = min(self.resolution / diameter, _LARGEST_SCALE)
         stain = measure_stain(photo, scale)
         foreground = find_foreground(stain, diameter * scale)
         if foreground is None or not foreground.cores.any():
-            return np.zeros(shape, dtype=np.int32)
+            return
         labels = split_cells(foreground, diameter * scale)
         zones = find_white_cells(stain, foreground.cells > 0, diameter * scale)
         labels = join_white_cells(labels, zones)
         least = _SMALLEST_CELL * np.pi / 4 * (diameter * scale) ** 2
-        return _enlarge(labels, shape, least)
+        _enlarge(labels, large, least)
 
     def transform(self, X: Sequence[ArrayLike]) -> list[NDArray[np.int32]]:
         """Label the cells of photographs.
@@ -182,15 +189,12 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _enlarge(
-    labels: NDArray[np.int32], shape: tuple[int, ...], least: float
-) -> NDArray[np.int32]:
-    """Return labels at the size of the photograph, with smooth outlines, from 1 on."""
+def _enlarge(labels: NDArray[np.int32], large: NDArray[np.int32], least: float) -> None:
+    """Draw labels at the size of the photograph, with smooth outlines, from 1 on."""
     areas = np.bincount(labels.ravel())
     down, across = (
-        large / small for large, small in zip(shape, labels.shape, strict=True)
+        large / small for large, small in zip(large.shape, labels.shape, strict=True)
     )
-    large = np.zeros(shape, dtype=np.int32)
     number = 0
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None or areas[label] < least:
@@ -208,4 +212,3 @@ def _enlarge(
         number += 1
         part = large[top:bottom, left:right]
         part[(mask >= 128) & (part == 0)] = number
-    return large

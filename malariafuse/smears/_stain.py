@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.smears._field import find_field
+from malariafuse.smears._field import dark_pixels, find_field
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -48,7 +48,7 @@ def resize_photo(photo: Bytes, scale: float) -> Bytes:
 def measure_stain(photo: Bytes, scale: float) -> Stain:
     """Return the optical density of a photograph, seen at a scale."""
     small = resize_photo(photo, scale)
-    lit = find_field(small) & (small.max(axis=2) > _INK)
+    lit = find_field(small) & ~dark_pixels(small, _INK)
     field = lit.astype(np.uint8)
     logarithm = np.log(small.astype(np.float32) + 1)
     return Stain(_plasma(logarithm, field) - logarithm, field)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from malariafuse._arrays import as_array
-from malariafuse.smears._field import find_field
+from malariafuse.smears._field import dark_pixels, find_field, find_window
 from malariafuse.smears._photo import check_photo
 from malariafuse.smears._regions import hull_area
 from malariafuse.smears._stain import Stain, measure_stain
@@ -98,23 +98,22 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     """
     photo = check_photo(photo)
     labels = _check_labels(labels, photo.shape[:2])
-    number = int(labels.max()) + 1
-    slices = ndimage.find_objects(labels)
-    found = [i for i, box in enumerate(slices) if box is not None]
-    rows = np.array(
-        [
-            (x.start, y.start, x.stop - x.start, y.stop - y.start)
-            for y, x in (slices[i] for i in found)
-        ],
-        dtype=np.int64,
-    ).reshape(-1, 4)
-    index = np.array(found, dtype=np.int64) + 1
-    area = np.bincount(labels.ravel(), minlength=number)[index]
-    table = pd.DataFrame(rows, columns=["x", "y", "width", "height"])
-    table.insert(0, "label", index)
-    table["area"] = area
-    table["flag"] = _flag(photo, labels, table)
-    return table
+    window = find_window(photo)
+    boxes = ndimage.find_objects(labels)
+    rows = []
+    for label, box in enumerate(boxes, start=1):
+        if box is None:
+            continue
+        mask = labels[box] == label
+        black = dark_pixels(photo[box], _BLACK) & mask
+        (y, x), (height, width) = (side.start for side in box), mask.shape
+        area = int(np.count_nonzero(mask))
+        rows.append((label, x, y, width, height, area, int(np.count_nonzero(black))))
+    columns = ["label", "x", "y", "width", "height", "area", "black"]
+    values = np.array(rows, dtype=np.int64).reshape(-1, len(columns))
+    table = pd.DataFrame(values, columns=columns)
+    table["flag"] = _flag(photo, labels, table, window)
+    return table.drop(columns="black")
 
 
 def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
@@ -138,15 +137,17 @@ def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32
 
 
 def _flag(
-    photo: NDArray[np.uint8], labels: NDArray[np.int32], table: pd.DataFrame
+    photo: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    table: pd.DataFrame,
+    window: tuple[slice, slice],
 ) -> NDArray[Any]:
     area = table["area"].to_numpy()
     flag = np.full(len(table), "", dtype=object)
     if not len(table):
         return flag
     field = find_field(photo)
-    touching = _touching(labels, field)
-    touches = touching[table["label"]]
+    touches = _touching(labels, field)[table["label"]]
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
     for row in np.flatnonzero(area > _CLUMP * typical):
@@ -154,10 +155,12 @@ def _flag(
         if area[row] > _LARGEST * typical or solidity < _CLUMP_SOLIDITY:
             flag[row] = "clump"
     flag[area < _DEBRIS * typical] = "debris"
-    black = photo.max(axis=2) < _BLACK
-    inked = np.bincount(labels[black], minlength=len(touching))[table["label"]]
-    flag[inked > _INKED * area] = "debris"
-    flag[_is_white(photo, labels, typical)[table["label"]]] = "white cell"
+    flag[table["black"] > _INKED * area] = "debris"
+    inner = np.ascontiguousarray(photo[window]), labels[window]
+    white = np.zeros(int(table["label"].max()) + 1, dtype=bool)
+    found = _white_cells(*inner, typical)
+    white[: len(found)] = found
+    flag[white[table["label"]]] = "white cell"
     return flag
 
 
@@ -185,7 +188,7 @@ def _solidity(labels: NDArray[np.int32], row: pd.Series) -> float:
     return float(row["area"] / hull_area(cv2.convexHull(points)[:, 0]))
 
 
-def _is_white(
+def _white_cells(
     photo: NDArray[np.uint8], labels: NDArray[np.int32], typical: float
 ) -> NDArray[np.bool_]:
     """Return which labels are white cells."""
@@ -194,7 +197,4 @@ def _is_white(
     stain: Stain = measure_stain(photo, scale)
     small = cv2.resize(labels, stain.field.shape[::-1], interpolation=cv2.INTER_NEAREST)
     zones = find_white_cells(stain, small > 0, diameter * scale)
-    white = np.zeros(int(labels.max()) + 1, dtype=bool)
-    found = zone_of(small, zones) > 0
-    white[: len(found)] = found
-    return white
+    return zone_of(small, zones) > 0
