@@ -1,5 +1,7 @@
 """The bright disk of the field in a photograph that is black around it."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,7 +79,7 @@ def find_window(photo: NDArray[np.uint8]) -> tuple[slice, slice]:
     return window[0], window[1]
 
 
-def dark_pixels(photo: NDArray[np.uint8], level: int) -> NDArray[np.bool_]:
+def dark_pixels(photo: NDArray[Any], level: int) -> NDArray[np.bool_]:
     """Return where no channel is above a level."""
     return np.asarray(cv2.inRange(photo, (0, 0, 0), (level,) * 3) > 0)
 

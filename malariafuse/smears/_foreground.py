@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,6 @@ from malariafuse.smears._regions import find_hulls, hull_area
 from malariafuse.smears._stain import Stain, stain_threshold
 
 Areas = NDArray[np.int32]
-Labels = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
@@ -61,7 +61,7 @@ def disk(diameter: float) -> Bytes:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))  # type: ignore[return-value]
 
 
-def fill_pale_centers(mask: Bytes, level: Floats, area: float) -> Bytes:
+def fill_pale_centers(mask: Bytes, level: NDArray[Any], area: float) -> Bytes:
     """Fill small holes, and convex ones that are stained more than the plasma.
 
     Parameters
@@ -74,7 +74,7 @@ def fill_pale_centers(mask: Bytes, level: Floats, area: float) -> Bytes:
         Area of a cell in pixels.
     """
 
-    def is_pale(areas: Areas, labels: Labels) -> NDArray[np.bool_]:
+    def is_pale(areas: Areas, labels: Any) -> NDArray[np.bool_]:
         stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
         pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
         hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
@@ -117,7 +117,7 @@ def _without_valleys(
 
 
 def _relative(
-    density: Floats,
+    density: NDArray[Any],
     stained: NDArray[np.bool_],
     plasma: NDArray[np.bool_],
     first: float,
@@ -146,9 +146,7 @@ def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> F
     return cv2.resize(found, values.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _fill(
-    mask: Bytes, is_filled: Callable[[Areas, Labels], NDArray[np.bool_]]
-) -> Bytes:
+def _fill(mask: Bytes, is_filled: Callable[[Areas, Any], NDArray[np.bool_]]) -> Bytes:
     """Fill the holes of which a function of their areas and labels is true."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     left, top, width, height, areas = stats.T

@@ -257,7 +257,7 @@ def _find_cells(
     )
     height, width = photo.shape[:2]
     return PhotoCells(
-        images, table, masks, (height, width), n_flagged, sha256(photo).digest()
+        images, table, masks, (height, width), n_flagged, sha256(photo.data).digest()
     )
 
 

@@ -193,9 +193,9 @@ def _photos(
         (photo_true, n_true, "photo_true"),
         (photo_pred, n_pred, "photo_pred"),
     ):
-        photos = as_labels(values, name) if size or len(np.asarray(values)) else []
-        check_length(photos, size, name=name)
-        of.append(list(photos))
+        given = as_labels(values, name).tolist() if np.size(values) else []
+        check_length(given, size, name=name)
+        of.append(given)
     names = list(dict.fromkeys(of[0] + of[1]))
     if not names:
         return [0], np.zeros(0, np.intp), np.zeros(0, np.intp)

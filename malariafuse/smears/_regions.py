@@ -1,6 +1,7 @@
 """Regions of a label image: hills of a surface, and what touches what."""
 
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
@@ -102,7 +103,7 @@ def grow(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
     return grown.astype(np.int32)
 
 
-def find_hulls(labels: Labels) -> list[Labels]:
+def find_hulls(labels: Labels) -> list[NDArray[Any]]:
     """Return the convex hull of each label from 0 on; that of 0 is empty."""
     framed = np.pad(labels, ((0, 0), (1, 1)))
     ends = (framed[:, 1:-1] != framed[:, :-2]) | (framed[:, 1:-1] != framed[:, 2:])
@@ -111,7 +112,7 @@ def find_hulls(labels: Labels) -> list[Labels]:
     order = np.argsort(of, kind="stable")
     points = np.stack([x[order], y[order]], axis=1).astype(np.int32)
     starts = np.searchsorted(of[order], np.arange(1, int(labels.max()) + 2))
-    hulls = [np.zeros((0, 2), dtype=np.int32)]
+    hulls: list[NDArray[Any]] = [np.zeros((0, 2), dtype=np.int32)]
     for start, end in pairwise(starts):
         if start == end:
             hulls.append(hulls[0])
@@ -120,6 +121,6 @@ def find_hulls(labels: Labels) -> list[Labels]:
     return hulls
 
 
-def hull_area(hull: Labels) -> float:
+def hull_area(hull: NDArray[Any]) -> float:
     """Return the area of a hull whose corners are centers of pixels."""
     return cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1

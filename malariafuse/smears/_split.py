@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ class _Node:
     """
 
     area: float
-    hull: Labels
+    hull: NDArray[Any]
     radius: float
     neck: float = 1.0
     parts: "tuple[_Node, _Node] | None" = None
@@ -124,7 +125,7 @@ def _join_by_passes(
     hills: Labels,
     summits: NDArray[np.float32],
     surface: NDArray[np.float32],
-    whole: NDArray[np.float32],
+    whole: NDArray[Any],
     area: float,
 ) -> list[_Node]:
     """Return the roots of the tree of regions, joined over the relatively highest.

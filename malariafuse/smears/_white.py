@@ -1,5 +1,7 @@
 """Nuclei of white cells, which red cells lack."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +36,14 @@ def find_white_cells(stain: Stain, cells: NDArray[np.bool_], diameter: float) ->
     areas = np.bincount(labels.ravel(), nuclei.ravel())
     areas[0] = 0
     kept = areas >= _SMALLEST * np.pi / 4 * diameter**2
-    nuclei &= kept[labels].astype(np.uint8)
+    nuclei = np.where(kept[labels], nuclei, 0)
     _, zones = cv2.connectedComponents(
         cv2.dilate(nuclei, disk(2 * _CYTOPLASM * diameter))
     )
     return zones.astype(np.int32)
 
 
-def zone_of(labels: Labels, zones: Labels) -> NDArray[np.int64]:
+def zone_of(labels: NDArray[Any], zones: Labels) -> NDArray[np.int64]:
     """Return the white cell that each label mostly lies in, 0 for none."""
     number, n_zones = int(labels.max()) + 1, int(zones.max()) + 1
     shared = np.bincount(
