@@ -42,15 +42,6 @@ def resize_photo(photo: Bytes, scale: float) -> Bytes:
     """Return a photograph of `scale` times the size."""
     height, width = photo.shape[:2]
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    # OpenCV halves several times faster than it averages over parts of pixels.
-    while scale <= 0.5 and min(photo.shape[:2]) >= 16:
-        half = photo.shape[1] // 2 * 2, photo.shape[0] // 2 * 2
-        photo = cv2.resize(  # type: ignore[assignment]
-            photo[: half[1], : half[0]],
-            (half[0] // 2, half[1] // 2),
-            interpolation=cv2.INTER_AREA,
-        )
-        scale *= 2
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(photo, size, interpolation=how)  # type: ignore[return-value]
 
