@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         preprocessing,
         pretrained,
         quality,
+        smears,
     )
     from malariafuse.classifiers import (
         ConvNetClassifier,
@@ -56,6 +57,7 @@ _SUBPACKAGES = (
     "preprocessing",
     "pretrained",
     "quality",
+    "smears",
 )
 _HOME = {
     "BackgroundMasker": "preprocessing",
@@ -103,6 +105,7 @@ __all__ = [
     "preprocessing",
     "pretrained",
     "quality",
+    "smears",
 ]
 
 

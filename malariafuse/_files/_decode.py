@@ -24,7 +24,7 @@ MAX_BYTES = 2**26
 
 _MAX_PIXELS = 4096 * 4096
 _MIN_SIDE = 4
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF")
 # With any other chunk (transparency, animation, orientation, ...) the pixels may need
 # more than decoding, which Pillow tells apart and OpenCV does not.
 _PLAIN_CHUNKS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tIME", b"pHYs"}
@@ -59,30 +59,37 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
                 raise RefusedImageError("damaged PNG: its pixels cannot be decoded")
             return image  # type: ignore[return-value]
     with (
-        _refusing_what_pillow_refuses(),
-        Image.open(io.BytesIO(data), formats=_FORMATS) as opened,
+        refusing_what_pillow_refuses(),
+        Image.open(io.BytesIO(data), formats=FORMATS) as opened,
     ):
-        _check_kind(opened)
-        _check_damage(opened, data)
+        check_size(*opened.size)
+        check_kind(opened)
+        check_damage(opened, data)
         return _upright_rgb(opened)
 
 
 def convert_image(image: Image.Image) -> NDArray[np.uint8]:
     """Convert an image that Pillow holds as one that is decoded from a file."""
-    with _refusing_what_pillow_refuses():
-        _check_kind(image)
+    with refusing_what_pillow_refuses():
+        check_size(*image.size)
+        check_kind(image)
         return _upright_rgb(image)
 
 
 def _upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    upright = ImageOps.exif_transpose(image)
-    if upright.has_transparency_data:
-        return _on_black(np.asarray(upright.convert("RGBA")))
-    return np.array(upright.convert("RGB"))
+    return to_rgb(ImageOps.exif_transpose(image))
+
+
+def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels in RGB, laid on black where they are transparent."""
+    if image.has_transparency_data:
+        return _on_black(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
 
 
 @contextmanager
-def _refusing_what_pillow_refuses() -> Iterator[None]:
+def refusing_what_pillow_refuses() -> Iterator[None]:
+    """Raise RefusedImageError in place of whatever Pillow raises."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: Pillow would take damaged "
@@ -93,14 +100,15 @@ def _refusing_what_pillow_refuses() -> Iterator[None]:
     except RefusedImageError:
         raise
     except UnidentifiedImageError:
-        raise RefusedImageError(f"not a {', '.join(_FORMATS)} image") from None
+        raise RefusedImageError(f"not a {', '.join(FORMATS)} image") from None
     # Pillow promises no set of exceptions for damaged files: OSError, SyntaxError,
     # struct.error, DecompressionBombError and more have been seen.
     except Exception as error:
         raise RefusedImageError(f"cannot be decoded: {error}") from error
 
 
-def _check_damage(image: ImageFile.ImageFile, data: bytes) -> None:
+def check_damage(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Refuse a file whose damage can be known."""
     match image.format:
         case "JPEG":
             check_jpeg(data, image.tobytes, _decode_jpeg)
@@ -115,8 +123,8 @@ def _decode_jpeg(data: bytes) -> bytes:
         return image.tobytes()
 
 
-def _check_kind(image: Image.Image) -> None:
-    check_size(*image.size)
+def check_kind(image: Image.Image) -> None:
+    """Refuse what is no single image, or whose way to 8 bits of RGB is not known."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise RefusedImageError(f"animated or multi-page: it holds {frames} images")

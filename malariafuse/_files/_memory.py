@@ -25,13 +25,18 @@ class OpenFile(Protocol):
 
 def decode_bytes(data: Encoded) -> NDArray[np.uint8]:
     """Decode the content of a file."""
+    return decode_image(read_bytes(data))
+
+
+def read_bytes(data: Encoded) -> bytes:
+    """Return the content of a file that is in memory, if it is not too large."""
     try:
         size = memoryview(data).nbytes
     except ValueError as error:
         raise RefusedImageError(f"cannot be read: {error}") from error
     if size > MAX_BYTES:
         raise too_large()
-    return decode_image(bytes(data))
+    return bytes(data)
 
 
 def decode_open_file(file: OpenFile, lock: Lock) -> NDArray[np.uint8]:
@@ -40,9 +45,13 @@ def decode_open_file(file: OpenFile, lock: Lock) -> NDArray[np.uint8]:
     What cannot be rewound is read from where it stands. Other threads that may read the
     same file wait for `lock`.
     """
+    return decode_image(read_open_file(file, lock))
+
+
+def read_open_file(file: OpenFile, lock: Lock) -> bytes:
+    """Return the content of a file, and leave it at the position where it was."""
     with lock:
-        data = _content(file)
-    return decode_image(data)
+        return _content(file)
 
 
 def convert_open_image(image: Image.Image, lock: Lock) -> NDArray[np.uint8]:

@@ -1,0 +1,18 @@
+"""Photographs of thin smears: reading them, and finding and cutting their cells."""
+
+from malariafuse.smears._field import find_field
+from malariafuse.smears._load import load_smear_photos
+from malariafuse.smears._matching import detection_scores, match_boxes
+from malariafuse.smears._photo import read_photo
+from malariafuse.smears._segmenter import CellSegmenter
+from malariafuse.smears._table import tabulate_cells
+
+__all__ = [
+    "CellSegmenter",
+    "detection_scores",
+    "find_field",
+    "load_smear_photos",
+    "match_boxes",
+    "read_photo",
+    "tabulate_cells",
+]

@@ -1,0 +1,91 @@
+"""The cells of one photograph, cut out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from malariafuse._files._resize import resize_image
+
+
+class CellMasks(Sequence[NDArray[np.bool_]]):
+    """Masks of cells within their boxes, unpacked on demand.
+
+    ``masks[i]`` is an array of shape (height, width), dtype bool: True within the cell
+    whose box is ``boxes[i]``. In memory, a mask has one bit a pixel.
+    """
+
+    def __init__(self, packed: Sequence[tuple[tuple[int, int], bytes]]) -> None:
+        self._packed = list(packed)
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.bool_]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "CellMasks": ...
+
+    def __getitem__(self, index: int | slice) -> "NDArray[np.bool_] | CellMasks":
+        if isinstance(index, slice):
+            return CellMasks(self._packed[index])
+        (height, width), bits = self._packed[index]
+        flat = np.unpackbits(np.frombuffer(bits, np.uint8), count=height * width)
+        return flat.reshape(height, width).astype(bool)
+
+    def packed(self) -> Iterator[tuple[tuple[int, int], bytes]]:
+        """Yield the shape and the bits of each mask."""
+        yield from self._packed
+
+
+@dataclass(frozen=True)
+class PhotoCells:
+    """The cells of one photograph.
+
+    Attributes
+    ----------
+    images : ndarray of shape (n_cells, height, width, 3), uint8
+    table : pandas.DataFrame
+        As `tabulate_cells` returns it, of the cells that were cut.
+    masks : CellMasks
+    shape : tuple of (int, int)
+        Height and width of the photograph.
+    n_flagged : int
+        Number of regions that were flagged, cut or not.
+    digest : bytes
+        Hash of the pixels of the photograph.
+    """
+
+    images: NDArray[np.uint8]
+    table: pd.DataFrame
+    masks: CellMasks
+    shape: tuple[int, int]
+    n_flagged: int
+    digest: bytes
+
+
+def cut_cells(
+    photo: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    table: pd.DataFrame,
+    *,
+    image_size: tuple[int, int],
+    keep_aspect: bool,
+) -> tuple[NDArray[np.uint8], CellMasks]:
+    """Cut each cell of a table along its box, black outside the cell, and resize it."""
+    images = np.empty((len(table), *image_size, 3), dtype=np.uint8)
+    packed = []
+    columns = ["label", "x", "y", "width", "height"]
+    for row, (label, x, y, width, height) in enumerate(
+        table[columns].itertuples(index=False)
+    ):
+        window = np.s_[y : y + height, x : x + width]
+        mask = labels[window] == label
+        crop = photo[window] * mask[..., None]
+        images[row] = resize_image(crop, image_size, keep_aspect=keep_aspect)
+        packed.append(((int(height), int(width)), np.packbits(mask).tobytes()))
+    return images, CellMasks(packed)

@@ -1,0 +1,108 @@
+"""The bright disk of the field in a photograph that is black around it."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from malariafuse.smears._photo import check_photo
+
+_THUMBNAIL = 400  # pixels of its longer side
+_DARK = 50  # of 255, in the brightest channel: darker than any stained cell
+_ALL = 0.98  # share of lit pixels from which the field is the whole photograph
+
+
+def find_field(photo: ArrayLike) -> NDArray[np.bool_]:
+    """Find the bright field of a photograph that is black around it.
+
+    A telephone at the eyepiece sees a bright disk on black. A camera of the microscope
+    mostly sees the field alone; the field then is the whole photograph.
+
+    Parameters
+    ----------
+    photo : array-like of shape (height, width, 3)
+        RGB photograph, uint8 in 0..255.
+
+    Returns
+    -------
+    ndarray of shape (height, width), dtype bool
+        Mask of the field: True within it. Its rim, where the light fades, is left out.
+
+    Raises
+    ------
+    ValueError
+        If `photo` is not an RGB image, or is dark everywhere.
+    TypeError
+        If the dtype of `photo` is not uint8.
+
+    See Also
+    --------
+    read_photo : Reads a photograph from a file.
+    CellSegmenter : Finds the cells within the field.
+
+    Notes
+    -----
+    The field is the convex hull of the largest connected region in which the brightest
+    channel is above 50, found in a thumbnail of about 400 pixels and eroded by
+    one of these along its rim.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malariafuse.smears import find_field
+    >>> photo = np.zeros((200, 300, 3), dtype=np.uint8)
+    >>> photo[50:150, 100:200] = 220
+    >>> field = find_field(photo)
+    >>> bool(field[100, 150]), bool(field[10, 10])
+    (True, False)
+    """
+    photo = check_photo(photo)
+    mask = _thumbnail(photo)
+    if mask.all():
+        return np.ones(photo.shape[:2], dtype=bool)
+    size = photo.shape[1::-1]
+    smooth = cv2.resize(mask * 255, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth >= 128)
+
+
+def find_window(photo: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Return the rows and the columns that the field reaches."""
+    mask = _thumbnail(photo)
+    window = []
+    for axis in (1, 0):
+        lit = np.flatnonzero(mask.any(axis=axis))
+        step = photo.shape[1 - axis] / mask.shape[1 - axis]
+        # A pixel of the thumbnail more, where find_field smooths the rim.
+        first, last = int((lit[0] - 1) * step), int((lit[-1] + 2) * step) + 1
+        window.append(slice(max(first, 0), min(last, photo.shape[1 - axis])))
+    return window[0], window[1]
+
+
+def dark_pixels(photo: NDArray[Any], level: int) -> NDArray[np.bool_]:
+    """Return where no channel is above a level."""
+    return np.asarray(cv2.inRange(photo, (0, 0, 0), (level,) * 3) > 0)
+
+
+def _thumbnail(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a small mask of the field."""
+    height, width = photo.shape[:2]
+    step = max(1, max(height, width) // _THUMBNAIL)
+    size = max(1, width // step), max(1, height // step)
+    thumbnail = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    lit = (~dark_pixels(thumbnail, _DARK)).astype(np.uint8)
+    if not lit.any():
+        raise ValueError(
+            f"photo is dark everywhere: no pixel is above {_DARK} of 255. Expected a "
+            "photograph with bright plasma between the cells."
+        )
+    if lit.mean() >= _ALL:
+        return np.ones_like(lit)
+    opened = cv2.morphologyEx(lit, cv2.MORPH_OPEN, np.ones((3, 3)))
+    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return np.ones_like(lit)
+    hull = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    mask = cv2.drawContours(np.zeros_like(lit), [hull], -1, 1, cv2.FILLED)
+    # The light fades along the rim; the border of the photograph is no rim.
+    return cv2.erode(mask, np.ones((3, 3)), borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]

@@ -1,0 +1,156 @@
+"""Which pixels of a photograph are red cells, and which lie between two of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse.smears._regions import find_hulls, hull_area
+from malariafuse.smears._stain import Stain, stain_threshold
+
+Areas = NDArray[np.int32]
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+# Lengths are in diameters of a cell, areas in areas of a disk of that diameter, and
+# levels of stain in parts of the way from the plasma (0) to the cells around (1).
+_SMOOTHING = 0.02
+_AROUND = 1.0
+_FEW = 0.05  # share of cells, or of plasma, around from which these count in full
+_LEVEL = 0.5
+_OUTER_LEVEL = 0.3
+_VALLEY_WIDTH = 0.1
+_VALLEY_DEPTH = 0.08
+_FINE_VALLEY_DEPTH = 0.06  # where that does not cut clumps apart
+_DARKEST = 0.8  # parasites and overlaps beyond it make no valleys
+_THINNEST = 0.08
+_SMALL_HOLE = 0.02
+_PALE_CENTER = 0.3
+_PALEST = 0.05  # level of stain in a pale center; plasma has less
+_CONVEX = 0.85  # share of its hull that a pale center fills; gaps between cells do not
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """Masks of the stained pixels of a photograph.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (height, width), uint8
+        Mask of the cells, pale centers included.
+    cores : ndarray of shape (height, width), uint8
+        The same without the thin bright lines between cells that touch.
+    fine_cores : ndarray of shape (height, width), uint8
+        The same without fainter lines, which may as well lie within a cell.
+    outer : ndarray of shape (height, width), bool
+        Mask of the cells with their faint rims.
+    """
+
+    cells: Bytes
+    cores: Bytes
+    fine_cores: Bytes
+    outer: NDArray[np.bool_]
+
+
+def disk(diameter: float) -> Bytes:
+    """Return a structuring element of an odd number of pixels."""
+    side = 2 * round(diameter / 2) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))  # type: ignore[return-value]
+
+
+def fill_pale_centers(mask: Bytes, level: NDArray[Any], area: float) -> Bytes:
+    """Fill small holes, and convex ones that are stained more than the plasma.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width), uint8
+        Mask of the stained pixels.
+    level : ndarray of shape (height, width), float32
+        Level of stain, 0 in the plasma and about 1 in cells.
+    area : float
+        Area of a cell in pixels.
+    """
+
+    def is_pale(areas: Areas, labels: Any) -> NDArray[np.bool_]:
+        stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
+        pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
+        hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
+        for hole in np.flatnonzero(pale[: len(hulls)]):
+            pale[hole] = areas[hole] > _CONVEX * hull_area(hulls[hole])
+        return (areas <= _SMALL_HOLE * area) | pale
+
+    return _fill(mask, is_pale)
+
+
+def find_foreground(stain: Stain, diameter: float) -> Foreground | None:
+    """Return the masks of the cells, or None if nothing is stained."""
+    inside = stain.field > 0
+    density = cv2.GaussianBlur(stain.density[..., 1], (0, 0), _SMOOTHING * diameter)
+    first = stain_threshold(density[inside])
+    if first is None:
+        return None
+    stained = (density > first) & inside
+    level = _relative(density, stained, inside & ~stained, first, diameter)
+    area = np.pi / 4 * diameter**2
+    cells = ((level > _LEVEL) & inside).astype(np.uint8)
+    cores, fine_cores = (
+        _without_valleys(cells, level, depth, diameter)
+        for depth in (_VALLEY_DEPTH, _FINE_VALLEY_DEPTH)
+    )
+    cells = fill_pale_centers(cells, level, area)
+    outer = (level > _OUTER_LEVEL) & inside
+    return Foreground(cells, cores, fine_cores, outer)
+
+
+def _without_valleys(
+    cells: Bytes, level: Floats, depth: float, diameter: float
+) -> Bytes:
+    """Take thin bright lines out of the cells."""
+    capped = np.minimum(level, _DARKEST)
+    closed = cv2.morphologyEx(capped, cv2.MORPH_CLOSE, disk(_VALLEY_WIDTH * diameter))
+    cores = cells & (closed - capped < depth)
+    cores = fill_pale_centers(cores, level, np.pi / 4 * diameter**2)
+    return cv2.morphologyEx(cores, cv2.MORPH_OPEN, disk(_THINNEST * diameter))  # type: ignore[return-value]
+
+
+def _relative(
+    density: NDArray[Any],
+    stained: NDArray[np.bool_],
+    plasma: NDArray[np.bool_],
+    first: float,
+    diameter: float,
+) -> Floats:
+    """Return the level of stain between the plasma and the cells around."""
+    typical = float(density[stained].mean())
+    capped = np.minimum(density, 1.5 * typical)
+    low = _mean_around(capped, plasma, diameter)
+    high = _mean_around(capped, stained, diameter)
+    return (density - low) / np.maximum(high - low, 0.5 * first)
+
+
+def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> Floats:
+    """Return the mean of the pixels `where` around each pixel."""
+    step = max(1, round(diameter / 11))
+    size = max(2, values.shape[1] // step), max(2, values.shape[0] // step)
+
+    def around(image: Floats) -> Floats:
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        return cv2.GaussianBlur(small, (0, 0), _AROUND * diameter / step)  # type: ignore[return-value]
+
+    weight = where.astype(np.float32)
+    mean = float(values[where].mean())
+    found = (around(values * weight) + _FEW * mean) / (around(weight) + _FEW)
+    return cv2.resize(found, values.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _fill(mask: Bytes, is_filled: Callable[[Areas, Any], NDArray[np.bool_]]) -> Bytes:
+    """Fill the holes of which a function of their areas and labels is true."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    left, top, width, height, areas = stats.T
+    filled = is_filled(areas, labels) & (left > 0) & (top > 0)
+    filled &= (left + width < mask.shape[1]) & (top + height < mask.shape[0])
+    filled[0] = False  # the mask itself
+    return mask | filled[labels].astype(np.uint8)

@@ -1,0 +1,320 @@
+"""The cells of many photographs."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Bunch
+from tqdm.auto import tqdm
+
+from malariafuse._files._read import ImageReadError, describe_refused
+from malariafuse._files._resize import check_image_size
+from malariafuse._parameters import (
+    N_JOBS,
+    Booleans,
+    Functions,
+    Instances,
+    Nothing,
+    OneOf,
+    check_parameter,
+)
+from malariafuse._warn import warn
+from malariafuse.smears._cells import CellMasks, PhotoCells, cut_cells
+from malariafuse.smears._photo import check_photo, read_photo
+from malariafuse.smears._segmenter import CellSegmenter
+from malariafuse.smears._sources import Photos, list_photos
+from malariafuse.smears._table import tabulate_cells
+
+_BOX = ["x", "y", "width", "height"]
+_SHOWN = 5
+
+Segmenter = CellSegmenter | Callable[[NDArray[np.uint8]], ArrayLike]
+
+
+def load_smear_photos(
+    photos: "str | os.PathLike[str] | pd.DataFrame | Sequence[Any] | Mapping[Any, Any]",
+    *,
+    patients: ArrayLike | None = None,
+    segmenter: "Segmenter | None" = None,
+    image_size: tuple[int, int] = (48, 48),
+    keep_aspect: bool = False,
+    keep_flagged: bool = False,
+    upright: bool = False,
+    on_error: str = "raise",
+    n_jobs: int | None = -1,
+    verbose: bool = False,
+) -> Bunch:
+    """Load the cells of photographs of thin smears.
+
+    Each photograph is read, its cells are found, and each cell is cut along its box,
+    turned black outside its outline and resized, as the NIH cell images are that
+    classifiers are trained on.
+
+    Parameters
+    ----------
+    photos : str, path-like, sequence, DataFrame or mapping
+        Photographs, one of
+
+        - a folder, whose BMP, JPEG, PNG and TIFF files are read in the order of their
+          names, or a pattern such as ``"smears/*/*.jpg"``;
+        - a list of paths, contents of files as bytes, open binary files or RGB arrays
+          of shape (height, width, 3), dtype uint8;
+        - a table with a column ``path`` and, if known, a column ``patient``;
+        - a dict from patients to any of the first two.
+    patients : array-like of shape (n_photos,), default=None
+        Patient of each photograph, if neither a table nor a dict says it.
+    segmenter : CellSegmenter or callable, default=None
+        Finder of the cells: a :class:`CellSegmenter`, or a function that takes a
+        photograph, an RGB array of shape (height, width, 3), dtype uint8, and returns a
+        label image of shape (height, width), 0 in the background and another integer
+        for each cell. It is called from several threads unless ``n_jobs=1``. None is
+        ``CellSegmenter()``.
+    image_size : tuple of (height, width), default=(48, 48)
+        Size of the returned images in pixels, as for
+        :func:`malariafuse.datasets.load_cell_images`.
+    keep_aspect : bool, default=False
+        Whether a cell keeps its ratio of height to width and is centered on black.
+    keep_flagged : bool, default=False
+        Whether flagged regions are returned with the cells: white cells, debris,
+        clumps and cells that the border cuts.
+    upright : bool, default=False
+        Whether photographs are turned as their EXIF marks say, see :func:`read_photo`.
+    on_error : {"raise", "skip"}, default="raise"
+        Reaction to photographs that cannot be read. "raise" raises one error that
+        counts and names them; "skip" leaves them out, with a warning that does so.
+    n_jobs : int or None, default=-1
+        Number of threads, as in joblib; -1 is one for each core. Each holds one
+        photograph in memory.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    :class:`~sklearn.utils.Bunch`
+        Dictionary-like object with the attributes
+
+        images : ndarray of shape (n_cells, height, width, 3), dtype uint8
+            RGB in 0..255, black outside the cell, photograph after photograph.
+        boxes : ndarray of shape (n_cells, 4), dtype int64
+            x, y, width and height of each cell in pixels of its photograph, of which
+            the first one is (0, 0).
+        areas : ndarray of shape (n_cells,), dtype int64
+            Number of pixels of each cell.
+        flags : ndarray of shape (n_cells,), dtype str
+            Reason why a region is left out of the count, as :func:`tabulate_cells`
+            gives it, and "" for a red cell. All "" unless ``keep_flagged=True``.
+        masks : sequence of ndarray of shape (height, width), dtype bool
+            Mask of each cell within its box, unpacked on demand.
+        photo : ndarray of shape (n_cells,), dtype int64
+            Row of each cell's photograph in `photos`.
+        groups : ndarray of shape (n_cells,) or None
+            Patient of each cell. None if patients are not known.
+        photos : pandas.DataFrame
+            One row for each photograph that was read: ``name``, ``patient`` (if
+            known), ``height``, ``width``, ``n_cells`` and ``n_flagged``, the numbers of
+            red cells and of flagged regions.
+        refused : dict of str to str
+            Names of skipped photographs, with reasons; empty unless
+            ``on_error="skip"``.
+        DESCR : str
+            Description of the cells, with their number.
+
+    Warns
+    -----
+    UserWarning
+        If photographs were skipped, hold no red cell or have the same pixels.
+
+    Raises
+    ------
+    ImageReadError
+        If photographs cannot be read and ``on_error="raise"``, or if none can be read.
+    FileNotFoundError
+        If a folder holds no photograph, or no file matches a pattern.
+    ValueError
+        If `photos` is empty, patients are missing or of another number, a photograph
+        is black, or a label image does not fit its photograph.
+    TypeError
+        If `photos` or one of them is of a wrong type.
+
+    See Also
+    --------
+    malariafuse.datasets.load_cell_images : Loads crops that were cut before.
+    read_photo : Reads one photograph.
+    CellSegmenter : Finds the cells.
+
+    Notes
+    -----
+    Memory holds one photograph for each thread, and the cells.
+
+    Examples
+    --------
+    >>> import cv2
+    >>> import numpy as np
+    >>> from malariafuse.smears import load_smear_photos
+    >>> photo = np.full((300, 400, 3), (235, 225, 230), dtype=np.uint8)
+    >>> for x, y in [(80, 80), (200, 90), (120, 200), (330, 210)]:
+    ...     _ = cv2.circle(photo, (x, y), 30, (200, 120, 150), cv2.FILLED)
+    >>> cells = load_smear_photos({"Ada": [photo]})
+    >>> cells.images.shape, cells.groups.tolist()
+    ((4, 48, 48, 3), ['Ada', 'Ada', 'Ada', 'Ada'])
+
+    Cells of a program of your own, a function from a photograph to a label image:
+
+    >>> def threshold(photo):
+    ...     return cv2.connectedComponents((photo[..., 1] < 180).astype(np.uint8))[1]
+    >>> load_smear_photos([photo], segmenter=threshold).boxes[0]
+    array([50, 50, 61, 61])
+    """
+    size = check_image_size(image_size)
+    for name, value in (
+        ("keep_aspect", keep_aspect),
+        ("keep_flagged", keep_flagged),
+        ("upright", upright),
+        ("verbose", verbose),
+    ):
+        check_parameter(name, value, (Booleans(),))
+    check_parameter("on_error", on_error, (OneOf("raise", "skip"),))
+    check_parameter("n_jobs", n_jobs, N_JOBS)
+    check_parameter(
+        "segmenter",
+        segmenter,
+        (
+            Nothing(),
+            Instances(CellSegmenter, "a CellSegmenter"),
+            Functions("a function from a photograph to a label image"),
+        ),
+    )
+    segmenter = CellSegmenter() if segmenter is None else segmenter
+    listed = list_photos(photos, patients)
+
+    def find(place: int) -> PhotoCells | ImageReadError:
+        try:
+            return _find_cells(
+                listed.items[place],
+                listed.names[place],
+                segmenter,
+                size,
+                keep_aspect=keep_aspect,
+                keep_flagged=keep_flagged,
+                upright=upright,
+            )
+        except ImageReadError as error:
+            return error
+
+    found: dict[int, PhotoCells] = {}
+    refused: dict[str, str] = {}
+    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
+    results = parallel(delayed(find)(place) for place in range(len(listed.items)))
+    with tqdm(total=len(listed.items), unit="photo", disable=not verbose) as progress:
+        for place, result in enumerate(results):
+            if isinstance(result, ImageReadError):
+                (reason,) = result.refused.values()
+                refused[listed.names[place]] = reason
+            else:
+                found[place] = result
+            progress.update()
+    if refused and (on_error == "raise" or not found):
+        raise ImageReadError(refused)
+    if refused:
+        warn(f"Skipped: {describe_refused(refused)}")
+    return _make_bunch(listed, found, refused, size)
+
+
+def _find_cells(
+    item: Any,
+    name: str,
+    segmenter: Any,
+    image_size: tuple[int, int],
+    *,
+    keep_aspect: bool,
+    keep_flagged: bool,
+    upright: bool,
+) -> PhotoCells:
+    try:
+        photo = (
+            check_photo(item, name)
+            if isinstance(item, np.ndarray)
+            else read_photo(item, upright=upright)
+        )
+        segment = getattr(segmenter, "segment", segmenter)
+        labels = np.asarray(segment(photo))
+        table = tabulate_cells(photo, labels)
+    except ImageReadError:
+        raise
+    except Exception as error:
+        error.add_note(f"While the cells of {name} were found.")
+        raise
+    n_flagged = int((table["flag"] != "").sum())
+    if not keep_flagged:
+        table = table[table["flag"] == ""]
+    images, masks = cut_cells(
+        photo, labels, table, image_size=image_size, keep_aspect=keep_aspect
+    )
+    height, width = photo.shape[:2]
+    return PhotoCells(
+        images, table, masks, (height, width), n_flagged, sha256(photo.data).digest()
+    )
+
+
+def _make_bunch(
+    listed: Photos,
+    found: dict[int, PhotoCells],
+    refused: dict[str, str],
+    size: tuple[int, int],
+) -> Bunch:
+    results = list(found.values())
+    names = [listed.names[place] for place in found]
+    table = pd.concat([result.table for result in results], ignore_index=True)
+    numbers = [len(result.table) for result in results]
+    photo = np.repeat(np.arange(len(results)), numbers)
+    groups = None
+    photos = pd.DataFrame({"name": names})
+    if listed.groups is not None:
+        photos["patient"] = listed.groups[list(found)]
+        groups = listed.groups[list(found)][photo]
+    photos["height"], photos["width"] = zip(*(r.shape for r in results), strict=True)
+    photos["n_cells"] = [int((r.table["flag"] == "").sum()) for r in results]
+    photos["n_flagged"] = [r.n_flagged for r in results]
+    _warn_of_odd(photos, results)
+    images = [result.images for result in results]
+    return Bunch(
+        images=np.concatenate(images).reshape(-1, *size, 3),
+        boxes=table[_BOX].to_numpy(dtype=np.int64),
+        areas=table["area"].to_numpy(dtype=np.int64),
+        flags=table["flag"].to_numpy(dtype=str),
+        masks=CellMasks([mask for r in results for mask in r.masks.packed()]),
+        photo=photo,
+        groups=groups,
+        photos=photos,
+        refused=refused,
+        DESCR=(
+            f"{len(table)} cells of {len(results)} photograph(s) of thin smears, "
+            f"{size[0]} x {size[1]} pixels, RGB, without labels.\n"
+        ),
+    )
+
+
+def _warn_of_odd(photos: pd.DataFrame, results: list[PhotoCells]) -> None:
+    empty = photos.loc[photos["n_cells"] == 0, "name"].tolist()
+    if empty:
+        warn(
+            f"No red cell was found in {len(empty)} of {len(photos)} photograph(s): "
+            f"{_some(empty)}. Look at them: is it a thin smear, and in focus?"
+        )
+    digests = pd.Series([result.digest for result in results])
+    twice = photos.loc[digests.duplicated(keep=False).to_numpy(), "name"].tolist()
+    if twice:
+        warn(
+            f"{len(twice)} photographs have the same pixels as another one, so their "
+            f"cells count more than once: {_some(twice)}."
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = ", ..." if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,104 @@
+"""Photographs of smears, from files to arrays."""
+
+from os import PathLike, fspath
+from threading import Lock
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from malariafuse._arrays import as_array
+from malariafuse._files._damage import RefusedImageError
+from malariafuse._files._memory import Encoded, read_bytes, read_open_file
+from malariafuse._files._photo import decode_photo
+from malariafuse._files._read import ImageReadError, read_file
+from malariafuse._parameters import Booleans, check_parameter
+from malariafuse._shown import short_repr
+
+
+def read_photo(
+    file: "str | PathLike[str] | Encoded | BinaryIO", *, upright: bool = False
+) -> NDArray[np.uint8]:
+    """Read a photograph of a smear.
+
+    Parameters
+    ----------
+    file : str, path-like, bytes or binary file
+        The path of a JPEG, PNG, TIFF or BMP file, the content of one, or an open file.
+        An open file is read from its beginning and left at the position where it was.
+    upright : bool, default=False
+        Whether the photograph is turned as its EXIF mark says. By default pixels stay
+        in the order in which the file stores them, and coordinates of cells count from
+        the first stored pixel, whatever the mark says.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), dtype uint8
+        RGB in 0..255.
+
+    Raises
+    ------
+    ImageReadError
+        If the file is missing, damaged, not one of these formats, has more than 8 bits
+        a channel, fewer than 64 pixels along a side or more than 80 million pixels.
+    TypeError
+        If `file` is none of these.
+
+    See Also
+    --------
+    load_smear_photos : Reads photographs and finds their cells.
+    find_field : Finds the bright field in a photograph.
+
+    Notes
+    -----
+    Programs disagree about the EXIF mark: browsers and OpenCV turn photographs,
+    Pillow and NumPy readers do not. Boxes of the NIH cells fit the stored pixels. If
+    you compare boxes with those of another program, read both in the same way.
+
+    Gray photographs get three equal channels. Color profiles are ignored.
+
+    Examples
+    --------
+    >>> from io import BytesIO
+    >>> from PIL import Image
+    >>> from malariafuse.smears import read_photo
+    >>> file = BytesIO()
+    >>> Image.new("RGB", (120, 80), "orchid").save(file, "PNG")
+    >>> read_photo(file).shape
+    (80, 120, 3)
+    """
+    check_parameter("upright", upright, (Booleans(),))
+    name = "file"
+    try:
+        if isinstance(file, Encoded):
+            data = read_bytes(file)
+        elif isinstance(file, str | PathLike):
+            path = fspath(file)
+            name = path
+            data = read_file(path)
+        elif hasattr(file, "read"):
+            data = read_open_file(file, Lock())
+        else:
+            raise TypeError(
+                f"file={short_repr(file)}: expected a path, the content of a file as "
+                "bytes, or an open binary file."
+            )
+        return decode_photo(data, upright=bool(upright))
+    except RefusedImageError as error:
+        raise ImageReadError({name: str(error)}) from error
+
+
+def check_photo(photo: ArrayLike, name: str = "photo") -> NDArray[Any]:
+    """Return an RGB photograph as a contiguous array, or say what is wrong with it."""
+    image = as_array(photo, name)
+    if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 8:
+        raise ValueError(
+            f"{name} has shape {image.shape}: expected (height, width, 3), an RGB "
+            "photograph with sides of at least 8 pixels."
+        )
+    if image.dtype != np.uint8:
+        raise TypeError(
+            f"{name} has dtype {image.dtype}: expected uint8 in 0..255, as read_photo "
+            "returns it."
+        )
+    return np.ascontiguousarray(image)

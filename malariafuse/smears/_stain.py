@@ -1,0 +1,139 @@
+"""How much stain the light met, wherever a photograph shows the field."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse.smears._field import dark_pixels, find_field
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+_INK = 30  # of 255, in the brightest channel: darker than any stain
+_ORDER = 3  # of the polynomial that the light of the plasma follows across the field
+_THUMBNAIL = 160  # pixels of its longer side, for fitting it
+_ROUNDS = 6
+_ABOVE_TYPICAL = 1.4
+_FAINTEST = 0.05  # optical density of a cell
+_OUTLIERS = 2.5, 3.0  # robust standard deviations, below and above the plasma
+
+
+@dataclass(frozen=True)
+class Stain:
+    """A photograph at one scale, as optical density.
+
+    Attributes
+    ----------
+    density : ndarray of shape (height, width, 3), float32
+        Optical density of each channel against the plasma around: 0 in the plasma.
+    field : ndarray of shape (height, width), uint8
+        Mask of the field: 1 within it, without what is black, such as a printed
+        scale bar.
+    """
+
+    density: Floats
+    field: Bytes
+
+
+def resize_photo(photo: Bytes, scale: float) -> Bytes:
+    """Return a photograph of `scale` times the size."""
+    height, width = photo.shape[:2]
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(photo, size, interpolation=how)  # type: ignore[return-value]
+
+
+def measure_stain(photo: Bytes, scale: float) -> Stain:
+    """Return the optical density of a photograph, seen at a scale."""
+    small = resize_photo(photo, scale)
+    lit = find_field(small) & ~dark_pixels(small, _INK)
+    field = lit.astype(np.uint8)
+    logarithm = np.log(small.astype(np.float32) + 1)
+    return Stain(_plasma(logarithm, field) - logarithm, field)
+
+
+def threshold(values: NDArray[Any]) -> float:
+    """Return Otsu's threshold of floating values."""
+    low, high = float(values.min()), float(values.max())
+    if high <= low:
+        return high
+    levels = ((values - low) * (255 / (high - low))).astype(np.uint8)
+    level, _ = cv2.threshold(
+        levels.reshape(1, -1), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
+    )
+    return low + (level + 0.5) / 255 * (high - low)
+
+
+def stain_threshold(density: NDArray[Any]) -> float | None:
+    """Return the density between plasma and cells, or None if nothing is stained.
+
+    Chromatin would form a class of its own, so densities are cut at a little more than
+    those of typical cells, which are not known before the threshold is.
+    """
+    bottom, top = np.quantile(density, [0.01, 0.995])
+    for _ in range(_ROUNDS):
+        cut = np.clip(density, bottom, top)
+        level = threshold(cut)
+        stained = cut > level
+        if not stained.any():
+            return None
+        low, high = np.median(cut[~stained]), np.median(cut[stained])
+        lower_top = low + _ABOVE_TYPICAL * (high - low)
+        if lower_top >= top:
+            break
+        top = lower_top
+    return level if high - low >= _FAINTEST else None
+
+
+def _plasma(logarithm: Floats, field: Bytes) -> Floats:
+    """Return the logarithm of the light of the plasma, also behind cells."""
+    height, width = logarithm.shape[:2]
+    step = max(1, max(height, width) // _THUMBNAIL)
+    size = max(8, width // step), max(8, height // step)
+    thumbnail = cv2.resize(logarithm, size, interpolation=cv2.INTER_NEAREST)
+    inside = cv2.resize(field, size, interpolation=cv2.INTER_NEAREST)
+    # Off the rim of the field, where the light fades.
+    inner = cv2.erode(inside, np.ones((3, 3)), borderType=cv2.BORDER_REPLICATE) > 0
+    if not inner.any():
+        inner = np.ones_like(inner)
+    down, across = (_powers(side) for side in thumbnail.shape[:2])
+    terms = [
+        (i, j) for i in range(_ORDER + 1) for j in range(_ORDER + 1) if i + j <= _ORDER
+    ]
+    basis = np.stack([np.outer(down[i], across[j])[inner] for i, j in terms], axis=1)
+    values = thumbnail[inner]
+    light = values.sum(axis=1)
+    plasma = light > threshold(light)
+    for _ in range(_ROUNDS):
+        if plasma.sum() < len(terms):
+            plasma = np.ones_like(plasma)
+        fit = np.linalg.lstsq(basis[plasma], values[plasma], rcond=None)[0]
+        rest = (values - basis @ fit).sum(axis=1)
+        # Chromatin would form a class of its own.
+        level = threshold(np.maximum(rest, np.percentile(rest, 2)))
+        bright = rest[rest > level]
+        if not bright.size:
+            break
+        middle = np.median(bright)
+        spread = 1.48 * np.median(np.abs(bright - middle)) + 0.01
+        below, above = _OUTLIERS
+        new = (rest > max(level, middle - below * spread)) & (
+            rest < middle + above * spread
+        )
+        if (new == plasma).all():
+            break
+        plasma = new
+    down, across = _powers(height), _powers(width)
+    matrix = np.zeros((_ORDER + 1, _ORDER + 1, 3), dtype=np.float32)
+    for (i, j), weight in zip(terms, fit, strict=True):
+        matrix[i, j] = weight
+    return np.stack([down.T @ matrix[..., c] @ across for c in range(3)], axis=-1)
+
+
+def _powers(side: int) -> Floats:
+    """Return the powers of the coordinates along a side, from -1 to 1."""
+    along = np.linspace(-1, 1, side, dtype=np.float32)
+    return np.stack([along**i for i in range(_ORDER + 1)])
