@@ -27,7 +27,7 @@ def save_pretrained(
     slide_adapter: SlideAdapter | None = None,
     patient_test: PatientTest | None = None,
     card: Mapping[str, Any] | None = None,
-) -> None:
+) -> Path:
     """Store a fitted pipeline of this package as JSON and plain arrays.
 
     No code is stored, and none is run where it is loaded, unlike with pickle and
@@ -46,6 +46,11 @@ def save_pretrained(
     card : mapping, default=None
         Model card: data, protocol, measures, intended use and limits, as JSON takes
         it. The version and the SHA-256 of the files are added.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
 
     Raises
     ------
@@ -69,7 +74,7 @@ def save_pretrained(
     >>> cells = make_cell_images(4, 2, random_state=0).images
     >>> pipeline = make_pipeline(GaussianSmoother(kernel_size=3), HSVConverter())
     >>> with TemporaryDirectory() as folder:
-    ...     save_pretrained(folder, pipeline.fit(cells))
+    ...     _ = save_pretrained(folder, pipeline.fit(cells))
     ...     print(sorted(file.name for file in Path(folder).iterdir()))
     ...     loaded = load_pretrained(folder)
     ['model.json', 'model_card.json', 'weights.npz']
@@ -85,3 +90,4 @@ def save_pretrained(
     }
     structure, arrays = to_plain(parts, _CONVERTERS)
     write_model(Path(folder), structure, arrays, dict(card or {}))
+    return Path(folder)
