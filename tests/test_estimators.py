@@ -118,7 +118,7 @@ def mean_colors(images):
     return np.asarray(images).mean(axis=(1, 2))
 
 
-class Outliers(TakesTables, quality.CellOutlierDetector):
+class TakesStripedTables(TakesTables):
     def _image_of(self, values):
         """Make each column a stripe of a square that lies on black."""
         stripes = np.repeat(values, -(-12 // values.shape[1]), axis=1)
@@ -126,8 +126,17 @@ class Outliers(TakesTables, quality.CellOutlierDetector):
         square = np.tile(0.3 + 0.6 * colors, (1, 12, 1, 1))
         return np.pad(square, ((0, 0), (2, 2), (2, 2), (0, 0)))
 
+
+class Guard(TakesStripedTables, TableTransformer, quality.CellGuard):
+    pass
+
+
+class Outliers(TakesStripedTables, quality.CellOutlierDetector):
     def distances(self, X):
         return super().distances(self._to_images(X))
+
+
+DETECTOR = quality.CellOutlierDetector(features=FunctionTransformer(mean_colors))
 
 
 def tiny_backbone(input_shape):
@@ -175,6 +184,7 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         Pretrained(tiny_backbone, weights=None),
         Spots(),
         # Few features are fitted in no time.
+        Guard(detector=DETECTOR, max_share=1),
         Outliers(features=FunctionTransformer(mean_colors)),
     ],
     expected_failed_checks=lambda estimator: (
@@ -254,7 +264,8 @@ def test_stock_checks_with_networks(estimator, check):
         preprocessing.HSVConverter(),
         features.PretrainedFeatureExtractor(tiny_backbone, weights=None),
         features.SpotFeatureExtractor(),
-        quality.CellOutlierDetector(features=FunctionTransformer(mean_colors)),
+        quality.CellGuard(detector=DETECTOR, max_share=1),
+        DETECTOR,
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
