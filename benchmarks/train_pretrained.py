@@ -7,6 +7,12 @@ The threshold and the adapter to slides are chosen by probabilities of other pat
 in three patient-grouped folds. Then one classifier is trained on all patients. Fits are
 kept in --work, so that a run that was stopped goes on. --photographs names a folder of
 another laboratory, see robustness.py, which is for measuring alone.
+
+Keras reads what older versions stored, and not what newer ones did. So the model is
+stored again with the oldest versions, of constraints/oldest.txt:
+
+    python benchmarks/train_pretrained.py --output malariafuse/pretrained/red_cells \
+        --store-again
 """
 
 import argparse
@@ -36,10 +42,18 @@ from malariafuse import (
     FeatureFusionClassifier,
     ImageLoader,
 )
+from malariafuse._engine._inference import FrozenNetwork
+from malariafuse._engine._stored import _unpack
 from malariafuse.datasets import load_cell_images, make_cell_images
 from malariafuse.evaluation import PatientTest, summarize
 from malariafuse.model_selection import SlideAdapter, choose_threshold
-from malariafuse.pretrained import load_pretrained, save_pretrained
+from malariafuse.pretrained import (
+    load_patient_test,
+    load_pretrained,
+    load_slide_adapter,
+    model_card,
+    save_pretrained,
+)
 
 SIZE = (48, 48)
 N_FOLDS = 3
@@ -193,7 +207,29 @@ def references(pipeline):
         return [float(p) for p in pipeline.predict_proba(list(cells))[:, 1]]
 
 
+def store_again(folder):
+    """Store a model as this version of Keras does, whichever version stored it."""
+    pipeline = load_pretrained(folder)
+    parts = {
+        "slide_adapter": load_slide_adapter(folder),
+        "patient_test": load_patient_test(folder),
+    }
+    card = model_card(folder)
+    for name in ("format", "malariafuse", "sha256"):
+        del card[name]
+    classifier = pipeline[-1]
+    stored = classifier._network.__getstate__()
+    # Built by the parameters of the classifier, and not from what Keras stored.
+    network = classifier._network_function()(classifier._inputs.network_shape, 1)
+    network.set_weights(_unpack(stored["weights"], stored["shapes"]))
+    classifier._network = FrozenNetwork(network)
+    save_pretrained(folder, pipeline, **parts, card=card)
+
+
 def main(arguments):
+    if arguments.store_again:
+        store_again(arguments.output)
+        return
     if arguments.tiny:
         cells = make_cell_images(160, 20, image_size=SIZE, random_state=0)
     else:
@@ -299,6 +335,9 @@ if __name__ == "__main__":
     parser.add_argument("--work", type=Path, default=Path("pretrained_work"))
     parser.add_argument(
         "--only", help="fold0, fold1, ... or all: fit this one, for another process"
+    )
+    parser.add_argument(
+        "--store-again", action="store_true", help="store --output again, and no more"
     )
     parser.add_argument("--tiny", action="store_true", help="drawn cells, one epoch")
     main(parser.parse_args())

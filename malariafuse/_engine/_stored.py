@@ -105,28 +105,12 @@ def _store(model: keras.Model) -> dict[str, Any]:
         "format": FORMAT,
         "malariafuse": __version__,
         "keras": keras.__version__,
-        "config": json.dumps(
-            _without_initializers(keras.saving.serialize_keras_object(model))
-        ),
+        "config": json.dumps(keras.saving.serialize_keras_object(model)),
         "shapes": [(w.shape, w.dtype.str) for w in weights],
         # One flat array of bytes: every pickler, skops included, writes it as it is.
         "weights": np.frombuffer(b"".join(w.tobytes() for w in weights), np.uint8),
     }
     return with_digests(state)
-
-
-def _without_initializers(config: Any) -> Any:
-    """Return a configuration whose weights begin at 0, as they are replaced at once.
-
-    The settings of initializers grow with Keras, and older versions refuse them.
-    """
-    if isinstance(config, list):
-        return [_without_initializers(value) for value in config]
-    if not isinstance(config, dict):
-        return config
-    if config.get("module") == "keras.initializers":
-        return {**config, "class_name": "Zeros", "config": {}}
-    return {name: _without_initializers(value) for name, value in config.items()}
 
 
 def _restore(stored: dict[str, Any]) -> keras.Model:
