@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from malariafuse.datasets import make_cell_images
 
-CELLS = make_cell_images(24, 6, image_size=(24, 24), random_state=0)
+CELLS = make_cell_images(48, 12, image_size=(24, 24), random_state=0)
 # Easily told apart: parasitized cells have half the green.
 CELLS.images[CELLS.target == 1, ..., 1] //= 2
 
@@ -42,6 +42,8 @@ def arguments(tmp_path):
             image_size=24,
             jobs=1,
             output=tmp_path / "output",
+            slides=True,
+            tiny=True,
         )
 
 
@@ -56,8 +58,11 @@ def test_each_fold_has_a_record_of_each_set(arguments, capsys):
     # Two seeds, two folds, and the clean cells and three ways of masking photographs.
     assert len(records) == 2 * 2 * 4
     table = pd.read_csv(arguments.output / "table.csv", index_col=["seed", "set"])
-    assert len(table) == 2 * 4
+    # As they are, and adapted to slides.
+    assert len(table) == 2 * 2 * 4
     shown = capsys.readouterr().out
+    assert "color, adapted, at .5, over patients and over photographs" in shown
+    table = table[table["classifier"] == "color"]
     mean = table["AUC"].xs("photographs/ellipse", level="set").mean()
     assert f"| photographs/ellipse | {mean:.4f} |" in shown
 
