@@ -112,7 +112,7 @@ def build_fusion(
     >>> from malariafuse.networks import build_fusion
     >>> network = build_fusion({"rgb": (48, 48, 3), "spots": (259,)}, fusion="gated")
     >>> [tensor.shape for tensor in network.inputs]
-    [(None, 48, 48, 3), (None, 281)]
+    [(None, 48, 48, 3), (None, 259)]
     >>> network.get_layer("gate_weights").output.shape
     (None, 2)
     """
