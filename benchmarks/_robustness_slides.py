@@ -56,19 +56,23 @@ def false_positive_rates(folds, target, patients, of_photographs, photographs):
     table = {}
     for key in folds[0]:
         if key == CLEAN:
-            table[key] = _rates(
+            table[key] = false_positive_rate(
                 np.concatenate([target[fold["rows"]] for fold in folds]),
                 np.concatenate([fold[key] for fold in folds]),
                 np.concatenate([patients[fold["rows"]] for fold in folds]),
             )
         elif key.startswith(PHOTOGRAPHS):
-            each = [_rates(of_photographs, fold[key], photographs) for fold in folds]
+            each = [
+                false_positive_rate(of_photographs, fold[key], photographs)
+                for fold in folds
+            ]
             table[key] = pd.DataFrame(each).mean()
     return pd.DataFrame(table).T
 
 
-def _rates(target, probability, slide):
+def false_positive_rate(target, probability, slide, threshold=THRESHOLD):
+    """Return the mean and the spread of the rates of the slides."""
     healthy = target == 0
-    called = pd.Series(probability[healthy] >= THRESHOLD)
+    called = pd.Series(probability[healthy] >= threshold)
     rates = called.groupby(slide[healthy]).mean()
     return {"false-positive rate": rates.mean(), "its spread": rates.std()}

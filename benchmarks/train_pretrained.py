@@ -32,6 +32,7 @@ if __name__ == "__main__":
 import joblib
 import numpy as np
 from _photographs import read_crops
+from _robustness_slides import false_positive_rate
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
@@ -164,20 +165,13 @@ def before_and_after(target, probability, group, threshold, adapter):
 def rates(target, probability, group, threshold):
     """Return sensitivity, specificity and the false-positive rate over groups."""
     target, called = np.asarray(target), probability >= threshold
-    healthy = np.array(
-        [
-            called[(group == one) & (target == 0)].mean()
-            for one in np.unique(group)
-            if ((group == one) & (target == 0)).any()
-        ]
-    )
+    of_groups = false_positive_rate(target, probability, np.asarray(group), threshold)
     return {
         "auc": round(float(roc_auc_score(target, probability)), 4),
         "sensitivity": round(float(called[target == 1].mean()), 4),
         "specificity": round(float(1 - called[target == 0].mean()), 4),
         "false_positive_rate_by_group": [
-            round(float(healthy.mean()), 4),
-            round(float(healthy.std(ddof=1)), 4),
+            round(float(rate), 4) for rate in of_groups.values()
         ],
     }
 

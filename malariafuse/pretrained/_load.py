@@ -76,7 +76,7 @@ def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
     >>> probability.shape
     (6, 2)
     """
-    return Pipeline(_parts(folder)["steps"])
+    return Pipeline(_part(folder, "steps", list))
 
 
 def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapter:
@@ -105,9 +105,7 @@ def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapte
     >>> adapter.adapt([0.2, 0.9], ["slide 1", "slide 1"]).shape
     (2,)
     """
-    adapter = _parts(folder)["slide_adapter"]
-    if not isinstance(adapter, SlideAdapter):
-        raise ValueError(f"The model in folder={str(folder)!r} has no slide adapter.")
+    adapter: SlideAdapter = _part(folder, "slide_adapter", SlideAdapter)
     return adapter
 
 
@@ -139,9 +137,7 @@ def load_patient_test(folder: str | PathLike[str] | None = None) -> PatientTest:
     >>> load_patient_test().test(cells, "C7")["verdict"].to_dict()
     {'C7': 'infected'}
     """
-    patient_test = _parts(folder)["patient_test"]
-    if not isinstance(patient_test, PatientTest):
-        raise ValueError(f"The model in folder={str(folder)!r} has no patient test.")
+    patient_test: PatientTest = _part(folder, "patient_test", PatientTest)
     return patient_test
 
 
@@ -177,6 +173,10 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
     return _OURS if folder is None else Path(folder)
 
 
-def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
-    parts: dict[str, Any] = from_plain(*read_model(_folder(folder)))
-    return parts
+def _part(folder: str | PathLike[str] | None, name: str, kind: type) -> Any:
+    part = from_plain(*read_model(_folder(folder)))[name]
+    if not isinstance(part, kind):
+        raise ValueError(
+            f"The model in folder={str(folder)!r} has no {name.replace('_', ' ')}."
+        )
+    return part

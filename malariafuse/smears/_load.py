@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from tqdm.auto import tqdm
 
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
+from malariafuse._images import image_digest
 from malariafuse._parameters import (
     N_JOBS,
     Booleans,
@@ -257,7 +257,7 @@ def _find_cells(
     )
     height, width = photo.shape[:2]
     return PhotoCells(
-        images, table, masks, (height, width), n_flagged, sha256(photo.data).digest()
+        images, table, masks, (height, width), n_flagged, image_digest(photo)
     )
 
 
