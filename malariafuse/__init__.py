@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         metrics,
         model_selection,
         networks,
+        patients,
         plotting,
         preprocessing,
         pretrained,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         HSVConverter,
         ImageLoader,
     )
-    from malariafuse.pretrained import load_pretrained
+    from malariafuse.pretrained import load_pretrained, load_smear_reader
     from malariafuse.quality import CellGuard, CellOutlierDetector
 
 _SUBPACKAGES = (
@@ -53,6 +54,7 @@ _SUBPACKAGES = (
     "metrics",
     "model_selection",
     "networks",
+    "patients",
     "plotting",
     "preprocessing",
     "pretrained",
@@ -75,6 +77,7 @@ _HOME = {
     "ResNet18Classifier": "classifiers",
     "SpotFeatureExtractor": "features",
     "load_pretrained": "pretrained",
+    "load_smear_reader": "pretrained",
 }
 
 __all__ = [
@@ -98,9 +101,11 @@ __all__ = [
     "evaluation",
     "features",
     "load_pretrained",
+    "load_smear_reader",
     "metrics",
     "model_selection",
     "networks",
+    "patients",
     "plotting",
     "preprocessing",
     "pretrained",

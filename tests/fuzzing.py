@@ -204,10 +204,13 @@ LEFT_OUT = {
     "load_pretrained",
     "load_slide_adapter",
     "load_smear_photos",
+    "load_smear_reader",
     "match_boxes",
     "model_card",
+    "PatientResult",
     "read_photo",
     "save_pretrained",
+    "SmearReader",
     "tabulate_cells",
 }
 

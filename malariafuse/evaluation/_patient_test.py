@@ -1,23 +1,21 @@
 """A test of patients, from the probabilities of their cells."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse._patients import check_patients, for_each_cell
-from malariafuse.evaluation._beta_binomial import Rate, fit_rate
-from malariafuse.model_selection import choose_threshold
+from malariafuse.evaluation._counting import CountingRule, best_rule, fit_rule
 
-_STANDARD_ERRORS = 3  # from which on a difference of two rates is real
+# Of the rules that estimate fractions, in multiples of those of the strictest one.
+_FALSE_ALARMS = (1, 2, 4, 8, 16)
 
 
 class PatientTest(BaseEstimator):
@@ -53,7 +51,7 @@ class PatientTest(BaseEstimator):
     Attributes
     ----------
     cell_threshold_ : float
-        Probability from which on a cell is counted.
+        Probability from which on a cell is counted for the verdict.
     false_positive_rate_ : float
         Expected share of uninfected cells of a new patient that are counted.
     false_positive_correlation_ : float
@@ -84,14 +82,19 @@ class PatientTest(BaseEstimator):
 
     A patient is infected, for `fit`, who has a parasitized cell.
 
-    The parasitized fraction is the share of counted cells, corrected for false alarms
-    and missed parasites as Rogan and Gladen do [2]_: ``(share - false_positive_rate_) /
-    (sensitivity_ - false_positive_rate_)``. Like its interval it is clipped to 0..1:
-    without parasites, half of the patients show fewer counted cells than the expected
-    false alarms, and more than all parasites would be no fraction. The mean over
-    patients of very low or very high fractions is therefore a little too high or too
-    low. The interval is made of the fractions that a test, in the same distribution,
-    does not reject.
+    The parasitized fraction is the share of the cells above a threshold, corrected for
+    false alarms and missed parasites as Rogan and Gladen do [2]_: ``(share -
+    false_positive_rate) / (sensitivity - false_positive_rate)``. A strict threshold is
+    best for few parasites, and a lenient one for many. So `fit` learns the rates at
+    five thresholds, with 1, 2, 4, 8 and 16 times the false alarms of
+    `cell_specificity`, and each patient is counted at the one with the smallest
+    standard error, sampling and differences between patients included.
+
+    Like its interval the fraction is clipped to 0..1: without parasites, half of the
+    patients show fewer counted cells than the expected false alarms, and more than all
+    parasites would be no fraction. The mean over patients of very low or very high
+    fractions is therefore a little too high or too low. The interval is made of the
+    fractions that a test, in the same distribution, does not reject.
 
     The difference that the fraction is divided by has to be real. `fit` asks for three
     standard errors, in which patients count by their cells and their correlation: less
@@ -195,30 +198,40 @@ class PatientTest(BaseEstimator):
                 f"{np.ceil(1 / (1 - self.cell_specificity) - 1e-6):.0f} of them, or a "
                 "lower cell_specificity."
             )
-        threshold = _cell_threshold(cells, self.cell_specificity)
-        counted = cells.probability >= threshold
-        (false_positive, error_0), (sensitivity, error_1) = (
-            _fit_rate(cells, chosen, counted, kind)
-            for kind, chosen in (("uninfected", negative), ("parasitized", ~negative))
-        )
-        difference = sensitivity.mean - false_positive.mean
-        if (
-            not counted[~negative].any()
-            or difference <= _STANDARD_ERRORS * (error_0**2 + error_1**2) ** 0.5
-        ):
-            raise ValueError(
-                f"y_prob reaches {threshold:.3g}, the threshold for cell_specificity="
-                f"{self.cell_specificity!r}, for {counted[~negative].mean():.2%} of "
-                f"the parasitized and {counted[negative].mean():.2%} of the uninfected "
-                "cells: expected more of the parasitized ones, beyond chance. "
-                "Probabilities that hardly vary cannot distinguish patients."
-            )
-        self.cell_threshold_ = threshold
-        self.false_positive_rate_ = false_positive.mean
-        self.false_positive_correlation_ = false_positive.correlation
-        self.sensitivity_ = sensitivity.mean
-        self.sensitivity_correlation_ = sensitivity.correlation
+        rules = self._fit_rules(cells, negative)
+        self._rules = rules
+        strictest = rules[0]
+        self.cell_threshold_ = strictest.threshold
+        self.false_positive_rate_ = strictest.false_positive.mean
+        self.false_positive_correlation_ = strictest.false_positive.correlation
+        self.sensitivity_ = strictest.sensitivity.mean
+        self.sensitivity_correlation_ = strictest.sensitivity.correlation
         return self
+
+    def _fit_rules(
+        self, cells: Cells, negative: NDArray[np.bool_]
+    ) -> list[CountingRule]:
+        """Return the rule of `cell_specificity`, and more lenient ones."""
+        rules: list[CountingRule] = []
+        for times in _FALSE_ALARMS:
+            specificity = 1 - times * (1 - self.cell_specificity)
+            if specificity <= 0.5:
+                break
+            rule, beyond_chance = fit_rule(cells, specificity)
+            counted = cells.probability >= rule.threshold
+            if rules and not beyond_chance:
+                break
+            if not beyond_chance:
+                raise ValueError(
+                    f"y_prob reaches {rule.threshold:.3g}, the threshold for "
+                    f"cell_specificity={self.cell_specificity!r}, for "
+                    f"{counted[~negative].mean():.2%} of the parasitized and "
+                    f"{counted[negative].mean():.2%} of the uninfected cells: expected "
+                    "more of the parasitized ones, beyond chance. Probabilities that "
+                    "hardly vary cannot distinguish patients."
+                )
+            rules.append(rule)
+        return rules
 
     def test(self, y_prob: ArrayLike, groups: ArrayLike | str | float) -> pd.DataFrame:
         """Test each patient.
@@ -233,7 +246,7 @@ class PatientTest(BaseEstimator):
 
         Returns
         -------
-        DataFrame of shape (n_patients, 8)
+        DataFrame of shape (n_patients, 9)
             One row for each patient, whose index is the patient, sorted. The columns:
 
             - "verdict": "infected", "review" for a patient whose cells a person should
@@ -244,7 +257,9 @@ class PatientTest(BaseEstimator):
             - "cells" and "counted": the number of cells, and of those counted;
             - "needed": how many counted cells would make the verdict "infected";
             - "fraction", "low" and "high": the parasitized fraction of the cells, and
-              its interval, 0 to 1.
+              its interval, 0 to 1;
+            - "threshold": the probability from which on cells were counted for the
+              fraction, at most that for the verdict.
 
         Raises
         ------
@@ -257,60 +272,47 @@ class PatientTest(BaseEstimator):
         warn_of_decisions(probability, name="y_prob")
         patients = for_each_cell(groups, len(probability))
         cluster, names = check_patients(patients, len(probability))
-        counted = np.bincount(
-            cluster, weights=probability >= self.cell_threshold_, minlength=len(names)
+        counts = np.stack(
+            [
+                np.bincount(cluster, probability >= rule.threshold, len(names))
+                for rule in self._rules
+            ],
+            axis=1,
         ).astype(int)
         n_cells = np.bincount(cluster, minlength=len(names))
         # Many patients have the same counts.
         decide = cache(self._decide)
         return pd.DataFrame(
             [
-                decide(int(count), int(n))
-                for count, n in zip(counted, n_cells, strict=True)
+                decide(tuple(of_patient.tolist()), int(n))
+                for of_patient, n in zip(counts, n_cells, strict=True)
             ],
             index=pd.Index(names, name="patient"),
         )
 
-    def _decide(self, count: int, n: int) -> dict[str, object]:
-        uninfected = self._rate(0)
+    def _decide(self, counts: tuple[int, ...], n: int) -> dict[str, object]:
+        strictest, count = self._rules[0], counts[0]
+        uninfected = strictest.rate(0)
         p_value = uninfected.at_least(count, n)
         verdict = "not infected"
         if p_value <= 1 - self.specificity:
             verdict = "infected"
         elif p_value <= 1 - self.review_specificity:
             verdict = "review"
-        share = (count / n - self.false_positive_rate_) / (
-            self.sensitivity_ - self.false_positive_rate_
-        )
-        # How far the tests at both ends reach, each with half of what may go wrong.
-        reach = (1 - self.confidence_level) / 2
-        low = _crossing(lambda f: self._rate(f).at_least(count, n) - reach, default=0)
-        high = _crossing(lambda f: self._rate(f).at_most(count, n) - reach, default=1)
+        best = best_rule(self._rules, list(counts), n)
+        rule = self._rules[best]
+        low, high = rule.interval(counts[best], n, self.confidence_level)
         return {
             "verdict": verdict,
             "p_value": p_value,
             "cells": n,
             "counted": count,
             "needed": uninfected.smallest_count(1 - self.specificity, n),
-            "fraction": min(1.0, max(0.0, share)),
+            "fraction": rule.fraction(counts[best], n),
             "low": low,
             "high": high,
+            "threshold": rule.threshold,
         }
-
-    def _rate(self, fraction: float) -> Rate:
-        """Return the rate of counted cells of a patient with parasites in `fraction`.
-
-        The two kinds of cells vary independently of each other.
-        """
-        sensitivity = Rate(self.sensitivity_, self.sensitivity_correlation_)
-        false_positive = Rate(
-            self.false_positive_rate_, self.false_positive_correlation_
-        )
-        return Rate.with_variance(
-            fraction * sensitivity.mean + (1 - fraction) * false_positive.mean,
-            fraction**2 * sensitivity.variance
-            + (1 - fraction) ** 2 * false_positive.variance,
-        )
 
     def _check_parameters(self) -> None:
         check_parameters(self)
@@ -320,44 +322,3 @@ class PatientTest(BaseEstimator):
                 f"{self.specificity!r}: expected at most that, so that a review comes "
                 "before the verdict."
             )
-
-
-def _crossing(of_fraction: Callable[[float], float], *, default: float) -> float:
-    """Return the fraction where a test turns, or the end where it never does."""
-    if of_fraction(default) >= 0:
-        return default
-    if of_fraction(1 - default) <= 0:
-        return 1 - default
-    return float(brentq(of_fraction, 0, 1, xtol=1e-6))
-
-
-def _cell_threshold(cells: Cells, specificity: float) -> float:
-    try:
-        return choose_threshold(
-            cells.target, cells.probability, min_specificity=specificity
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"cell_specificity={specificity!r} is reached by no threshold of "
-            "y_prob: too many uninfected cells have probability 1."
-        ) from error
-
-
-def _fit_rate(
-    cells: Cells, chosen: NDArray[np.bool_], counted: NDArray[np.bool_], kind: str
-) -> tuple[Rate, float]:
-    """Return the rate of counted cells of one kind, and the standard error of its mean.
-
-    Cells of one patient are correlated, so a patient with many cells adds less to what
-    is known than as many cells of many patients.
-    """
-    n = cells.sums(chosen)
-    if (n > 0).sum() < 2:
-        raise ValueError(
-            f"groups has one patient only with {kind} cells: expected at least two, to "
-            "estimate how much patients differ."
-        )
-    rate = fit_rate(cells.sums(chosen & counted)[n > 0], n[n > 0])
-    unexplained = rate.mean * (1 - rate.mean) - rate.variance
-    variance = unexplained / n.sum() + rate.variance * (n**2).sum() / n.sum() ** 2
-    return rate, float(variance**0.5)

@@ -4,6 +4,7 @@ from malariafuse.pretrained._load import (
     load_patient_test,
     load_pretrained,
     load_slide_adapter,
+    load_smear_reader,
     model_card,
 )
 from malariafuse.pretrained._save import save_pretrained
@@ -12,6 +13,7 @@ __all__ = [
     "load_patient_test",
     "load_pretrained",
     "load_slide_adapter",
+    "load_smear_reader",
     "model_card",
     "save_pretrained",
 ]

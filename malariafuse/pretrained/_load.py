@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
+from malariafuse.patients import SmearReader
 from malariafuse.pretrained._files import read_card, read_model
 from malariafuse.pretrained._plain import from_plain
 
@@ -139,6 +140,56 @@ def load_patient_test(folder: str | PathLike[str] | None = None) -> PatientTest:
     """
     patient_test: PatientTest = _part(folder, "patient_test", PatientTest)
     return patient_test
+
+
+def load_smear_reader(
+    folder: str | PathLike[str] | None = None, **parameters: Any
+) -> SmearReader:
+    """Load a reader of photographs of thin smears, which is ready to use.
+
+    The reader takes the photographs of a patient and gives a verdict, the parasitemia
+    with an interval, and the cells behind them. It consists of the trained pipeline,
+    its adapter to slides, and its test of patients.
+
+    Read :func:`model_card` before you use it.
+
+    Parameters
+    ----------
+    folder : path-like, default=None
+        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
+        the package.
+    **parameters : dict
+        Other parameters of :class:`~malariafuse.patients.SmearReader`, such as
+        `segmenter` or `red_cells_per_microliter`.
+
+    Returns
+    -------
+    SmearReader
+        Fitted reader.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As in :func:`load_pretrained`, or if the model has no test of patients.
+
+    See Also
+    --------
+    load_pretrained : The classifier of single cells alone.
+
+    Examples
+    --------
+    >>> from malariafuse import load_smear_reader
+    >>> reader = load_smear_reader(red_cells_per_microliter=4_200_000)
+    >>> reader.patient_test_.specificity
+    0.95
+    """
+    return SmearReader.from_fitted(
+        load_pretrained(folder),
+        load_patient_test(folder),
+        load_slide_adapter(folder),
+        card=model_card(folder),
+        **parameters,
+    )
 
 
 def model_card(folder: str | PathLike[str] | None = None) -> dict[str, Any]:

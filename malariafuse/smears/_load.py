@@ -118,6 +118,9 @@ def load_smear_photos(
             One row for each photograph that was read: ``name``, ``patient`` (if
             known), ``height``, ``width``, ``n_cells`` and ``n_flagged``, the numbers of
             red cells and of flagged regions.
+        sources : list
+            Path, bytes, open file or array of each photograph, in the order of the
+            table `photos`.
         refused : dict of str to str
             Names of skipped photographs, with reasons; empty unless
             ``on_error="skip"``.
@@ -291,6 +294,7 @@ def _make_bunch(
         photo=photo,
         groups=groups,
         photos=photos,
+        sources=[listed.items[place] for place in found],
         refused=refused,
         DESCR=(
             f"{len(table)} cells of {len(results)} photograph(s) of thin smears, "
