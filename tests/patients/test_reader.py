@@ -2,42 +2,14 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_results import SPOT, SpotClassifier, smear
 from drawn_smears import draw_photo, on_grid
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients import SmearReader, who_class
-
-SPOT = (90, 30, 110)
-
-
-class SpotClassifier(ClassifierMixin, BaseEstimator):
-    """Call cells parasitized by the share of their pixels that is bluer than red."""
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict(self, X):
-        return self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)]
-
-    def predict_proba(self, X):
-        X = X.astype(float)
-        dark = (X[..., 2] > X[..., 0] + 10).mean(axis=(1, 2))
-        # Between 0 and 1, and never equal, as of a network.
-        share = np.clip(dark * 40, 0, 1) * 0.98 + X.mean(axis=(1, 2, 3)) / 255 / 100
-        return np.stack([1 - share, share], axis=1)
-
-
-def smear(n_parasites, *, n_cells=12):
-    """Draw a photograph with parasites in the first cells."""
-    centers = on_grid()[:n_cells]
-    photo = draw_photo(centers)
-    for x, y in centers[:n_parasites]:
-        cv2.circle(photo, (x, y), 7, SPOT, cv2.FILLED)
-    return photo
 
 
 def labeled_cells(n_patients=30, n_cells=40):
