@@ -9,7 +9,7 @@ import pandas as pd
 from malariafuse._parameters import Reals, check_parameter
 
 # WHO: thin smears are read until so many red cells are counted.
-_ENOUGH = 5000
+ENOUGH_CELLS = 5000
 _HYPERPARASITEMIA, _SEVERE = 0.04, 0.1
 
 
@@ -153,7 +153,7 @@ class PatientResult:
     @property
     def enough_cells(self) -> bool:
         """Whether 5,000 red cells were counted, as the WHO asks for."""
-        return self.n_cells >= _ENOUGH
+        return self.n_cells >= ENOUGH_CELLS
 
     @property
     def who_class(self) -> str:
