@@ -4,6 +4,7 @@ from malariafuse.evaluation._comparison import compare
 from malariafuse.evaluation._comparison_table import comparison_table
 from malariafuse.evaluation._cross_validation import cross_validate_patients
 from malariafuse.evaluation._label_issues import label_issues
+from malariafuse.evaluation._parasitemia import parasitemia_scores
 from malariafuse.evaluation._patient_test import PatientTest
 from malariafuse.evaluation._patients import patient_table
 from malariafuse.evaluation._review import review_table
@@ -16,6 +17,7 @@ __all__ = [
     "comparison_table",
     "cross_validate_patients",
     "label_issues",
+    "parasitemia_scores",
     "patient_table",
     "review_table",
     "summarize",

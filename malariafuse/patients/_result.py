@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._parameters import Reals, check_parameter
+from malariafuse.smears import read_photo
 
 # WHO: thin smears are read until so many red cells are counted.
 ENOUGH_CELLS = 5000
@@ -184,6 +187,90 @@ class PatientResult:
             len(red) if n is None else n
         )
 
+    def read_photo(self, photo: int) -> NDArray[np.uint8]:
+        """Read a photograph again, in the frame of the boxes.
+
+        Parameters
+        ----------
+        photo : int
+            Row of the photograph in `photos`.
+
+        Returns
+        -------
+        ndarray of shape (height, width, 3), dtype uint8
+            RGB in 0..255.
+
+        Raises
+        ------
+        ImageReadError
+            If the photograph cannot be read any more.
+        """
+        source = self.sources[photo]
+        if isinstance(source, np.ndarray):
+            return source
+        return read_photo(source, upright=self.upright)
+
+    def outlines(self, rows: ArrayLike) -> list[NDArray[np.int64]]:
+        """Return the outlines of regions.
+
+        Parameters
+        ----------
+        rows : array-like of int
+            Rows of `cells`.
+
+        Returns
+        -------
+        list of ndarray of shape (n_points, 2), dtype int64
+            x and y of the corners of each outline, in pixels of the photograph.
+        """
+        outlines = []
+        for row in np.asarray(rows).tolist():
+            lines, _ = cv2.findContours(
+                self.masks[row].astype(np.uint8),
+                cv2.RETR_EXTERNAL,
+                cv2.CHAIN_APPROX_SIMPLE,
+            )
+            corner = self.cells.loc[row, ["x", "y"]].to_numpy(dtype=np.int64)
+            outlines.append(max(lines, key=len)[:, 0].astype(np.int64) + corner)
+        return outlines
+
+    def crops(
+        self, rows: ArrayLike, *, margin: float = 0.25
+    ) -> list[NDArray[np.uint8]]:
+        """Cut cells out of the photographs, with what surrounds them.
+
+        Each photograph is read once.
+
+        Parameters
+        ----------
+        rows : array-like of int
+            Rows of `cells`.
+        margin : float, default=0.25
+            Width of the surrounding on each side, in longer sides of the box.
+
+        Returns
+        -------
+        list of ndarray of shape (side, side, 3), dtype uint8
+            Square crops in the order of `rows`, white beyond the photograph.
+
+        Raises
+        ------
+        ImageReadError
+            If a photograph cannot be read any more.
+        """
+        check_parameter("margin", margin, (Reals(0, 10),))
+        chosen = self.cells.loc[np.asarray(rows)]
+        crops: dict[int, NDArray[np.uint8]] = {}
+        for photo, cells in chosen.groupby("photo"):
+            image = self.read_photo(int(photo))
+            boxes = cells[["x", "y", "width", "height"]].itertuples()
+            for row, x, y, width, height in boxes:
+                side = max(width, height)
+                reach = round(side * (0.5 + margin))
+                center = x + width // 2, y + height // 2
+                crops[row] = _square(image, center, reach)
+        return [crops[row] for row in chosen.index]
+
     def summary(self) -> "pd.Series[Any]":
         """Return the numbers of the answer.
 
@@ -215,3 +302,17 @@ class PatientResult:
             },
             name=self.patient,
         )
+
+
+def _square(
+    image: NDArray[np.uint8], center: tuple[int, int], reach: int
+) -> NDArray[np.uint8]:
+    """Cut a square, white beyond the image."""
+    (x, y), (height, width) = center, image.shape[:2]
+    square = np.full((2 * reach, 2 * reach, 3), 255, dtype=np.uint8)
+    top, left = max(y - reach, 0), max(x - reach, 0)
+    bottom, right = min(y + reach, height), min(x + reach, width)
+    square[
+        top - y + reach : bottom - y + reach, left - x + reach : right - x + reach
+    ] = image[top:bottom, left:right]
+    return square

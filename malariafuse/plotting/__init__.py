@@ -11,7 +11,12 @@ from malariafuse.plotting._grad_cam import grad_cam
 from malariafuse.plotting._grad_cam_display import GradCAMDisplay
 from malariafuse.plotting._image_grid import ImageGridDisplay
 from malariafuse.plotting._mean_images import MeanImageDisplay
+from malariafuse.plotting._parasitemia import (
+    ParasitemiaCalibrationDisplay,
+    ParasitemiaDisplay,
+)
 from malariafuse.plotting._patient_recall import PatientRecallDisplay
+from malariafuse.plotting._smear import SmearDisplay, suspicious_cells
 from malariafuse.plotting._threshold_curve import ThresholdCurveDisplay
 from malariafuse.plotting._training_curves import TrainingCurvesDisplay
 
@@ -23,9 +28,13 @@ __all__ = [
     "GradCAMDisplay",
     "ImageGridDisplay",
     "MeanImageDisplay",
+    "ParasitemiaCalibrationDisplay",
+    "ParasitemiaDisplay",
     "PatientBalanceDisplay",
     "PatientRecallDisplay",
+    "SmearDisplay",
     "ThresholdCurveDisplay",
     "TrainingCurvesDisplay",
     "grad_cam",
+    "suspicious_cells",
 ]
