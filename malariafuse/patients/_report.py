@@ -110,7 +110,7 @@ def write_report(
     ... )
     >>> with TemporaryDirectory() as folder:
     ...     file = write_report(result, Path(folder) / "ada.html")
-    ...     "cannot be judged" in file.read_text(encoding="utf-8")
+    ...     "Cannot be judged" in file.read_text(encoding="utf-8")
     True
     """
     check_parameter(
@@ -177,7 +177,8 @@ def _environment() -> Environment:
 
 
 def _context(result: PatientResult, n_cells: int, max_side: int) -> dict[str, Any]:
-    names = words.file_names(result.photos["name"]) if len(result.photos) else []
+    paths = list(map(str, result.photos.get("name", [])))
+    names = words.file_names(paths)
     listed = _listed(result, n_cells)
     photos = list(draw_photos(result, names, set(listed), max_side))
     crops = {row: crop for photo in photos for row, crop in photo.crops.items()}
@@ -205,10 +206,7 @@ def _context(result: PatientResult, n_cells: int, max_side: int) -> dict[str, An
         "who_class": words.who_words(result),
         "enough": f"{ENOUGH_CELLS:,}",
         "p_value": words.value(result.p_value),
-        "warnings": [
-            words.without_folders(text, result.photos["name"])
-            for text in result.warnings
-        ],
+        "warnings": [words.without_folders(text, paths) for text in result.warnings],
         "headings": headings,
         "rows": rows,
         "names": names,

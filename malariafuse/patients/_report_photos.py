@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from malariafuse._files._read import ImageReadError
 from malariafuse.patients._result import PatientResult
-from malariafuse.smears import read_photo
 
 _QUALITY, _CROP_QUALITY = 82, 90
 _CROP_SIDE = 192  # pixels at most
@@ -80,8 +79,8 @@ def draw_photos(
         If a photograph is not the one that was read.
     """
     cells = list(result.cells.itertuples(index=False))
-    for place, source in enumerate(result.sources):
-        photo = _read(source, names[place], upright=result.upright)
+    for place in range(len(result.sources)):
+        photo = _read(result, place, names[place])
         height, width = photo.shape[:2]
         known = result.photos.iloc[place]
         if (height, width) != (known["height"], known["width"]):
@@ -91,13 +90,12 @@ def draw_photos(
                 "were found. Read the smear again."
             )
         outlines, crops = [], {}
-        for row, cell in enumerate(cells):
-            if cell.photo != place:
-                continue
-            outline = _outline(row, cell, result.masks[row])
+        here = [row for row, cell in enumerate(cells) if cell.photo == place]
+        for row, line in zip(here, result.outlines(here), strict=True):
+            outline = _outline(row, cells[row], line)
             outlines.append(outline)
             if row in rows:
-                crops[row] = _crop(photo, cell, outline)
+                crops[row] = _crop(photo, cells[row], outline)
         # Those that matter lie above the others.
         outlines.sort(key=lambda each: _ORDER.index(each.kind))
         yield Photo(_small(photo, max_side), height, width, outlines, crops)
@@ -106,13 +104,12 @@ def draw_photos(
 _ORDER = ("flagged", "cell", "likely", "counted")
 
 
-def _read(source: Any, name: str, *, upright: bool) -> NDArray[np.uint8]:
-    if isinstance(source, np.ndarray):
-        return source
+def _read(result: PatientResult, place: int, name: str) -> NDArray[np.uint8]:
     try:
-        return read_photo(source, upright=upright)
+        return result.read_photo(place)
     except ImageReadError as error:
         (reason,) = error.refused.values()
+        source = result.sources[place]
         shown = source if isinstance(source, str) else name
         raise ImageReadError({shown: reason}) from error
 
@@ -135,7 +132,7 @@ def _jpeg(photo: NDArray[np.uint8], quality: int) -> str:
     return f"data:image/jpeg;base64,{b64encode(data.tobytes()).decode()}"
 
 
-def _outline(row: int, cell: Any, mask: NDArray[np.bool_]) -> Outline:
+def _outline(row: int, cell: Any, line: NDArray[np.int64]) -> Outline:
     probability = float(cell.probability)
     if cell.flag:
         kind, words = "flagged", f"left out: {cell.flag}"
@@ -144,8 +141,7 @@ def _outline(row: int, cell: Any, mask: NDArray[np.bool_]) -> Outline:
         words = f"probability {shown_probability(probability)}"
         if cell.counted:
             kind, words = "counted", f"{words}, counted"
-    x, y = int(cell.x), int(cell.y)
-    return Outline(row, _path(np.asarray(mask), x, y), kind, words, probability)
+    return Outline(row, _path(line), kind, words, probability)
 
 
 def shown_probability(probability: float) -> str:
@@ -153,16 +149,11 @@ def shown_probability(probability: float) -> str:
     return "> 0.999" if 0.9995 <= probability < 1 else f"{probability:.3f}"
 
 
-def _path(mask: NDArray[np.bool_], x: int, y: int) -> str:
-    found, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x, y)
-    )
-    tolerance = max(0.5, _ROUGHNESS * max(mask.shape))
-    parts = []
-    for contour in found:
-        points = cv2.approxPolyDP(contour, tolerance, True)[:, 0].tolist()
-        parts.append("M" + " ".join(f"{px} {py}" for px, py in points) + "Z")
-    return "".join(parts)
+def _path(line: NDArray[np.int64]) -> str:
+    """Return an outline with as few corners as the eye needs."""
+    tolerance = max(0.5, _ROUGHNESS * np.ptp(line, axis=0).max())
+    points = cv2.approxPolyDP(line.astype(np.int32), tolerance, True)[:, 0].tolist()
+    return "M" + " ".join(f"{x} {y}" for x, y in points) + "Z"
 
 
 def _crop(photo: NDArray[np.uint8], cell: Any, outline: Outline) -> Crop:
