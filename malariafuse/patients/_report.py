@@ -251,7 +251,7 @@ def _data(result: PatientResult, cells: list[dict[str, Any]]) -> dict[str, Any]:
     """Return what the scripts of the report compute with."""
     data = {
         "patient": "" if result.patient is None else str(result.patient),
-        "n_cells": result.n_cells,
+        "n_cells": int(result.n_cells),
         "density": float(result.red_cells_per_microliter),
         "level": f"{100 * result.confidence_level:g} %",
         "z": float(norm.isf((1 - result.confidence_level) / 2)),

@@ -21,9 +21,9 @@ _HEADINGS = {
     "auc": "ROC AUC",
     "roc_auc": "ROC AUC",
 }
-_FIRST = ("problem", "n_cells", "n_flagged", "n_counted")
-# Columns that the table has no column of their own for.
-_JOINED = {"name", "patient", "fraction", "low", "high", "height", "width"}
+_COUNTS = ("n_cells", "n_flagged", "n_counted")
+# Columns that are no columns of the report, or are placed by hand.
+_JOINED = {"name", "patient", "problem", "fraction", "low", "high", "height", "width"}
 
 _CLASSES = {
     "none": "no parasitemia",
@@ -66,10 +66,12 @@ def file_names(names: Any) -> list[str]:
     ]
 
 
-def without_folders(text: str, names: Any) -> str:
-    """Return a message in which photographs have no folders."""
-    for name in sorted(map(str, names), key=len, reverse=True):
-        text = text.replace(name, file_name(name))
+def without_folders(text: str, names: list[str]) -> str:
+    """Return a message without the folders of photographs."""
+    folders = {name.removesuffix(file_name(name)) for name in names}
+    for folder in sorted(folders, key=len, reverse=True):
+        if len(folder) > 1:
+            text = text.replace(folder, "")
     return text
 
 
@@ -84,9 +86,10 @@ def value(item: Any) -> str:
     if isinstance(item, bool | np.bool_):
         return "yes" if item else "no"
     if isinstance(item, float | np.floating):
-        if not np.isfinite(item):
+        number = float(item)
+        if not np.isfinite(number):
             return NOT_KNOWN
-        return f"{item:,.0f}" if abs(item) >= 1000 else f"{item:.3g}"
+        return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
     if isinstance(item, int | np.integer):
         return f"{item:,}"
     if item is None or item is pd.NA or item is pd.NaT:
@@ -125,7 +128,10 @@ def explain(result: PatientResult) -> str:
         )
     if not result.n_cells:
         return "No red cell was found in the photographs."
-    return f"{result.n_cells:,} red cells are too few for an answer."
+    return (
+        f"{result.n_cells:,} red cells in photographs that can be judged are too few "
+        "for an answer."
+    )
 
 
 def photo_table(
@@ -136,16 +142,16 @@ def photo_table(
     The name of the photograph comes first, then a column `problem`, then counts. What
     else the table has follows in its order.
     """
-    shown = [column for column in _FIRST if column in photos]
-    others = [c for c in photos if c not in _FIRST and c not in _JOINED]
+    others = [c for c in photos if c not in _COUNTS and c not in _JOINED]
     columns = {"Photograph": names}
-    for column in shown:
-        columns[heading(column)] = [value(item) for item in photos[column]]
     if "problem" in photos:
-        columns[heading("problem")] = [
+        columns["Problem"] = [
             "none" if pd.isna(item) or not str(item) else str(item)
             for item in photos["problem"]
         ]
+    for column in _COUNTS:
+        if column in photos:
+            columns[heading(column)] = [value(item) for item in photos[column]]
     if {"fraction", "low", "high"} <= set(photos):
         columns["Parasitemia, %"] = [
             f"{percent(share)} ({words})"

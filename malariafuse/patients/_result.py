@@ -111,6 +111,7 @@ class PatientResult:
     See Also
     --------
     SmearReader : Gives these answers.
+    write_report : Shows one as an HTML file, in which cells are reviewed.
 
     Examples
     --------

@@ -220,6 +220,15 @@ class TestPhotographs:
         ]
         assert str(tmp_path) not in page.text()
 
+    def test_warnings_name_no_folder(self, result, tmp_path):
+        """Those of photographs that were skipped have the folder of the others."""
+        names = ["/data/Ada Lovelace/1.png", "/data/2.png"]
+        other = dataclasses.replace(
+            with_sources(result, result.sources, names),
+            warnings=("Skipped: /data/Ada Lovelace/3.png, /data/2.png",),
+        )
+        assert "Skipped: 3.png, 2.png" in written(other, tmp_path).text()
+
     def test_same_name_in_two_folders(self, result, tmp_path):
         names = ["a/smear.png", "b/smear.png"]
         page = written(with_sources(result, result.sources, names), tmp_path)

@@ -368,6 +368,24 @@ class TestPhotographs:
         moved = 200 / 3 - view_of(svg)[0]
         assert moved == pytest.approx(40 * (800 / 3) / shown, rel=0.2)
 
+    def test_two_fingers_zoom(self, report):
+        svg = report.find("#photo-0 .view")
+        report.run("arguments[0].scrollIntoView({block: 'center'})", svg)
+        x, y = report.run(
+            "const box = arguments[0].getBoundingClientRect();"
+            "return [box.x + box.width / 2, box.y + box.height / 2]",
+            svg,
+        )
+        for kind, reach in [("Start", 20), ("Move", 30), ("Move", 40), ("End", None)]:
+            fingers = [] if reach is None else [(0, x - reach), (1, x + reach)]
+            points = [{"x": at, "y": y, "id": finger} for finger, at in fingers]
+            report.driver.execute_cdp_cmd(
+                "Input.dispatchTouchEvent",
+                {"type": f"touch{kind}", "touchPoints": points},
+            )
+        # Twice as far apart, twice as close.
+        wait_for(lambda: view_of(svg)[2] == pytest.approx(200, rel=0.1))
+
     def test_outlines_are_hidden(self, report):
         outlines = report.find("#photo-0 .outlines")
         assert outlines.is_displayed()
@@ -425,20 +443,35 @@ class TestLayout:
             page == {"light": "rgb(245, 247, 249)", "dark": "rgb(18, 23, 29)"}[scheme]
         )
 
-    @pytest.mark.parametrize("width", [390, 1280])
-    def test_nothing_is_wider_than_the_screen(self, driver, report, width):
-        metrics = {"width": width, "height": 844, "deviceScaleFactor": 1}
+    @pytest.fixture(params=[390, 1280])
+    def sized(self, driver, report, request):
+        metrics = {"width": request.param, "height": 844, "deviceScaleFactor": 1}
         driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {**metrics, "mobile": width == 390}
+            "Emulation.setDeviceMetricsOverride",
+            {**metrics, "mobile": request.param == 390},
         )
-        try:
-            again = Report(driver, report.file)
-            needed = again.run("return document.documentElement.scrollWidth")
-            shown = again.run("return window.innerWidth")
-        finally:
-            driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        assert shown == width
-        assert needed <= width
+        yield Report(driver, report.file), request.param
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def test_nothing_is_wider_than_the_screen(self, sized):
+        page, width = sized
+        assert page.run("return window.innerWidth") == width
+        assert page.run("return document.documentElement.scrollWidth") <= width
+
+    def test_the_cell_in_focus_is_seen_as_a_whole(self, sized):
+        page, _ = sized
+        page.focus(0)
+        for mark in "12" * 8:
+            page.press(mark)
+            covered, top, bottom = page.run(
+                "const card = document.activeElement.closest('.cell-card');"
+                "const top = card.getBoundingClientRect().top;"
+                "const radio = document.activeElement.getBoundingClientRect();"
+                "return [document.querySelector('.bar').getBoundingClientRect().bottom,"
+                " top, radio.bottom]"
+            )
+            assert covered <= top
+            assert bottom <= 844
 
     def test_print(self, driver, report):
         report.click(0, "parasite")
