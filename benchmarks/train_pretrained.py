@@ -70,6 +70,16 @@ def make_classifier(tiny):
     return FeatureFusionClassifier(random_state=SEED, **small)
 
 
+def make_adapter(tiny, threshold):
+    return SlideAdapter(threshold=threshold, min_cells=3 if tiny else 30)
+
+
+def make_patient_test(tiny):
+    # Nearly 7,000 uninfected cells show how rare false alarms are at a threshold that
+    # is stricter than the default.
+    return PatientTest(cell_specificity=0.97 if tiny else 0.999)
+
+
 def rounded(classifier):
     """Have weights of half precision, which take half of the room in a file."""
     network = classifier.model_
@@ -243,12 +253,9 @@ def main(arguments):
         3,
     )
     classifier.set_params(threshold=threshold, verbose=0)
-    min_cells = 3 if arguments.tiny else 30
-    adapter = SlideAdapter(threshold=threshold, min_cells=min_cells)
+    adapter = make_adapter(arguments.tiny, threshold)
     adapter.fit(cells.target, probability, cells.groups)
-    # Nearly 7,000 uninfected cells show how rare false alarms are at a threshold that
-    # is stricter than the default.
-    patient_test = PatientTest(cell_specificity=0.97 if arguments.tiny else 0.999)
+    patient_test = make_patient_test(arguments.tiny)
     adapted = adapter.adapt(probability, cells.groups)
     patient_test.fit(cells.target, adapted, cells.groups)
     parts = {"slide_adapter": adapter, "patient_test": patient_test}

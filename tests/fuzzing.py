@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+from drawn_results import read_drawn, smear
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import BaseEstimator
@@ -85,6 +86,15 @@ VALID: dict[str, Any] = {
     "n_patients": 2,
     "image_size": (16, 16),
     "filenames": ["C1_a.png"],
+    "photo_size": (64, 96),
+    "n_photos": 1,
+    "n_cells": 2,
+    "diameter": 20,
+    "true": [0.01, 0.1],
+    "estimated": [0.02, 0.1],
+    "low": [0.01, 0.05],
+    "high": [0.03, 0.2],
+    "fraction": 0.02,
     "images": X,
 }
 
@@ -233,6 +243,11 @@ def by_threshold():
     return comparison_table(Y, {"a": PROB}, PATIENTS, n_resamples=100, random_state=0)
 
 
+@cache
+def drawn_result():
+    return read_drawn(smear(2))
+
+
 # The same for one call alone; made anew for each.
 OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
     "AugmentationDisplay.from_estimator": {"estimator": fitted, "X": lambda: X[:2]},
@@ -248,10 +263,12 @@ OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
         "issues": lambda: label_issues(Y, 1 - PROB, PATIENTS)
     },
     "KerasImageClassifier": {"network": lambda: linear_network},
+    "ParasitemiaDisplay.from_result": {"result": drawn_result},
     "PatientKFold": {"n_splits": lambda: 2, "random_state": lambda: None},
     "PatientRecallDisplay.from_estimator": {"estimator": scored},
     "PatientTest": {"cell_specificity": lambda: 0.9},
     "PretrainedFeatureExtractor": {"backbone": lambda: tiny_backbone},
+    "SmearDisplay.from_result": {"result": drawn_result},
     "SlideAdapter": {"min_cells": lambda: 1},
     "ThresholdCurveDisplay.from_estimator": {"estimator": scored},
     "TrainingCurvesDisplay.from_estimator": {"estimator": fitted},
@@ -259,6 +276,7 @@ OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
     "cross_validate_patients": {"estimator": scored, "cv": lambda: 2},
     "find_duplicates": {"filenames": lambda: [f"{i}.png" for i in range(24)]},
     "grad_cam": {"estimator": fitted, "X": lambda: X[:2]},
+    "suspicious_cells": {"result": drawn_result, "n_cells": lambda: 2},
     "thresholds_out_of_fold": {"min_recall": lambda: 0.9, "fold": folds},
 }
 

@@ -5,6 +5,7 @@ from malariafuse.datasets._duplicates import find_duplicates
 from malariafuse.datasets._fetch import fetch_malaria_cells
 from malariafuse.datasets._load import load_cell_images
 from malariafuse.datasets._patients import patient_ids
+from malariafuse.datasets._smears import make_smear_photos
 from malariafuse.datasets._synthetic import make_cell_images
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "find_duplicates",
     "load_cell_images",
     "make_cell_images",
+    "make_smear_photos",
     "patient_ids",
 ]

@@ -71,6 +71,19 @@ def draw_cell(
     slide: Slide, parasitized: bool, image_size: tuple[int, int], rng: Random
 ) -> NDArray[np.uint8]:
     """Return one cell on black as an RGB image of `image_size` (height, width)."""
+    light, coverage = draw_light(slide, parasitized, image_size, rng)
+    return to_image(light * coverage[..., None])
+
+
+def to_image(light: Field) -> NDArray[np.uint8]:
+    """Return light of 0..1 as an image."""
+    return np.clip(light * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def draw_light(
+    slide: Slide, parasitized: bool, image_size: tuple[int, int], rng: Random
+) -> tuple[Field, Field]:
+    """Return the light that passes through one cell, and how much of it covers."""
     mask = _draw_mask(slide.crenation, rng)
     soft = np.zeros((_SOFT_SIZE, _SOFT_SIZE, 3), dtype=np.uint8)
     sharp = np.zeros((_SHARP_SIZE, _SHARP_SIZE, 3), dtype=np.uint8)
@@ -95,8 +108,7 @@ def draw_cell(
     # Most of the noise of a camera is common to its three channels.
     light += slide.noise * rng.standard_normal((*image_size, 1)).astype(np.float32)
     light += slide.noise / 2 * rng.standard_normal(light.shape).astype(np.float32)
-    light *= coverage[..., None]
-    return np.clip(light * 255 + 0.5, 0, 255).astype(np.uint8)
+    return light, coverage
 
 
 def _resize(canvas: NDArray[Any], image_size: tuple[int, int]) -> Field:

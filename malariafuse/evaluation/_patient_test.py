@@ -94,7 +94,9 @@ class PatientTest(BaseEstimator):
     patients show fewer counted cells than the expected false alarms, and more than all
     parasites would be no fraction. The mean over patients of very low or very high
     fractions is therefore a little too high or too low. The interval is made of the
-    fractions that a test, in the same distribution, does not reject.
+    fractions that a test, in the same distribution, does not reject. Since the counts
+    choose the threshold, the error of the interval is shared among all thresholds
+    (Bonferroni), so it is a little wider than that of one threshold.
 
     The difference that the fraction is divided by has to be real. `fit` asks for three
     standard errors, in which patients count by their cells and their correlation: less
@@ -301,7 +303,9 @@ class PatientTest(BaseEstimator):
             verdict = "review"
         best = best_rule(self._rules, list(counts), n)
         rule = self._rules[best]
-        low, high = rule.interval(counts[best], n, self.confidence_level)
+        # Bonferroni: any of the rules might have been the best by chance.
+        level = 1 - (1 - self.confidence_level) / len(self._rules)
+        low, high = rule.interval(counts[best], n, level)
         return {
             "verdict": verdict,
             "p_value": p_value,
