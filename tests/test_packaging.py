@@ -37,7 +37,7 @@ def test_floors_are_the_oldest_versions_tested() -> None:
 
 def test_newest_versions_are_known_of_every_dependency() -> None:
     needed = versions(
-        requirements("plots", "tests", "openvino", "scikeras", "docs"), ">="
+        requirements("plots", "tests", "openvino", "scikeras", "browser", "docs"), ">="
     )
     assert constraints("newest.txt").keys() == needed.keys()
 

@@ -1,6 +1,7 @@
 """From the photographs of a patient's smear to an answer about the patient."""
 
 from malariafuse.patients._reader import SmearReader
+from malariafuse.patients._report import write_report
 from malariafuse.patients._result import PatientResult, who_class
 
-__all__ = ["PatientResult", "SmearReader", "who_class"]
+__all__ = ["PatientResult", "SmearReader", "who_class", "write_report"]

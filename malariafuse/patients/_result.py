@@ -12,7 +12,7 @@ from malariafuse._parameters import Reals, check_parameter
 from malariafuse.smears import read_photo
 
 # WHO: thin smears are read until so many red cells are counted.
-_ENOUGH = 5000
+ENOUGH_CELLS = 5000
 _HYPERPARASITEMIA, _SEVERE = 0.04, 0.1
 
 
@@ -111,6 +111,7 @@ class PatientResult:
     See Also
     --------
     SmearReader : Gives these answers.
+    write_report : Shows one as an HTML file, in which cells are reviewed.
 
     Examples
     --------
@@ -156,7 +157,7 @@ class PatientResult:
     @property
     def enough_cells(self) -> bool:
         """Whether 5,000 red cells were counted, as the WHO asks for."""
-        return self.n_cells >= _ENOUGH
+        return self.n_cells >= ENOUGH_CELLS
 
     @property
     def who_class(self) -> str:

@@ -1,0 +1,174 @@
+"""Photographs of a report: made small, with outlines, and with crops of cells."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from malariafuse._files._read import ImageReadError
+from malariafuse.patients._result import PatientResult
+
+_QUALITY, _CROP_QUALITY = 82, 90
+_CROP_SIDE = 192  # pixels at most
+_SURROUNDING = 1.5  # sides of a crop, in sides of the cell's box
+_ROUGHNESS = 0.012  # of an outline, in sides of the cell's box
+_LIKELY = 0.5
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A region in its photograph.
+
+    Attributes
+    ----------
+    row : int
+        Row of the region in the table of cells.
+    path : str
+        Outline as the attribute `d` of an SVG path, in pixels of the photograph.
+    kind : {"counted", "likely", "cell", "flagged"}
+    words : str
+        Probability, or the reason why the region is left out.
+    probability : float
+        NaN if the region is left out.
+    """
+
+    row: int
+    path: str
+    kind: str
+    words: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A cell with what surrounds it, cut out of the photograph."""
+
+    image: str  # as a data URI
+    x: int
+    y: int
+    width: int
+    height: int
+    outline: Outline
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photograph as the report shows it; sizes are those before it was made small."""
+
+    image: str
+    height: int
+    width: int
+    outlines: list[Outline]
+    crops: dict[int, Crop]
+
+
+def draw_photos(
+    result: PatientResult, names: list[str], rows: Set[int], max_side: int
+) -> Iterator[Photo]:
+    """Yield the photographs one after the other, with crops of the cells in `rows`.
+
+    Raises
+    ------
+    ImageReadError
+        If a photograph cannot be read any more.
+    ValueError
+        If a photograph is not the one that was read.
+    """
+    cells = list(result.cells.itertuples(index=False))
+    for place in range(len(result.sources)):
+        photo = _read(result, place, names[place])
+        height, width = photo.shape[:2]
+        known = result.photos.iloc[place]
+        if (height, width) != (known["height"], known["width"]):
+            raise ValueError(
+                f"The photograph {names[place]} has {height} x {width} pixels: "
+                f"expected {known['height']} x {known['width']}, as when its cells "
+                "were found. Read the smear again."
+            )
+        outlines, crops = [], {}
+        here = [row for row, cell in enumerate(cells) if cell.photo == place]
+        for row, line in zip(here, result.outlines(here), strict=True):
+            outline = _outline(row, cells[row], line)
+            outlines.append(outline)
+            if row in rows:
+                crops[row] = _crop(photo, cells[row], outline)
+        # Those that matter lie above the others.
+        outlines.sort(key=lambda each: _ORDER.index(each.kind))
+        yield Photo(_small(photo, max_side), height, width, outlines, crops)
+
+
+_ORDER = ("flagged", "cell", "likely", "counted")
+
+
+def _read(result: PatientResult, place: int, name: str) -> NDArray[np.uint8]:
+    try:
+        return result.read_photo(place)
+    except ImageReadError as error:
+        (reason,) = error.refused.values()
+        source = result.sources[place]
+        shown = source if isinstance(source, str) else name
+        raise ImageReadError({shown: reason}) from error
+
+
+def _small(photo: NDArray[np.uint8], max_side: int) -> str:
+    scale = max_side / max(photo.shape[:2])
+    if scale < 1:
+        photo = _resized(photo, scale)
+    return _jpeg(photo, _QUALITY)
+
+
+def _resized(photo: NDArray[np.uint8], scale: float) -> Any:
+    size = [max(1, round(side * scale)) for side in photo.shape[1::-1]]
+    return cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+
+
+def _jpeg(photo: NDArray[np.uint8], quality: int) -> str:
+    bgr = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return f"data:image/jpeg;base64,{b64encode(data.tobytes()).decode()}"
+
+
+def _outline(row: int, cell: Any, line: NDArray[np.int64]) -> Outline:
+    probability = float(cell.probability)
+    if cell.flag:
+        kind, words = "flagged", f"left out: {cell.flag}"
+    else:
+        kind = "likely" if probability >= _LIKELY else "cell"
+        words = f"probability {shown_probability(probability)}"
+        if cell.counted:
+            kind, words = "counted", f"{words}, counted"
+    return Outline(row, _path(line), kind, words, probability)
+
+
+def shown_probability(probability: float) -> str:
+    """Return a probability with three decimals, and never as 1 if it is less."""
+    return "> 0.999" if 0.9995 <= probability < 1 else f"{probability:.3f}"
+
+
+def _path(line: NDArray[np.int64]) -> str:
+    """Return an outline with as few corners as the eye needs."""
+    tolerance = max(0.5, _ROUGHNESS * np.ptp(line, axis=0).max())
+    points = cv2.approxPolyDP(line.astype(np.int32), tolerance, True)[:, 0].tolist()
+    return "M" + " ".join(f"{x} {y}" for x, y in points) + "Z"
+
+
+def _crop(photo: NDArray[np.uint8], cell: Any, outline: Outline) -> Crop:
+    x, y, width, height = map(int, (cell.x, cell.y, cell.width, cell.height))
+    side = round(_SURROUNDING * max(width, height))
+    left, across = _window(x + width // 2, side, photo.shape[1])
+    top, down = _window(y + height // 2, side, photo.shape[0])
+    pixels = np.ascontiguousarray(photo[top : top + down, left : left + across])
+    scale = _CROP_SIDE / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = _resized(pixels, scale)
+    return Crop(_jpeg(pixels, _CROP_QUALITY), left, top, across, down, outline)
+
+
+def _window(middle: int, side: int, whole: int) -> tuple[int, int]:
+    """Return where a stretch of `side` pixels begins within `whole`, and its length."""
+    side = min(side, whole)
+    return min(max(0, middle - side // 2), whole - side), side
