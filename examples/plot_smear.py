@@ -2,9 +2,9 @@
 From photographs to a patient's answer
 ======================================
 
-A smear is photographed, not cells. `SmearReader` finds the red cells in the photographs,
-classifies them, and says whether the patient is infected, and with how many percent of
-the red cells.
+A smear is photographed, not cells. `SmearReader` finds the red cells in the
+photographs, classifies them, and says whether the patient is infected, and with how
+many percent of the red cells.
 
 .. note::
    Cells and photographs are drawn. The numbers below show how the parts work together,
@@ -16,9 +16,9 @@ the red cells.
 # A reader
 # --------
 #
-# Gradient boosting on handcrafted features trains in seconds. The reader also learns, from
-# probabilities out of fold, how often cells are called parasitized that are not: a few
-# counted cells prove nothing.
+# Gradient boosting on handcrafted features trains in seconds. The reader also learns,
+# from probabilities out of fold, how often cells are called parasitized that are not: a
+# few counted cells prove nothing.
 
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
@@ -53,8 +53,8 @@ results = reader.read({"Ada": list(ada.photos), "Bob": list(bob.photos)})
 # The answers
 # -----------
 #
-# The interval of the parasitemia allows for false alarms and for missed parasites, and for
-# patients who differ in both.
+# The interval of the parasitemia allows for false alarms and for missed parasites, and
+# for patients who differ in both.
 
 import pandas as pd
 
@@ -64,8 +64,8 @@ pd.DataFrame({patient: result.summary() for patient, result in results.items()})
 # The cells behind it
 # -------------------
 #
-# Cells that are counted have a wide outline. What is cut by the border, or is no red cell,
-# is gray and dashed, and no part of the count.
+# Cells that are counted have a wide outline. What is cut by the border, or is no red
+# cell, is gray and dashed, and no part of the count.
 
 from malariafuse.plotting import ParasitemiaDisplay, SmearDisplay, suspicious_cells
 
@@ -85,8 +85,8 @@ ParasitemiaDisplay.from_result(results["Ada"])
 # A report for the reviewer
 # -------------------------
 #
-# One HTML file, which needs no network. A person marks which of the suspicious cells are
-# parasites, and the count follows.
+# One HTML file, which needs no network. A person marks which of the suspicious cells
+# are parasites, and the count follows.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
