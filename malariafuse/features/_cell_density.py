@@ -59,13 +59,14 @@ def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
     places, bounds = _inner_first(inner.reshape(n_cells, -1), rim.reshape(n_cells, -1))
 
     channels = cv2.split(images.reshape(-1, width, 3))
-    pixels = np.stack([channel.ravel().take(places) for channel in channels])
-    pixels += 1
+    pixels: NDArray[np.float32] = np.empty((3, len(places)), dtype=np.float32)
+    for line, channel in zip(pixels, channels, strict=True):
+        np.add(channel.ravel().take(places), 1, out=line)
     # Optical density relative to that of the cell itself: the same for any lamp and for
     # a paler or darker cell (gray-world balance by the cell's own median).
     for start, _, stop in bounds.tolist():
         own = pixels[:, start:stop]
-        own /= median(own)[:, None]
+        np.divide(own, median(own)[:, None], out=own)
     density = -cv2.log(np.maximum(pixels, 0.05, out=pixels))
     plane = np.zeros((3, masks.size), dtype=np.float32)
     for line, values in zip(plane, density, strict=True):

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from joblib import parallel_config
 
-from malariafuse._cell import Cell
+from malariafuse._cell import Cell, find_cell
 from malariafuse.datasets import make_cell_images
 from malariafuse.features import SpotFeatureExtractor, _spots
 from malariafuse.features._cell_density import measure_stain
+from malariafuse.features._cell_disks import gap_areas, tip_areas
 from malariafuse.features._cell_regions import region_features
 from malariafuse.features._cell_smooth import smooth
 
@@ -91,6 +92,30 @@ def test_gaps_and_tips_are_told_by_their_width():
         np.testing.assert_allclose(table[f"{name}_below0.5"][where], part, rtol=0.5)
         # The corners of the slit are tips of 0.02.
         assert table[f"{name}_below0.5"].drop(where).max() < 0.025
+
+
+def closed_and_opened(cell, size):
+    """Close and open one cell by disks as OpenCV measures distances, in areas."""
+    reach, frame = size * cell.radius, int(size * cell.radius) + 2
+    mask = np.pad(cell.mask, frame)
+
+    def distances(mask):
+        return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+
+    closed = distances(distances(1 - mask) <= reach) > reach
+    opened = distances(distances(mask) <= reach) <= reach
+    return closed.sum() / cell.area - 1, 1 - opened.sum() / cell.area
+
+
+@pytest.mark.parametrize("size", [0.1, 0.25, 0.5, 0.8])
+def test_disks_fill_and_cut_each_cell_by_its_own_radius(size):
+    """Disks at the corners of the square must not come out of the flat cell below."""
+    square, flat, cross = np.zeros((3, 24, 24, 3), np.float32)
+    square[:] = flat[:8] = cross[8:15] = cross[2:22, 9:16] = 99
+    cells = [find_cell(image) for image in (square, flat, cross)]
+    found = np.hstack([gap_areas(cells, (size,)), tip_areas(cells, (size,))])
+    expected = [closed_and_opened(cell, size) for cell in cells]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_the_notch_is_where_the_rim_is_bitten():
