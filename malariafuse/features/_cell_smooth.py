@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # What is damped below this part is left out.
-_FAINT = 1e-6
+_FAINT = 1e-5
 # Multiplications, up to which OpenBLAS takes one thread.
 _IN_ONE_THREAD = 2**18
 _FEWEST_ROWS = 8
@@ -58,11 +58,15 @@ def smooth(
     )
     upright = _multiply(_analysis(height)[: max(down)], layers)
     spectrum = _multiply(upright, _analysis(width)[: max(across)].T)
-    for scale, rows, columns in zip(scales, down, across, strict=True):
-        sigmas, largest = scale * radii, scale * most
-        a = _gains(sigmas, largest, height)[:, :rows, None]
-        b = a[:, :columns, 0] if height == width else _gains(sigmas, largest, width)
-        damped = spectrum[..., :rows, :columns] * (a * b[:, None, :columns])
+    sigmas = np.multiply.outer(scales, radii)
+    of_rows = _gains(sigmas, max(scales) * most, height)
+    of_columns = of_rows
+    if width != height:
+        of_columns = _gains(sigmas, max(scales) * most, width)
+    for a, b, rows, columns in zip(of_rows, of_columns, down, across, strict=True):
+        damped = spectrum[..., :rows, :columns] * (
+            a[:, :rows, np.newaxis] * b[:, np.newaxis, :columns]
+        )
         lines = _multiply(_cosines(height)[:, :rows], damped)
         yield _multiply(lines, _cosines(width)[:columns])
 
@@ -116,12 +120,12 @@ def _gains(
     sigmas: NDArray[np.float64], largest: float, length: int
 ) -> NDArray[np.float32]:
     """Return what each Gaussian, up to the largest, leaves of each cosine."""
-    sigma = sigmas[:, np.newaxis]
-    reach = np.rint(8 * sigma + 1) // 2  # of OpenCV's kernel, in pixels
+    sigmas = sigmas[..., np.newaxis]
+    reach = np.rint(8 * sigmas + 1) // 2  # of OpenCV's kernel, in pixels
     places = np.arange(round(8 * largest + 1) // 2 + 1)
-    kernels = np.exp(-0.5 * (places / sigma) ** 2) * (places <= reach)
-    kernels[:, 1:] *= 2
-    kernels /= kernels.sum(axis=1, keepdims=True)
+    kernels = np.exp(-0.5 * (places / sigmas) ** 2) * (places <= reach)
+    kernels[..., 1:] *= 2
+    kernels /= kernels.sum(axis=-1, keepdims=True)
     cosines = _cosines(length)
     if len(places) <= length:
         cosines = cosines[: len(places)]
@@ -129,8 +133,6 @@ def _gains(
         # A kernel longer than the image meets its mirror images.
         period = max(2 * (length - 1), 1)
         cosines = cosines[np.minimum(places % period, -places % period)]
-    # A product for each kernel, so that each is rounded in the same way among others.
-    gains: NDArray[np.float32] = np.matmul(
-        kernels.astype(np.float32)[:, np.newaxis], cosines
-    )[:, 0]
-    return gains
+    # A product for each image, so that it is rounded in the same way among others.
+    by_image = kernels.astype(np.float32).swapaxes(0, 1)
+    return _multiply(by_image, cosines).swapaxes(0, 1)

@@ -26,7 +26,7 @@ _MOST_BYTES_PICKLED = 1_000_000
 _MOST_PROCESSES_PER_CORE = 4
 # Cells of a size measured together, so that calls of NumPy are few and arrays stay in
 # the cache.
-_PIXELS_TOGETHER = 60_000
+_PIXELS_TOGETHER = 45_000
 
 
 class SpotFeatureExtractor(ImageTransformer):
@@ -171,6 +171,8 @@ class SpotFeatureExtractor(ImageTransformer):
 
 def _measure(images: NDArray[Any]) -> NDArray[np.float32]:
     features = np.zeros((len(images), len(_NAMES)), dtype=np.float32)
+    # One large array, after which the allocator keeps the memory of those of a batch;
+    # else it asks the system for each of them again, in a fifth of all time.
     scale = 1 if images.dtype == np.uint8 else 255
     scaled = np.ascontiguousarray(images, dtype=np.float32) * scale
     by_size: dict[int, list[tuple[int, Cell]]] = defaultdict(list)
