@@ -365,7 +365,9 @@ def main():
     print("\nshares refused, mean and range over the folds")
     print(table.round({"n": 0, "refused": 4, "least": 4, "most": 4}).to_string())
     real = table.index.get_level_values("kind").str.startswith("cells of")
-    print("\nmean of what is no cell:", round(table.loc[~real, "refused"].mean(), 4))
+    part = table.index.get_level_values("form").str.startswith("masked, ")
+    refused = table.loc[~real & ~part, "refused"]
+    print("\nmean of what is no cell:", round(refused.mean(), 4))
 
 
 if __name__ == "__main__":
