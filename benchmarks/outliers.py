@@ -12,6 +12,8 @@ Every fold fits a detector on some patients. Prints, over all folds,
    side, label "rbc" or "wbc"), and cells of the other patients that are inverted, gray,
    of another hue, or blurred; each filling the crop, within an ellipse on black, and as
    ``BackgroundMasker(on_error="keep")`` leaves it, or within the outline of the cell;
+   masked groups also apart, by whether one whole cell is left, which is about the
+   ellipse in one of the two boxes;
 2. the share refused of the real cells of the other patients;
 3. that of the cells of another laboratory (``--other-laboratory``, a folder with
    photographs and ``annotations.json``), cut by their boxes and masked.
@@ -35,6 +37,7 @@ from malariafuse.datasets import load_cell_images, make_cell_images
 
 BLURS = (2, 3, 4, 6)  # standard deviations in pixels, at 48 pixels
 MARGIN = 0.08  # around the boxes of cells
+SAME = 0.75  # of the union of two areas, from which on they are of one cell
 
 
 def resized(image, size):
@@ -117,8 +120,11 @@ def checkerboards(n, size, random):
 
 
 def blood(folder, n, size, random):
-    """Return white cells, and pairs of red cells whose boxes touch."""
-    white, groups = [], []
+    """Return white cells, pairs of red cells whose boxes touch, and these boxes.
+
+    Boxes are ymin, xmin, ymax, xmax in pixels of the crop, shape (n_pairs, 2, 4).
+    """
+    white, groups, boxes_of = [], [], []
     for name, boxes in pd.read_csv(folder / "annotations.csv").groupby("image"):
         image = read(folder / name)
         sides = np.array(image.shape[:2])
@@ -127,13 +133,14 @@ def blood(folder, n, size, random):
             margin = MARGIN * (high - low)
             first = np.maximum((low - margin) * sides, 0).astype(int)
             last = ((high + margin) * sides).astype(int) + 1
-            return resized(image[first[0] : last[0], first[1] : last[1]], size)
+            crop = image[first[0] : last[0], first[1] : last[1]]
+            return resized(crop, size), first, size / np.array(crop.shape[:2])
 
         lows = boxes[["ymin", "xmin"]].to_numpy()
         highs = boxes[["ymax", "xmax"]].to_numpy()
         is_red = boxes["label"].to_numpy() == "rbc"
         white += [
-            cut_out(low, high)
+            cut_out(low, high)[0]
             for low, high in zip(lows[~is_red], highs[~is_red], strict=True)
         ]
         red = np.flatnonzero(is_red)
@@ -143,9 +150,25 @@ def blood(folder, n, size, random):
                 smaller = min(np.prod(highs[k] - lows[k]) for k in (i, j))
                 if (overlap > 0.01).all() and np.prod(overlap) < 0.3 * smaller:
                     low = np.minimum(lows[i], lows[j])
-                    groups.append(cut_out(low, np.maximum(highs[i], highs[j])))
-    groups = np.array(groups)
-    return np.array(white), groups[random.permutation(len(groups))[:n]]
+                    crop, first, zoom = cut_out(low, np.maximum(highs[i], highs[j]))
+                    groups.append(crop)
+                    corners = np.stack([lows[[i, j]], highs[[i, j]]], axis=1)
+                    boxes_of.append(((corners * sides - first) * zoom).reshape(2, 4))
+    chosen = random.permutation(len(groups))[:n]
+    return np.array(white), np.array(groups)[chosen], np.array(boxes_of)[chosen]
+
+
+def shows_one_cell(cell, boxes):
+    """Whether what is left on black is about the ellipse in one of the boxes."""
+    left = cell.max(axis=-1) > 10
+    y, x = np.mgrid[: cell.shape[0], : cell.shape[1]] + 0.5
+    for top, left_side, bottom, right in boxes:
+        down = (2 * y - top - bottom) / (bottom - top)
+        across = (2 * x - left_side - right) / (right - left_side)
+        ellipse = down**2 + across**2 <= 1
+        if (left & ellipse).sum() >= SAME * (left | ellipse).sum():
+            return True
+    return False
 
 
 def other_laboratory(folder, n, size, random):
@@ -218,9 +241,19 @@ def no_cells(arguments, size, random):
         "checkerboards": checkerboards(n, size, random),
     }
     if arguments.blood is not None:
-        white, groups = blood(arguments.blood, n, size, random)
+        white, groups, boxes = blood(arguments.blood, n, size, random)
         kinds |= {"white cells": white, "groups of red cells": groups}
-    return {key: crops for kind in kinds for key, crops in forms(kind, kinds, random)}
+    found = {key: crops for kind in kinds for key, crops in forms(kind, kinds, random)}
+    if arguments.blood is not None:
+        # The masker often leaves one whole cell of a group, which is none to refuse.
+        left = found["groups of red cells", "masked"]
+        is_one = np.array(
+            [shows_one_cell(*pair) for pair in zip(left, boxes, strict=True)]
+        )
+        for what, chosen in (("one cell", is_one), ("more or less", ~is_one)):
+            if chosen.any():
+                found["groups of red cells", f"masked, {what} left"] = left[chosen]
+    return found
 
 
 def forms(kind, kinds, random):
@@ -332,7 +365,9 @@ def main():
     print("\nshares refused, mean and range over the folds")
     print(table.round({"n": 0, "refused": 4, "least": 4, "most": 4}).to_string())
     real = table.index.get_level_values("kind").str.startswith("cells of")
-    print("\nmean of what is no cell:", round(table.loc[~real, "refused"].mean(), 4))
+    part = table.index.get_level_values("form").str.startswith("masked, ")
+    refused = table.loc[~real & ~part, "refused"]
+    print("\nmean of what is no cell:", round(refused.mean(), 4))
 
 
 if __name__ == "__main__":

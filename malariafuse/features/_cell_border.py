@@ -1,5 +1,7 @@
 """The outline of a cell: its notches, and the stain along it."""
 
+from math import sqrt
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +29,14 @@ BORDER_NAMES = (
 )
 
 
-def border_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float64]:
+def border_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
     """Return the values of `BORDER_NAMES`, a row for each cell.
 
     The notch is where the outline is most concave. Around it, values of both sides are
     averaged, so that a mirrored cell has the same.
     """
     # Outlines of complex numbers, whose derivatives are products in their spectrum.
-    outlines = np.array([_even_outline(cell.outline) for cell in cells])
+    outlines = _even_outlines([cell.outline for cell in cells])
     radius = np.array([[cell.radius] for cell in cells])
     # Whether the outline runs around the cell one way or the other.
     areas = [[cv2.contourArea(cell.outline, oriented=True)] for cell in cells]
@@ -50,13 +52,7 @@ def border_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float6
     inward = way * 1j * tangent / (np.abs(tangent) + 1e-6)
     radii = np.abs(points) / radius
     places = points + _INSIDE * radius * inward + center
-    # Between pixels by hand: before OpenCV 5, cv2.remap knows 32 steps only.
-    pixels, parts = _corners(places, *cells[0].mask.shape)
-    read = [
-        _read(stain.layers, pixels[:, i]) * parts[:, i]
-        for i, stain in enumerate(stains)
-    ]
-    green, purple, solid = np.sum(read, axis=2).swapaxes(0, 1)
+    green, purple, solid = _read(stain.layers, places)
     # Shape (2, n_offsets, n_cells), like the index of cells beside it.
     around = np.add.outer(np.outer((-1, 1), _OFFSETS), bends.argmin(axis=1)) % _N_POINTS
     rows = np.arange(len(cells))
@@ -72,13 +68,35 @@ def border_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float6
     )
 
 
-def _even_outline(outline: NDArray[np.int32]) -> NDArray[np.complex128]:
-    """Return points at even distances along the outline."""
-    corners = outline[:, 0] + 1j * outline[:, 1]
-    corners = np.append(corners, corners[0])
-    lengths = np.concatenate([[0], np.cumsum(np.abs(np.diff(corners)))])
-    wanted = np.arange(_N_POINTS) * (lengths[-1] / _N_POINTS)
-    even: NDArray[np.complex128] = np.interp(wanted, lengths, corners)
+def _even_outlines(outlines: list[NDArray[np.int32]]) -> NDArray[np.complex128]:
+    """Return points at even distances along each outline, a row each."""
+    # The first corner follows the last one.
+    corners = np.concatenate([part for line in outlines for part in (line, line[:1])])
+    stops = np.cumsum([len(line) + 1 for line in outlines])
+    starts = np.concatenate([[0], stops[:-1]])
+    # Steps are 1 or the square root of 2 long, so sums over all outlines are exact.
+    steps = np.abs(np.diff(corners, axis=0, prepend=corners[:1]))
+    steps[starts] = 0
+    n_moves, n_diagonal = np.cumsum([steps.max(axis=1), steps.min(axis=1)], axis=1)
+    spans = stops - starts
+    n_moves -= np.repeat(n_moves[starts], spans)
+    n_diagonal -= np.repeat(n_diagonal[starts], spans)
+    lengths = n_moves + (sqrt(2) - 1) * n_diagonal
+    wanted = np.outer(lengths[stops - 1], np.arange(_N_POINTS) / _N_POINTS)
+    after = np.stack(
+        [
+            start + lengths[start:stop].searchsorted(row, side="right")
+            for start, stop, row in zip(starts, stops, wanted, strict=True)
+        ]
+    ).clip(max=stops[:, np.newaxis] - 1)
+    before = after - 1
+    gap = np.maximum(lengths[after] - lengths[before], 1e-6)
+    x, y = corners.T.astype(np.float64)
+    points = x + 1j * y
+    part = (wanted - lengths[before]) / gap
+    even: NDArray[np.complex128] = points[before] + part * (
+        points[after] - points[before]
+    )
     return even
 
 
@@ -92,6 +110,32 @@ def _curvature(
         np.abs(first) ** 3 + 1e-6
     )
     return bends
+
+
+def _read(
+    layers: NDArray[np.float32], places: NDArray[np.complex128]
+) -> NDArray[np.float32]:
+    """Return green, purple and the mask at places of each cell, the first two within.
+
+    The former are smoothed a little.
+    """
+    _, n_cells, height, width = layers.shape
+    # All images are smoothed at once, each with its first and last row mirrored.
+    framed = np.empty((3, n_cells, height + 2, width), dtype=np.float32)
+    framed[:, :, 1:-1] = layers
+    framed[:, :, 0] = layers[:, :, min(1, height - 1)]
+    framed[:, :, -1] = layers[:, :, max(height - 2, 0)]
+    smooth = cv2.GaussianBlur(framed.reshape(-1, width), (3, 3), 0)
+    smooth = smooth.reshape(framed.shape)[:, :, 1:-1]
+    seen = np.empty_like(layers)
+    np.divide(smooth[:2], smooth[2] + np.float32(1e-3), out=seen[:2])
+    seen[2] = layers[2]
+    # Between pixels by hand: before OpenCV 5, cv2.remap knows 32 steps only.
+    pixels, parts = _corners(places, height, width)
+    pixels += (height * width) * np.arange(n_cells)[:, np.newaxis]
+    read: NDArray[np.float32] = seen.reshape(3, -1).take(pixels, axis=1)
+    read *= parts
+    return read.sum(axis=1)
 
 
 def _corners(
@@ -108,14 +152,6 @@ def _corners(
         down * across for down in (1 - below, below) for across in (1 - right, right)
     ]
     return pixels.astype(np.intp), np.stack(parts)
-
-
-def _read(layers: NDArray[np.float32], pixels: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return green, purple and the mask at some pixels, the first two within it."""
-    mask = layers[2]
-    weights = cv2.GaussianBlur(mask, (3, 3), 0) + np.float32(1e-3)
-    seen = [cv2.GaussianBlur(layer, (3, 3), 0) / weights for layer in layers[:2]]
-    return np.stack([layer.ravel().take(pixels) for layer in (*seen, mask)])
 
 
 def _correlation(

@@ -1,5 +1,6 @@
-"""Optical density of a cell relative to itself, and where in the cell a pixel is."""
+"""Optical density of cells relative to themselves, and where in a cell a pixel is."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -13,64 +14,116 @@ _RIM = 0.1  # of the radius
 
 @dataclass(frozen=True)
 class Stain:
-    """The stain of a cell; its pixels alone, the inner ones before those of the rim.
+    """The stain of several cells.
+
+    Pixels of the cells alone are in one line, cell after cell, and of each cell the
+    inner ones before those of the rim.
 
     Attributes
     ----------
     places : ndarray of shape (n_pixels,), int64
-        Places of the pixels in the flattened image.
-    n_inner : int
-        Number of pixels that are not in the rim.
+        Places of the pixels in the flattened stack of images.
+    bounds : ndarray of shape (n_cells, 3), int64
+        Where in the line of pixels each cell begins, where its rim begins, and where
+        it ends.
     density : ndarray of shape (3, n_pixels), float32
         Optical density in red, green and blue relative to that of the cell.
     depth : ndarray of shape (n_pixels,), float32
         Distance from the outline, in radii.
-    plane : ndarray of shape (3, height, width), float32
-        Density as an image; 0 outside.
-    layers : ndarray of shape (3, height, width), float32
+    plane : ndarray of shape (3, n_cells, height, width), float32
+        Density as images; 0 outside.
+    layers : ndarray of shape (3, n_cells, height, width), float32
         Density in green, density in green beyond that in red, and mask.
     """
 
     places: NDArray[np.int64]
-    n_inner: int
+    bounds: NDArray[np.int64]
     density: NDArray[np.float32]
     depth: NDArray[np.float32]
     plane: NDArray[np.float32]
     layers: NDArray[np.float32]
 
+    def inner(self) -> Iterator[slice]:
+        """Yield where the inner pixels of each cell are in the line of pixels."""
+        for start, rim, _ in self.bounds.tolist():
+            yield slice(start, rim)
 
-def measure_stain(image: NDArray[np.float32], cell: Cell) -> Stain:
-    """Measure the stain of the cell in an image in 0..255."""
-    # The frame outside the image is background, too.
-    framed = cv2.copyMakeBorder(cell.mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    distances = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
-    depth = np.asarray(distances / cell.radius, dtype=np.float32)
-    inner = depth > _RIM
-    rim = cell.mask.view(np.bool_) > inner
-    inner_places, rim_places = np.flatnonzero(inner), np.flatnonzero(rim)
-    places = np.concatenate([inner_places, rim_places])
 
-    channels = [channel.ravel().take(places) for channel in cv2.split(image)]
-    pixels = np.array(channels, dtype=np.float32) + 1
-    light = median(pixels)
+def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
+    """Measure the stain of the cells in images in 0..255, one cell in each."""
+    n_cells, height, width = images.shape[:3]
+    masks = np.stack([cell.mask for cell in cells])
+    depths = _depths(masks, cells)
+    inner = depths > _RIM
+    rim = masks.view(np.bool_) > inner
+    places, bounds = _inner_first(inner.reshape(n_cells, -1), rim.reshape(n_cells, -1))
+
+    channels = cv2.split(images.reshape(-1, width, 3))
+    pixels: NDArray[np.float32] = np.empty((3, len(places)), dtype=np.float32)
+    for line, channel in zip(pixels, channels, strict=True):
+        np.add(channel.ravel().take(places), 1, out=line)
     # Optical density relative to that of the cell itself: the same for any lamp and for
     # a paler or darker cell (gray-world balance by the cell's own median).
-    density = -cv2.log(np.maximum(pixels / light[:, None], 0.05))
-    plane = np.zeros((3, cell.mask.size), dtype=np.float32)
+    for start, _, stop in bounds.tolist():
+        own = pixels[:, start:stop]
+        np.divide(own, median(own)[:, None], out=own)
+    density = -cv2.log(np.maximum(pixels, 0.05, out=pixels))
+    plane = np.zeros((3, masks.size), dtype=np.float32)
     for line, values in zip(plane, density, strict=True):
         line[places] = values
     # Chromatin absorbs green and lets red pass; the shade of a fold or of the edge of
     # the cell absorbs both, so purple tells a spot even at the rim, where parasites
     # often lie.
-    layers = np.stack([plane[1], plane[1] - plane[0], cell.mask.ravel()])
+    layers = np.stack([plane[1], plane[1] - plane[0], masks.ravel()])
+    shape = (3, n_cells, height, width)
     return Stain(
         places,
-        len(inner_places),
-        density,
-        depth.ravel().take(places),
-        plane.reshape(3, *cell.mask.shape),
-        layers.reshape(3, *cell.mask.shape),
+        bounds,
+        np.asarray(density, dtype=np.float32),
+        depths.ravel().take(places),
+        plane.reshape(shape),
+        layers.reshape(shape),
     )
+
+
+def _depths(masks: NDArray[np.uint8], cells: list[Cell]) -> NDArray[np.float32]:
+    """Return the distance of each pixel from the outline of its cell, in radii.
+
+    All are measured at once, one image below the other. The frame between the images
+    is background, as what is outside of an image.
+    """
+    n_cells, height, width = masks.shape
+    scroll = np.zeros((1 + n_cells * (height + 1), width + 2), dtype=np.uint8)
+    framed = scroll[1:].reshape(n_cells, height + 1, width + 2)
+    framed[:, :height, 1:-1] = masks
+    distances = cv2.distanceTransform(scroll, cv2.DIST_L2, 3)[1:].reshape(framed.shape)
+    radii = np.array([cell.radius for cell in cells], dtype=np.float32)
+    depths: NDArray[np.float32] = (
+        distances[:, :height, 1:-1] / radii[:, np.newaxis, np.newaxis]
+    )
+    return depths
+
+
+def _inner_first(
+    inner: NDArray[np.bool_], rim: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return `places` and `bounds` of a `Stain` from masks, a row for each cell."""
+    found, lengths = [], []
+    for mask in (inner, rim):
+        lengths.append(np.count_nonzero(mask, axis=1))
+        stops = np.cumsum(lengths[-1]).tolist()
+        places = np.flatnonzero(mask)
+        found.append(
+            [
+                places[start:stop]
+                for start, stop in zip([0, *stops[:-1]], stops, strict=True)
+            ]
+        )
+    in_turn = [part for of_cell in zip(*found, strict=True) for part in of_cell]
+    ends = np.cumsum(np.column_stack(lengths))
+    stops = ends.reshape(-1, 2)
+    starts = np.concatenate([[0], stops[:-1, 1]])
+    return np.concatenate(in_turn), np.column_stack([starts, stops])
 
 
 def median(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._cell import Cell
+from malariafuse.features._cell_disks import gap_areas, tip_areas
 
-_ANGLES = np.linspace(-np.pi, np.pi, 64, endpoint=False)
+_ANGLES = np.linspace(-pi, pi, 64, endpoint=False) % (2 * pi)
 _N_DENTS = 3
 _HARMONICS = range(1, 9)
 # In radii of the cell: half the width of the gaps that are filled, and of the tips that
@@ -47,36 +48,48 @@ def shape_features(cells: list[Cell]) -> NDArray[np.float64]:
 
     What is short by itself is measured cell by cell, and the rest for all at once.
     """
-    parts = [
+    n_pixels = cells[0].mask.size
+    masks, lit = (
+        np.stack(layers).reshape(len(cells), -1).view(np.bool_)
+        for layers in ([cell.mask for cell in cells], [cell.lit for cell in cells])
+    )
+    areas = np.array([cell.area for cell in cells])
+    ellipses = np.zeros((len(cells), *cells[0].mask.shape), dtype=np.uint8)
+    hulls = np.array(
         [
-            cell.area / cell.mask.size,
-            cv2.countNonZero(cell.mask & ~cell.lit) / cell.area,
-            cv2.countNonZero(cell.lit & ~cell.mask) / cell.area,
-            *_hull_features(cell),
+            _hull_features(cell, ellipse)
+            for cell, ellipse in zip(cells, ellipses, strict=True)
         ]
-        for cell in cells
-    ]
-    return np.hstack(
+    )
+    return np.column_stack(
         [
-            parts,
-            _outline_features(np.array([_radius_by_angle(cell) for cell in cells])),
-            [_granulometry(cell) for cell in cells],
+            areas / n_pixels,
+            np.count_nonzero(masks > lit, axis=1) / areas,
+            np.count_nonzero(lit > masks, axis=1) / areas,
+            hulls[:, :-1],
+            _overlap(ellipses.reshape(masks.shape).view(np.bool_), masks, hulls[:, -1]),
+            _outline_features(_radii_by_angle(cells)),
+            gap_areas(cells, _GAPS),
+            tip_areas(cells, _TIPS),
         ]
     )
 
 
-def _hull_features(cell: Cell) -> list[float]:
-    """Compare the cell with its convex hull: a bite out of the rim is a deep dent."""
+def _hull_features(cell: Cell, ellipse: NDArray[np.uint8]) -> list[float]:
+    """Compare the cell with its convex hull: a bite out of the rim is a deep dent.
+
+    The ellipse through the hull is drawn, and the ratio of its axes comes last.
+    """
     outline = cell.outline
     corners = cv2.convexHull(outline, returnPoints=False).ravel()
     hull = outline[corners]
     enclosed = max(cv2.contourArea(outline), 1.0)
     perimeter = cv2.arcLength(outline, True)
     depths, widths = [0.0] * _N_DENTS, [0.0] * _N_DENTS
-    for i, (start, end, _, depth) in enumerate(_dents(outline, corners)[:_N_DENTS]):
+    for i, (start, end, _, depth) in enumerate(_dents(outline, corners)):
         # OpenCV gives depths in 1/256 pixel.
         depths[i] = depth / 256 / cell.radius
-        widths[i] = dist(outline[start], outline[end]) / cell.radius
+        widths[i] = dist(outline[start].tolist(), outline[end].tolist()) / cell.radius
     return [
         enclosed / max(cv2.contourArea(hull), 1.0),
         perimeter**2 / (4 * pi * enclosed),
@@ -84,51 +97,77 @@ def _hull_features(cell: Cell) -> list[float]:
         *depths,
         *widths,
         depths[0] / (widths[0] + 0.05),
-        *_ellipse_features(cell, hull),
+        _draw_ellipse(hull, ellipse),
     ]
 
 
-def _dents(outline: NDArray[np.int32], corners: NDArray[Any]) -> NDArray[Any]:
-    """Return (start, end, farthest point, depth) of each dent, deepest first."""
+def _dents(outline: NDArray[np.int32], corners: NDArray[Any]) -> list[list[int]]:
+    """Return start, end, farthest point and depth of dents, the deepest first."""
     if len(corners) < 4:
-        return np.empty((0, 4), dtype=np.int32)
+        return []
     # The defects are undefined where rounding makes the hull cross itself; on a
     # sorted hull it does not.
     found = cv2.convexityDefects(outline, np.sort(corners)[::-1, None])
     if found is None:
-        return np.empty((0, 4), dtype=np.int32)
+        return []
     defects = found.reshape(-1, 4)
-    return defects[np.argsort(-defects[:, 3], kind="stable")]
+    deepest = np.argsort(-defects[:, 3], kind="stable")[:_N_DENTS]
+    dents: list[list[int]] = defects[deepest].tolist()
+    return dents
 
 
-def _ellipse_features(cell: Cell, hull: NDArray[np.int32]) -> list[float]:
-    """Compare the cell with the ellipse through its convex hull."""
+def _draw_ellipse(hull: NDArray[np.int32], ellipse: NDArray[np.uint8]) -> float:
+    """Draw the ellipse through a hull and return the ratio of its axes, 0 for none."""
     if len(hull) < 5:  # what a unique ellipse needs
-        return [0.0] * 4
+        return 0.0
     center, axes, angle = cv2.fitEllipse(hull)
     if not all(map(isfinite, (*center, *axes, angle))) or min(axes) <= 0:
-        return [0.0] * 4
-    ellipse = np.zeros_like(cell.mask)
+        return 0.0
     cv2.ellipse(ellipse, (center, axes, angle), 1, cv2.FILLED)
-    area, both = cv2.countNonZero(ellipse), cv2.countNonZero(ellipse & cell.mask)
-    return [
-        both / (area + cell.area - both),
-        min(axes) / max(axes),
-        (area - both) / cell.area,
-        (cell.area - both) / cell.area,
-    ]
+    return min(axes) / max(axes)
 
 
-def _radius_by_angle(cell: Cell) -> NDArray[np.float64]:
-    """Return the distances of the outline from its center at even angles, in radii."""
-    x, y = (cell.outline - cell.outline.mean(axis=0)).T
-    angles = np.arctan2(y, x)
-    order = np.argsort(angles, kind="stable")
-    radii = np.hypot(x, y) / cell.radius
-    radius: NDArray[np.float64] = np.interp(
-        _ANGLES, angles[order], radii[order], period=2 * np.pi
+def _overlap(
+    ellipses: NDArray[np.bool_], masks: NDArray[np.bool_], ratios: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Compare cells with the ellipses through their hulls."""
+    area, ellipse, both = (
+        np.count_nonzero(layer, axis=1) for layer in (masks, ellipses, ellipses & masks)
     )
-    return radius
+    overlap = np.column_stack(
+        [
+            both / (ellipse + area - both),
+            ratios,
+            (ellipse - both) / area,
+            (area - both) / area,
+        ]
+    )
+    overlap[ratios == 0] = 0
+    return overlap
+
+
+def _radii_by_angle(cells: list[Cell]) -> NDArray[np.float64]:
+    """Return the distances of outlines from their centers at even angles, in radii."""
+    lengths = np.array([len(cell.outline) for cell in cells])
+    stops = np.cumsum(lengths)
+    outlines = np.concatenate([cell.outline for cell in cells])
+    sums = np.add.reduceat(outlines, stops - lengths, axis=0, dtype=np.int64)
+    centers = sums / lengths[:, np.newaxis]
+    x, y = (outlines - centers.repeat(lengths, axis=0)).T
+    angles, radii = np.arctan2(y, x), np.hypot(x, y)
+    table = np.empty((len(cells), len(_ANGLES)))
+    for row, cell, stop, length in zip(table, cells, stops, lengths, strict=True):
+        part = slice(stop - length, stop)
+        order = np.argsort(angles[part], kind="stable")
+        # As np.interp does with a period, in less time.
+        turned = angles[part][order] % (2 * pi)
+        again = np.argsort(turned)
+        around, radius = turned[again], radii[part][order[again]]
+        around = np.concatenate([around[-1:] - 2 * pi, around, around[:1] + 2 * pi])
+        radius = np.concatenate([radius[-1:], radius, radius[:1]])
+        row[:] = np.interp(_ANGLES, around, radius)
+        row /= cell.radius
+    return table
 
 
 def _outline_features(radius: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,39 +185,3 @@ def _outline_features(radius: NDArray[np.float64]) -> NDArray[np.float64]:
             np.abs(bends).max(axis=1),
         ]
     )
-
-
-def _granulometry(cell: Cell) -> list[float]:
-    """Return the area of gaps and tips that are narrower than some widths.
-
-    They are what closing and opening by disks add and take (Serra, 1982). A disk that
-    reaches a pixel of the box around the cell has its center less than a radius from
-    the box, so nothing farther away is looked at.
-    """
-    x, y, width, height = cv2.boundingRect(cell.outline)
-    box = cell.mask[y : y + height, x : x + width]
-    margin = int(max(_GAPS) * cell.radius) + 1
-    outside = _distance(1 - _framed(box, margin))
-    gaps, tips = [], []
-    for gap in _GAPS:
-        size = gap * cell.radius
-        cut = margin - int(size) - 1
-        near = outside[cut : len(outside) - cut, cut : outside.shape[1] - cut] <= size
-        closed = np.count_nonzero(_distance(near.view(np.uint8)) > size)
-        gaps.append((closed - cell.area) / cell.area)
-    inside = _distance(_framed(box, 1))
-    for tip in _TIPS:
-        size = tip * cell.radius
-        opened = np.count_nonzero(_distance((inside <= size).view(np.uint8)) <= size)
-        tips.append((cell.area - opened) / cell.area)
-    return [*gaps, *tips]
-
-
-def _framed(box: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
-    framed = np.zeros(np.add(box.shape, 2 * margin), dtype=np.uint8)
-    framed[margin:-margin, margin:-margin] = box
-    return framed
-
-
-def _distance(mask: NDArray[Any]) -> NDArray[np.float32]:
-    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 5), dtype=np.float32)

@@ -1,6 +1,5 @@
 """The darkest and the most purple spots of a cell, where chromatin is."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,76 +45,86 @@ SPOT_NAMES = (
 )
 
 
-def spot_features(stains: list[Stain], cells: list[Cell]) -> NDArray[np.float64]:
+def spot_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
     """Return the values of `SPOT_NAMES`, a row for each cell."""
-    spots, found = [], []
-    for stain, cell in zip(stains, cells, strict=True):
-        near, contrasts = _smooth(stain, cell)
-        spots.append(_spots(near, contrasts, stain))
-        found.append(_beyond(near, stain))
-    return np.hstack([spots, region_features(found, stains, cells)])
+    near, contrasts = _smooth(stain, cells)
+    spots = _spots(near, contrasts, stain)
+    return np.hstack([spots, region_features(_beyond(near[0], stain), stain, cells)])
 
 
 def _smooth(
-    stain: Stain, cell: Cell
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    stain: Stain, cells: list[Cell]
+) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
     """Return density and purple, smoothed, and their differences of Gaussians.
 
-    Both arrays have shape (n_scales, 2, height * width). Pixels outside of the cell do
-    not count (Knutsson, 1993).
+    The former are images for each scale, shape (2, n_cells * height * width). The
+    latter have shape (n_scales, 2, n_pixels). Pixels outside of the cell do not count
+    (Knutsson, 1993).
     """
-    n_scales = len(_SCALES)
-    first, *sigmas = (
-        factor * scale * cell.radius for factor in (1, 2) for scale in _SCALES
-    )
-    blurred = np.empty((2 * n_scales, *stain.layers.shape), dtype=np.float32)
-    # A short kernel is faster, with the layers side by side.
-    side_by_side = cv2.GaussianBlur(np.dstack(list(stain.layers)), (0, 0), first)
-    blurred[0] = np.moveaxis(side_by_side, 2, 0)
-    smooth(stain.layers, sigmas, out=blurred[1:])
-    weights = blurred[:, 2:] + np.float32(1e-3)
-    smoothed: NDArray[np.float32] = np.divide(blurred[:, :2], weights)
-    smoothed = smoothed.reshape(2 * n_scales, 2, -1)
-    return smoothed[:n_scales], smoothed[:n_scales] - smoothed[n_scales:]
+    radii = np.array([cell.radius for cell in cells])
+    scales = [factor * scale for scale in _SCALES for factor in (1, 2)]
+    smoothed = smooth(stain.layers, scales, radii)
+    near = []
+    contrasts = np.empty((len(_SCALES), 2, len(stain.places)), dtype=np.float32)
+    for contrast in contrasts:
+        fine, coarse = (_within(next(smoothed)) for _ in range(2))
+        near.append(fine)
+        np.subtract(fine, coarse, out=coarse)
+        for line, image in zip(contrast, coarse, strict=True):
+            image.take(stain.places, out=line, mode="clip")
+    return near, contrasts
+
+
+def _within(blurred: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide smooth layers by the smooth mask."""
+    weights = blurred[2]
+    weights += np.float32(1e-3)
+    return np.divide(blurred[:2], weights, out=blurred[:2]).reshape(2, -1)
 
 
 def _spots(
-    near: NDArray[np.float32], contrasts: NDArray[np.float32], stain: Stain
+    near: list[NDArray[np.float32]], contrasts: NDArray[np.float32], stain: Stain
 ) -> NDArray[np.float64]:
     """Describe the spot of most contrast of each kind at each scale."""
-    n_scales, n_pixels = len(near), len(stain.places)
+    n_scales, n_cells = len(near), len(stain.bounds)
+    # Kinds: density inside, purple anywhere, and purple in the rim.
+    layers = np.array([0, 1, 1])[:, np.newaxis]
+    spots = np.zeros((n_cells, 3, n_scales), dtype=np.int64)
+    extremes = np.zeros((n_cells, 3, 2, n_scales))
+    is_empty = np.zeros((n_cells, 3), dtype=bool)
+    for i, (start, rim, stop) in enumerate(stain.bounds.tolist()):
+        pixels = ((start, rim), (start, stop), (rim, stop))
+        for kind, (first, last) in enumerate(pixels):
+            if first == last:
+                is_empty[i, kind] = True
+                continue
+            within = contrasts[:, layers[kind, 0], first:last]
+            spots[i, kind] = first + within.argmax(axis=1)
+            n_extreme = max(1, round(_EXTREME * (last - first)))
+            rest = last - first - n_extreme
+            most = np.partition(within, rest)[:, rest:]
+            least = np.partition(within, n_extreme - 1)[:, :n_extreme]
+            extremes[i, kind, 0] = most.sum(axis=1) / n_extreme
+            extremes[i, kind, 1] = least.sum(axis=1) / n_extreme
     scales = np.arange(n_scales)
-    contrasts = contrasts.take(stain.places, axis=2)
-    # Layer, and the pixels of the region.
-    kinds = ((0, 0, stain.n_inner), (1, 0, n_pixels), (1, stain.n_inner, n_pixels))
-    table = np.zeros((len(kinds), n_scales, len(_SPOT)))
-    spots = np.zeros((len(kinds), n_scales), dtype=np.int64)
-    for kind, (layer, start, stop) in enumerate(kinds):
-        if start == stop:
-            continue
-        within = contrasts[:, layer, start:stop]
-        best = within.argmax(axis=1)
-        spots[kind] = start + best
-        n_extreme = max(1, round(_EXTREME * (stop - start)))
-        rest = stop - start - n_extreme
-        table[kind, :, 0] = within[scales, best]
-        table[kind, :, 1] = near[scales, layer, stain.places[spots[kind]]]
-        most = np.partition(within, rest)[:, rest:]
-        least = np.partition(within, n_extreme - 1)[:, :n_extreme]
-        table[kind, :, 2] = most.sum(axis=1) / n_extreme
-        table[kind, :, 7] = least.sum(axis=1) / n_extreme
+    table = np.zeros((n_cells, 3, n_scales, len(_SPOT)))
+    table[..., 0] = contrasts[scales, layers, spots]
+    for scale, images in enumerate(near):
+        table[:, :, scale, 1] = images[layers[:, 0], stain.places[spots[..., scale]]]
+    table[..., 2] = extremes[:, :, 0]
     table[..., 3:6] = _around(stain, spots)
     table[..., 6] = stain.depth[spots]
-    table[[start == stop for _, start, stop in kinds]] = 0
-    return table.ravel()
+    table[..., 7] = extremes[:, :, 1]
+    table[is_empty] = 0
+    return table.reshape(n_cells, -1)
 
 
 def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the mean density of the 3 x 3 pixels around each spot, colors last."""
-    height, width = stain.plane.shape[1:]
-    y, x = np.divmod(stain.places[spots], width)
+    height, width = stain.plane.shape[2:]
+    image, y, x = np.unravel_index(stain.places[spots], stain.plane.shape[1:])
     reach = np.arange(-1, 2)
-    rows = (y[..., None] + reach).clip(0, height - 1)
+    rows = (y[..., None] + reach).clip(0, height - 1) + height * image[..., None]
     columns = (x[..., None] + reach).clip(0, width - 1)
     squares = rows[..., None] * width + columns[..., None, :]
     values = stain.plane.reshape(3, -1).take(squares.reshape(-1, 9), axis=1)
@@ -123,12 +132,19 @@ def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def _beyond(near: NDArray[np.float32], stain: Stain) -> NDArray[np.bool_]:
-    """Return which pixels of the cell are beyond each threshold, a row for each."""
-    dark, purple = near[0].take(stain.places, axis=1)
-    n_inner = stain.n_inner
-    core = dark[:n_inner] if n_inner else dark
-    # Four times the median deviation: a spot of the cell's own, whatever its texture.
-    adaptive = 4 * (float(median(np.abs(core - median(core)))) + 0.01)
-    darker = np.stack([dark > threshold for threshold in (*_DENSITIES, adaptive)])
-    darker[:, n_inner:] = False  # the rim has a shade of its own
-    return np.vstack([darker, [purple > threshold for threshold in _PURPLES]])
+    """Return which pixels of the cells are beyond each threshold, a row for each."""
+    dark, purple = near.take(stain.places, axis=1)
+    n_dark = len(_DENSITIES) + 1
+    beyond = np.empty((n_dark + len(_PURPLES), len(dark)), dtype=bool)
+    for row, threshold in zip(beyond, _DENSITIES, strict=False):
+        np.greater(dark, threshold, out=row)
+    for row, threshold in zip(beyond[n_dark:], _PURPLES, strict=True):
+        np.greater(purple, threshold, out=row)
+    for start, rim, stop in stain.bounds.tolist():
+        core = dark[start:rim] if rim > start else dark[start:stop]
+        # Four times the median deviation: a spot of the cell's own, whatever its
+        # texture.
+        adaptive = 4 * (float(median(np.abs(core - median(core)))) + 0.01)
+        np.greater(dark[start:rim], adaptive, out=beyond[n_dark - 1, start:rim])
+        beyond[:n_dark, rim:stop] = False  # the rim has a shade of its own
+    return beyond

@@ -5,11 +5,14 @@ from numpy.typing import NDArray
 
 from malariafuse._cell import Cell
 from malariafuse.features._cell_border import BORDER_NAMES, border_features
-from malariafuse.features._cell_density import measure_stain
+from malariafuse.features._cell_density import Stain, measure_stain
 from malariafuse.features._cell_spots import SPOT_NAMES, spot_features
 
 _RANKS = (0.01, 0.05, 0.25, 0.75, 0.9, 0.95, 0.98, 0.995)
 _TINT_RANKS = (0.02, 0.5, 0.98)
+_ALL_RANKS = np.array([*_RANKS, *_TINT_RANKS, *_TINT_RANKS])
+# Of green, of red beyond green, and of blue beyond green.
+_LINES = np.repeat([0, 1, 2], [len(_RANKS), len(_TINT_RANKS), len(_TINT_RANKS)])
 
 # Without the rim, whose pixels are mixed with what lies beyond the outline.
 STAIN_NAMES = (
@@ -24,28 +27,30 @@ STAIN_NAMES = (
 def stain_features(
     images: NDArray[np.float32], cells: list[Cell]
 ) -> NDArray[np.float64]:
-    """Return the values of `STAIN_NAMES` for images in 0..255, a row each."""
-    stains = [
-        measure_stain(image, cell) for image, cell in zip(images, cells, strict=True)
-    ]
+    """Return the values of `STAIN_NAMES` for images in 0..255, a row each.
+
+    The radii of the cells must be of one size, see `size_class`.
+    """
+    stain = measure_stain(images, cells)
     return np.hstack(
         [
-            [_distribution(stain.density[:, : stain.n_inner]) for stain in stains],
-            spot_features(stains, cells),
-            border_features(stains, cells),
+            _distribution(stain),
+            spot_features(stain, cells),
+            border_features(stain, cells),
         ]
     )
 
 
-def _distribution(density: NDArray[np.float32]) -> list[float]:
-    """Return quantiles of the density in green and of the tint over a region."""
-    if not density.shape[1]:
-        return [0.0] * (len(_RANKS) + 2 * len(_TINT_RANKS))
-    red, green, blue = density
-    # A twentieth of the time of np.quantile, which checks and interpolates more.
-    ordered = np.sort(np.stack([green, red - green, blue - green]))
-    last = density.shape[1] - 1
-    ranks, tint_ranks = (
-        [round(rank * last) for rank in ranks] for ranks in (_RANKS, _TINT_RANKS)
-    )
-    return [*ordered[0, ranks], *ordered[1, tint_ranks], *ordered[2, tint_ranks]]
+def _distribution(stain: Stain) -> NDArray[np.float64]:
+    """Return quantiles of the density in green and of the tint inside each cell."""
+    red, green, blue = stain.density
+    lines = np.stack([green, red - green, blue - green])
+    table = np.zeros((len(stain.bounds), len(_ALL_RANKS)))
+    for row, inner in zip(table, stain.inner(), strict=True):
+        if inner.start == inner.stop:
+            continue
+        # A twentieth of the time of np.quantile, which checks and interpolates more.
+        ordered = np.sort(lines[:, inner])
+        last = inner.stop - inner.start - 1
+        row[:] = ordered[_LINES, np.rint(_ALL_RANKS * last).astype(np.intp)]
+    return table

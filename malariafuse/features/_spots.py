@@ -1,6 +1,7 @@
 """Handcrafted features of a cell: its outline, its stain, its chromatin spots."""
 
 import os
+from collections import defaultdict
 from math import ceil
 from tempfile import gettempdir
 from typing import Any, ClassVar
@@ -10,10 +11,11 @@ from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 
-from malariafuse._cell import find_cell
+from malariafuse._cell import Cell, find_cell
 from malariafuse._parameters import N_JOBS, Rules
 from malariafuse._transformer import ImageTransformer
 from malariafuse.features._cell_shape import SHAPE_NAMES, shape_features
+from malariafuse.features._cell_smooth import size_class
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
@@ -22,8 +24,9 @@ _FEWEST_SHARED = 128
 # Larger arrays are written to files by joblib, for its processes to read.
 _MOST_BYTES_PICKLED = 1_000_000
 _MOST_PROCESSES_PER_CORE = 4
-# Cells measured together, so that calls of NumPy are few and arrays stay in the cache.
-_PIXELS_TOGETHER = 60_000
+# Cells of a size measured together, so that calls of NumPy are few and arrays stay in
+# the cache.
+_PIXELS_TOGETHER = 45_000
 
 
 class SpotFeatureExtractor(ImageTransformer):
@@ -168,21 +171,21 @@ class SpotFeatureExtractor(ImageTransformer):
 
 def _measure(images: NDArray[Any]) -> NDArray[np.float32]:
     features = np.zeros((len(images), len(_NAMES)), dtype=np.float32)
-    n_together = max(1, _PIXELS_TOGETHER // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(images), n_together):
-        part = slice(start, start + n_together)
-        _measure_together(images[part], features[part])
-    return features
-
-
-def _measure_together(images: NDArray[Any], features: NDArray[np.float32]) -> None:
-    """Fill the rows of `features` for the images that have a cell."""
+    # One large array, after which the allocator keeps the memory of those of a batch;
+    # else it asks the system for each of them again, in a fifth of all time.
     scale = 1 if images.dtype == np.uint8 else 255
     scaled = np.ascontiguousarray(images, dtype=np.float32) * scale
-    found = [(i, cell) for i, cell in enumerate(map(find_cell, scaled)) if cell]
-    if found:
-        rows = [i for i, _ in found]
-        cells = [cell for _, cell in found]
-        features[rows] = np.hstack(
-            [shape_features(cells), stain_features(scaled[rows], cells)]
-        )
+    by_size: dict[int, list[tuple[int, Cell]]] = defaultdict(list)
+    for i, image in enumerate(scaled):
+        cell = find_cell(image)
+        if cell is not None:
+            by_size[size_class(cell.radius)].append((i, cell))
+    n_together = max(1, _PIXELS_TOGETHER // (images.shape[1] * images.shape[2]))
+    for found in by_size.values():
+        for start in range(0, len(found), n_together):
+            part = found[start : start + n_together]
+            rows, cells = map(list, zip(*part, strict=True))
+            features[rows] = np.hstack(
+                [shape_features(cells), stain_features(scaled[rows], cells)]
+            )
+    return features

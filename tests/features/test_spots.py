@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from joblib import parallel_config
 
-from malariafuse._cell import Cell
+from malariafuse._cell import Cell, find_cell
 from malariafuse.datasets import make_cell_images
 from malariafuse.features import SpotFeatureExtractor, _spots
 from malariafuse.features._cell_density import measure_stain
+from malariafuse.features._cell_disks import gap_areas, tip_areas
 from malariafuse.features._cell_regions import region_features
 from malariafuse.features._cell_smooth import smooth
 
@@ -91,6 +92,30 @@ def test_gaps_and_tips_are_told_by_their_width():
         np.testing.assert_allclose(table[f"{name}_below0.5"][where], part, rtol=0.5)
         # The corners of the slit are tips of 0.02.
         assert table[f"{name}_below0.5"].drop(where).max() < 0.025
+
+
+def closed_and_opened(cell, size):
+    """Close and open one cell by disks as OpenCV measures distances, in areas."""
+    reach, frame = size * cell.radius, int(size * cell.radius) + 2
+    mask = np.pad(cell.mask, frame)
+
+    def distances(mask):
+        return cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+
+    closed = distances(distances(1 - mask) <= reach) > reach
+    opened = distances(distances(mask) <= reach) <= reach
+    return closed.sum() / cell.area - 1, 1 - opened.sum() / cell.area
+
+
+@pytest.mark.parametrize("size", [0.1, 0.25, 0.5, 0.8])
+def test_disks_fill_and_cut_each_cell_by_its_own_radius(size):
+    """Disks at the corners of the square must not come out of the flat cell below."""
+    square, flat, cross = np.zeros((3, 24, 24, 3), np.float32)
+    square[:] = flat[:8] = cross[8:15] = cross[2:22, 9:16] = 99
+    cells = [find_cell(image) for image in (square, flat, cross)]
+    found = np.hstack([gap_areas(cells, (size,)), tip_areas(cells, (size,))])
+    expected = [closed_and_opened(cell, size) for cell in cells]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_the_notch_is_where_the_rim_is_bitten():
@@ -225,11 +250,14 @@ def test_processes_leave_no_folder_behind(monkeypatch):
 def test_cells_measured_together_are_as_those_measured_alone(monkeypatch):
     cells = make_cell_images(6, 2, image_size=(32, 32), random_state=0).images
     empty = np.zeros_like(cells[:1])
-    cells = np.concatenate([empty, cells[:3], empty, cells[3:]])
+    small = drawn(size=20)[:, 1:]  # of another class of size
+    small = np.pad(small, ((6, 6), (6, 7), (0, 0)))[None]
+    cells = np.concatenate([empty, cells[:3], small, empty, cells[3:], small])
     together = SpotFeatureExtractor().transform(cells)
     monkeypatch.setattr(_spots, "_PIXELS_TOGETHER", 3 * 32 * 32)
     np.testing.assert_array_equal(SpotFeatureExtractor().transform(cells), together)
-    assert np.flatnonzero(~together.any(axis=1)).tolist() == [0, 4]
+    assert np.flatnonzero(~together.any(axis=1)).tolist() == [0, 5]
+    np.testing.assert_array_equal(together[4], together[-1])
 
 
 @pytest.mark.parametrize("shape", [(48, 48), (72, 56)])
@@ -248,25 +276,25 @@ def test_values_are_those_of_before(shape):
 @pytest.mark.parametrize("shape", [(40, 40), (24, 61), (5, 40), (2, 3), (1, 1)])
 def test_wide_gaussians_are_those_of_opencv(shape):
     # Kernels of up to 161 pixels meet many mirror images.
-    sigmas = [0.8, 2.5, 6.0, 20.0]
-    layers = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
-    out = np.empty((len(sigmas), *layers.shape), dtype=np.float32)
-    smooth(layers, sigmas, out)
-    for sigma, smoothed in zip(sigmas, out, strict=True):
-        for layer, found in zip(layers, smoothed, strict=True):
-            expected = cv2.GaussianBlur(layer, (0, 0), sigma)
-            np.testing.assert_allclose(found, expected, atol=1e-5)
+    scales, radii = [0.08, 0.25, 0.6, 2.0], np.array([10.0, 9.0])
+    layers = np.random.default_rng(0).random((3, 2, *shape), dtype=np.float32)
+    for scale, smoothed in zip(scales, smooth(layers, scales, radii), strict=True):
+        for i, radius in enumerate(radii):
+            for layer, found in zip(layers[:, i], smoothed[:, i], strict=True):
+                expected = cv2.GaussianBlur(layer, (0, 0), scale * radius)
+                np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_products_are_too_small_for_threads(monkeypatch):
     # Threads of OpenBLAS wait for each other on a busy machine, and round otherwise.
     matmul = mock.Mock(wraps=np.matmul)
     monkeypatch.setattr(np, "matmul", matmul)
-    layers = np.zeros((3, 144, 144), np.float32)
-    smooth(layers, [3.0, 19.0], np.empty((2, *layers.shape), np.float32))
+    layers = np.zeros((3, 2, 144, 144), np.float32)
+    for _ in smooth(layers, [0.05, 0.3], np.array([60.0, 61.0])):
+        pass
     assert matmul.called
-    for (matrix, others), _ in matmul.call_args_list:
-        assert matrix.size * others.shape[-1] <= 2**18
+    for (a, b), _ in matmul.call_args_list:
+        assert a.shape[-2] * a.shape[-1] * b.shape[-1] <= 2**18
 
 
 def test_a_wider_background_does_not_change_the_outline():
@@ -291,12 +319,12 @@ def test_regions_are_those_of_opencv(masks):
     """Three cells that fill their images, with two thresholds each."""
     height, width = masks.shape[2:]
     image = np.random.default_rng(0).uniform(50, 250, (height, width, 3))
-    image = image.astype(np.float32)
+    images = np.tile(image.astype(np.float32), (3, 1, 1, 1))
     full = np.ones((height, width), np.uint8)
-    cell = Cell(full, np.zeros((1, 2), np.int32), full)
-    stain = measure_stain(image, cell)
-    found = masks.reshape(3, 2, -1)[..., stain.places]
-    table = region_features(list(found), [stain] * 3, [cell] * 3).reshape(3, 2, 8)
+    cells = [Cell(full, np.zeros((1, 2), np.int32), full)] * 3
+    stain = measure_stain(images, cells)
+    found = masks.swapaxes(0, 1).reshape(2, -1)[:, stain.places]
+    table = region_features(found, stain, cells).reshape(3, 2, 8)
     flat = masks.reshape(-1, height, width)
     for row, mask in zip(table.reshape(-1, 8), flat, strict=True):
         n_labels, labels, stats, _ = cv2.connectedComponentsWithStats(
@@ -313,7 +341,7 @@ def test_regions_are_those_of_opencv(masks):
             area / mask.size,
             n_labels - 1,
             area / box,
-            *stain.plane[:, labels == largest].mean(axis=1),
+            *stain.plane[:, 0, labels == largest].mean(axis=1),
         ]
         np.testing.assert_allclose(row[:7], expected, rtol=1e-5, atol=1e-6)
 
