@@ -2,30 +2,31 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from malariafuse.smears._foreground import fill_pale_centers
 from malariafuse.smears._stain import Stain, measure_stain, stain_threshold
+from malariafuse.smears._views import Views
 
 _LONGEST = 1000  # pixels of the longer side of what is measured
 _SMALLEST = 14.0  # pixels of a diameter that is measured well
-_LARGEST_SCALE = 2.0
+_LONGEST_AGAIN = 2000  # where cells are smaller
 _STEP = 1.12  # from one radius to the next
 _LARGEST_CELL = 0.05  # of the photograph
 
 
-def estimate_diameter(photo: NDArray[np.uint8]) -> float:
+def estimate_diameter(views: Views) -> float:
     """Return the typical diameter of the cells in pixels, 0 without any.
 
     Openings by disks of growing radius take away more of the stained area, and most of
     it at the radius of the cells (granulometry), whether or not these touch.
     """
-    scale = min(1.0, _LONGEST / max(photo.shape[:2]))
-    while True:
-        found = _granulometry(measure_stain(photo, scale))
-        if found >= _SMALLEST or found == 0 or scale >= _LARGEST_SCALE:
-            return found / scale
-        scale = min(2 * scale, _LARGEST_SCALE)
+    side = max(views.shape)
+    scale, finer = (min(1.0, most / side) for most in (_LONGEST, _LONGEST_AGAIN))
+    found = _granulometry(measure_stain(views, scale))
+    if 0 < found < _SMALLEST <= found * finer / scale:
+        scale = finer
+        found = _granulometry(measure_stain(views, scale))
+    return found / scale
 
 
 def _granulometry(stain: Stain) -> float:
@@ -56,6 +57,7 @@ def _granulometry(stain: Stain) -> float:
     lost = -np.diff(left)
     if not lost.size:
         return 0.0
-    smooth = np.convolve(lost, [0.5, 1, 0.5], "same")
+    # Of each pixel of radius: the radii grow by a factor, and large clumps are few.
+    smooth = np.convolve(lost, [0.5, 1, 0.5], "same") / radii[:-1]
     # The middle between this radius and the next.
     return float(2 * radii[int(smooth.argmax())] * np.sqrt(_STEP))

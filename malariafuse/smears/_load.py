@@ -25,10 +25,12 @@ from malariafuse._parameters import (
 )
 from malariafuse._warn import warn
 from malariafuse.smears._cells import CellMasks, PhotoCells, cut_cells
+from malariafuse.smears._outlines import Region, regions_of
 from malariafuse.smears._photo import check_photo, read_photo
-from malariafuse.smears._segmenter import CellSegmenter
+from malariafuse.smears._segmenter import CellSegmenter, find_regions
 from malariafuse.smears._sources import Photos, list_photos
-from malariafuse.smears._table import tabulate_cells
+from malariafuse.smears._table import check_labels, table_of
+from malariafuse.smears._views import Views
 
 _BOX = ["x", "y", "width", "height"]
 _SHOWN = 5
@@ -241,9 +243,9 @@ def _find_cells(
             if isinstance(item, np.ndarray)
             else read_photo(item, upright=upright)
         )
-        segment = getattr(segmenter, "segment", segmenter)
-        labels = np.asarray(segment(photo))
-        table = tabulate_cells(photo, labels)
+        views = Views(photo)
+        regions = _regions(views, segmenter)
+        table = table_of(views, regions)
     except ImageReadError:
         raise
     except Exception as error:
@@ -251,14 +253,21 @@ def _find_cells(
         raise
     n_flagged = int((table["flag"] != "").sum())
     if not keep_flagged:
-        table = table[table["flag"] == ""]
+        kept = table["flag"] == ""
+        table, regions = table[kept], [regions[row] for row in np.flatnonzero(kept)]
     images, masks = cut_cells(
-        photo, labels, table, image_size=image_size, keep_aspect=keep_aspect
+        photo, regions, image_size=image_size, keep_aspect=keep_aspect
     )
     height, width = photo.shape[:2]
     return PhotoCells(
         images, table, masks, (height, width), n_flagged, image_digest(photo)
     )
+
+
+def _regions(views: Views, segmenter: Any) -> list[Region]:
+    if isinstance(segmenter, CellSegmenter):
+        return find_regions(views, segmenter)
+    return regions_of(check_labels(segmenter(views.photo), views.shape))
 
 
 def _make_bunch(

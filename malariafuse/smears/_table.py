@@ -1,18 +1,19 @@
 """A table of the cells in a label image."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from malariafuse._arrays import as_array
-from malariafuse.smears._field import dark_pixels, find_field, find_window
+from malariafuse.smears._field import dark_pixels
+from malariafuse.smears._outlines import Region, regions_of
 from malariafuse.smears._photo import check_photo
-from malariafuse.smears._regions import hull_area
 from malariafuse.smears._stain import Stain, measure_stain
+from malariafuse.smears._views import Views
 from malariafuse.smears._white import find_white_cells, zone_of
 
 FLAGS = ("white cell", "debris", "clump", "cut")
@@ -25,6 +26,7 @@ _LARGEST = 4.0
 _WHOLE = 0.9
 _BLACK = 50  # of 255, in the brightest channel
 _INKED = 0.2  # of the area of a region
+_RIM_SIDE = 1500  # pixels of the longer side, for seeing what touches the rim
 _PIXELS = 44  # per diameter, for looking for nuclei
 
 
@@ -97,26 +99,31 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     0      1  20  10     30      20   600
     """
     photo = check_photo(photo)
-    labels = _check_labels(labels, photo.shape[:2])
-    window = find_window(photo)
-    boxes = ndimage.find_objects(labels)
-    rows = []
-    for label, box in enumerate(boxes, start=1):
-        if box is None:
-            continue
-        mask = labels[box] == label
-        black = dark_pixels(photo[box], _BLACK) & mask
-        (y, x), (height, width) = (side.start for side in box), mask.shape
-        area = int(np.count_nonzero(mask))
-        rows.append((label, x, y, width, height, area, int(np.count_nonzero(black))))
-    columns = ["label", "x", "y", "width", "height", "area", "black"]
+    labels = check_labels(labels, photo.shape[:2])
+    return table_of(Views(photo), regions_of(labels))
+
+
+def table_of(views: Views, regions: Sequence[Region]) -> pd.DataFrame:
+    """Return the table of the regions of a photograph."""
+    rows = [
+        (
+            region.label,
+            region.x,
+            region.y,
+            *region.mask.shape[::-1],
+            int(np.count_nonzero(region.mask)),
+        )
+        for region in regions
+    ]
+    columns = ["label", "x", "y", "width", "height", "area"]
     values = np.array(rows, dtype=np.int64).reshape(-1, len(columns))
     table = pd.DataFrame(values, columns=columns)
-    table["flag"] = _flag(photo, labels, table, window)
-    return table.drop(columns="black")
+    table["flag"] = _flag(views, regions, table["area"].to_numpy())
+    return table
 
 
-def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
+def check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return a label image that fits a photograph of a shape."""
     given = as_array(labels, "labels")
     if given.shape != shape:
         raise ValueError(
@@ -137,31 +144,25 @@ def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32
 
 
 def _flag(
-    photo: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    table: pd.DataFrame,
-    window: tuple[slice, slice],
+    views: Views, regions: Sequence[Region], area: NDArray[np.int64]
 ) -> NDArray[Any]:
-    area = table["area"].to_numpy()
-    flag = np.full(len(table), "", dtype=object)
-    if not len(table):
+    flag = np.full(len(regions), "", dtype=object)
+    if not regions:
         return flag
-    field = find_field(photo)
-    touches = _touching(labels, field)[table["label"]]
+    touches = _touching(views, regions)
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
     for row in np.flatnonzero(area > _CLUMP * typical):
-        solidity = _solidity(labels, table.iloc[row])
-        if area[row] > _LARGEST * typical or solidity < _CLUMP_SOLIDITY:
+        if area[row] > _LARGEST * typical or regions[row].solidity() < _CLUMP_SOLIDITY:
             flag[row] = "clump"
-    flag[area < _DEBRIS * typical] = "debris"
-    flag[table["black"] > _INKED * area] = "debris"
-    inner = np.ascontiguousarray(photo[window]), labels[window]
-    white = np.zeros(int(table["label"].max()) + 1, dtype=bool)
-    found = _white_cells(*inner, typical)
-    white[: len(found)] = found
-    flag[white[table["label"]]] = "white cell"
+    black = np.array([_count_black(views.photo, region) for region in regions])
+    flag[(area < _DEBRIS * typical) | (black > _INKED * area)] = "debris"
+    flag[_white_cells(views, regions, typical)] = "white cell"
     return flag
+
+
+def _count_black(photo: NDArray[np.uint8], region: Region) -> int:
+    return int(np.count_nonzero(dark_pixels(photo[region.box], _BLACK) & region.mask))
 
 
 def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
@@ -170,31 +171,75 @@ def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
     return float(np.median(whole[whole >= _DEBRIS * typical]))
 
 
-def _touching(labels: NDArray[np.int32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which labels touch the border of the photograph or of the field."""
-    touches = np.zeros(int(labels.max()) + 1, dtype=bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touches[line] = True
-    if not field.all():
-        inner = cv2.erode(field.astype(np.uint8), np.ones((5, 5)), borderValue=1)
-        touches[labels[inner == 0]] = True
+def _touching(views: Views, regions: Sequence[Region]) -> NDArray[np.bool_]:
+    """Return which regions touch the border of the photograph or of the field."""
+    height, width = views.shape
+    touches = np.zeros(len(regions), dtype=bool)
+    for row, region in enumerate(regions):
+        y, x = region.box
+        touches[row] = (
+            y.start == 0 or x.start == 0 or y.stop == height or x.stop == width
+        )
+    if views.thumbnail.all():
+        return touches
+    step = max(1, max(height, width) // _RIM_SIDE)
+    size = -(-width // step), -(-height // step)
+    smooth = cv2.resize(views.thumbnail * 255, size, interpolation=cv2.INTER_LINEAR)
+    near = cv2.erode(
+        (smooth >= 128).astype(np.uint8),
+        np.ones((5, 5) if step == 1 else (3, 3)),
+        borderValue=1,
+    )
+    outside = near == 0
+    for row, region in enumerate(regions):
+        first = -region.y % step, -region.x % step
+        mask = region.mask[first[0] :: step, first[1] :: step]
+        y, x = (region.y + first[0]) // step, (region.x + first[1]) // step
+        around = outside[y : y + mask.shape[0], x : x + mask.shape[1]]
+        touches[row] |= bool((around & mask).any())
     return touches
 
 
-def _solidity(labels: NDArray[np.int32], row: pd.Series) -> float:
-    x, y, width, height = row[["x", "y", "width", "height"]].astype(int)
-    mask = labels[y : y + height, x : x + width] == row["label"]
-    points = np.argwhere(mask)[:, ::-1].astype(np.int32)
-    return float(row["area"] / hull_area(cv2.convexHull(points)[:, 0]))
-
-
 def _white_cells(
-    photo: NDArray[np.uint8], labels: NDArray[np.int32], typical: float
+    views: Views, regions: Sequence[Region], typical: float
 ) -> NDArray[np.bool_]:
-    """Return which labels are white cells."""
+    """Return which regions are white cells."""
+    inner, (rows, columns) = views.inner, views.window
     diameter = float(np.sqrt(typical * 4 / np.pi))
     scale = min(1.0, _PIXELS / diameter)
-    stain: Stain = measure_stain(photo, scale)
-    small = cv2.resize(labels, stain.field.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    zones = find_white_cells(stain, small > 0, diameter * scale)
-    return zone_of(small, zones) > 0
+    stain = measure_stain(inner, scale)
+    labels = _shrink(regions, (rows.start, columns.start), inner.shape, stain)
+    zones = find_white_cells(stain, labels > 0, diameter * scale)
+    if not zones.any():
+        return np.zeros(len(regions), dtype=bool)
+    zone = np.zeros(len(regions) + 1, dtype=np.int64)
+    found = zone_of(labels, zones)
+    zone[: len(found)] = found
+    return zone[1:] > 0
+
+
+def _shrink(
+    regions: Sequence[Region],
+    offset: tuple[int, int],
+    shape: tuple[int, int],
+    stain: Stain,
+) -> NDArray[np.int32]:
+    """Return a label image of regions, numbered from 1 on, at the size of the stain."""
+    labels = np.zeros(stain.field.shape, dtype=np.int32)
+    places = [
+        np.arange(small) * large // small + start
+        for small, large, start in zip(labels.shape, shape, offset, strict=True)
+    ]
+    for number, region in enumerate(regions, start=1):
+        ends = [
+            np.searchsorted(p, (s.start, s.stop))
+            for p, s in zip(places, region.box, strict=True)
+        ]
+        (top, bottom), (left, right) = ends
+        down, across = (
+            places[0][top:bottom] - region.y,
+            places[1][left:right] - region.x,
+        )
+        part = labels[top:bottom, left:right]
+        np.copyto(part, number, where=region.mask[np.ix_(down, across)])
+    return labels
