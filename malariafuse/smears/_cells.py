@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import cv2
 import numpy as np
@@ -58,6 +58,8 @@ class PhotoCells:
         Height and width of the photograph.
     n_flagged : int
         Number of regions that were flagged, cut or not.
+    quality : dict
+        As `photo_quality` returns it, without the number of cells.
     digest : bytes
         Hash of the pixels of the photograph.
     """
@@ -67,6 +69,7 @@ class PhotoCells:
     masks: CellMasks
     shape: tuple[int, int]
     n_flagged: int
+    quality: dict[str, Any]
     digest: bytes
 
 

@@ -38,6 +38,8 @@ _TEXTURE, _SMALLEST = 10, 24  # pixels
 _LARGEST = 0.5  # of the shorter side of the field
 _GRAY = 0.9  # of the density of the most stained channel
 _BLURRED = 6.0
+_DARKEST = 1.0  # density of a red cell; nuclei have more
+_DENSEST = 0.85
 _SEPARATE = 0.22
 _SOLIDITY, _ASPECT = 0.9, 0.6
 _SIZES = 0.4, 2.0  # of the area of a disk of the diameter
@@ -53,7 +55,7 @@ def examine(views: Views, segmenter: CellSegmenter) -> tuple[Row, Sight | None]:
     row : dict
         `MEASURES`, NaN where they cannot be taken, and "problem".
     sight : Sight or None
-        What the segmenter sees; None if there is a problem.
+        What the segmenter sees, if a problem did not end the looking before.
     """
     row: Row = dict.fromkeys(MEASURES, np.nan) | {"problem": ""}
     try:
@@ -82,7 +84,11 @@ def examine(views: Views, segmenter: CellSegmenter) -> tuple[Row, Sight | None]:
         row["problem"] = "gray"
     elif row["sharpness"] < _BLURRED:
         row["problem"] = "out of focus"
-    return row, None if row["problem"] else sight
+    elif row["stain"] > _DARKEST:
+        row["problem"] = "not a thin smear"
+    elif row["covered"] > _DENSEST:
+        row["problem"] = "too dense"
+    return row, sight
 
 
 def judge_regions(row: Row, regions: Sequence[Region], flags: NDArray[Any]) -> Row:
@@ -152,7 +158,7 @@ def _hue(density: NDArray[Any]) -> float:
 
 
 def _separate_share(regions: Sequence[Region], diameter: float) -> float:
-    """Return the share of the area of regions that look like single cells, 1 of none."""
+    """Return the share of the area of regions that single cells have, 1 of none."""
     if not regions:
         return 1.0
     area = np.array([np.count_nonzero(region.mask) for region in regions])
