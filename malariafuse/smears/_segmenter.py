@@ -1,6 +1,6 @@
 """From a photograph to a label image of its cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
+from malariafuse._shown import short_repr
 from malariafuse.smears._diameter import estimate_diameter
 from malariafuse.smears._foreground import find_foreground
 from malariafuse.smears._outlines import Region, enlarge, paint
@@ -140,11 +141,7 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         TypeError
             If the dtype of `photo` is not uint8.
         """
-        check_parameters(self)
-        photo = check_photo(photo)
-        labels = np.zeros(photo.shape[:2], dtype=np.int32)
-        paint(find_regions(Views(photo), self), labels)
-        return labels
+        return self._segment(photo, "photo")
 
     def transform(self, X: Sequence[ArrayLike]) -> list[NDArray[np.int32]]:
         """Label the cells of photographs.
@@ -164,7 +161,19 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             As :meth:`segment`.
         """
-        return [self.segment(photo) for photo in X]
+        if not isinstance(X, Iterable) or isinstance(X, str | bytes | Mapping):
+            raise TypeError(
+                f"X={short_repr(X)}: expected a sequence of photographs, RGB arrays of "
+                "shape (height, width, 3)."
+            )
+        return [self._segment(photo, f"X[{place}]") for place, photo in enumerate(X)]
+
+    def _segment(self, photo: ArrayLike, name: str) -> NDArray[np.int32]:
+        check_parameters(self)
+        checked = check_photo(photo, name)
+        labels = np.zeros(checked.shape[:2], dtype=np.int32)
+        paint(find_regions(Views(checked), self), labels)
+        return labels
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

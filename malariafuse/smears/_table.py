@@ -20,6 +20,7 @@ FLAGS = ("white cell", "debris", "clump", "cut")
 
 # Areas are in areas of the median region.
 _DEBRIS = 0.33
+_WHITE = 1.25
 _CLUMP = 2.2
 _CLUMP_SOLIDITY = 0.93  # a large convex region is one large cell
 _LARGEST = 4.0
@@ -27,7 +28,7 @@ _WHOLE = 0.9
 _BLACK = 50  # of 255, in the brightest channel
 _INKED = 0.2  # of the area of a region
 _RIM_SIDE = 1500  # pixels of the longer side, for seeing what touches the rim
-_PIXELS = 44  # per diameter, for looking for nuclei
+_PIXELS = 24  # per diameter, for looking for nuclei
 
 
 def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
@@ -73,7 +74,8 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
 
     "white cell"
         At least half of the region lies on or around a nucleus, a large area with more
-        than twice the stain of a typical red cell.
+        than twice the stain of a typical red cell, and the regions there have more than
+        1.25 times the median area together.
     "debris"
         Area below a third of the median, or a fifth of the region is black as no
         stain is: platelets, dirt, fragments, a printed scale bar.
@@ -157,7 +159,7 @@ def _flag(
             flag[row] = "clump"
     black = np.array([_count_black(views.photo, region) for region in regions])
     flag[(area < _DEBRIS * typical) | (black > _INKED * area)] = "debris"
-    flag[_white_cells(views, regions, typical)] = "white cell"
+    flag[_white_cells(views, regions, area, typical)] = "white cell"
     return flag
 
 
@@ -201,7 +203,10 @@ def _touching(views: Views, regions: Sequence[Region]) -> NDArray[np.bool_]:
 
 
 def _white_cells(
-    views: Views, regions: Sequence[Region], typical: float
+    views: Views,
+    regions: Sequence[Region],
+    area: NDArray[np.int64],
+    typical: float,
 ) -> NDArray[np.bool_]:
     """Return which regions are white cells."""
     inner, (rows, columns) = views.inner, views.window
@@ -215,7 +220,10 @@ def _white_cells(
     zone = np.zeros(len(regions) + 1, dtype=np.int64)
     found = zone_of(labels, zones)
     zone[: len(found)] = found
-    return zone[1:] > 0
+    zone = zone[1:]
+    # A red cell full of parasites is as dark, and no larger than others.
+    total = np.bincount(zone, area)
+    return (zone > 0) & (total[zone] > _WHITE * typical)
 
 
 def _shrink(

@@ -77,6 +77,14 @@ def test_white_cells_debris_and_cut_cells_are_flagged():
     assert (table["flag"] == "").sum() == 10
 
 
+def test_a_red_cell_full_of_parasites_is_no_white_cell():
+    centers = on_grid()
+    photo = draw_photo(centers[1:])
+    cv2.circle(photo, centers[0], 30, CELL, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(photo, centers[0], 26, NUCLEUS, cv2.FILLED, cv2.LINE_AA)
+    assert find(photo)["flag"].tolist() == [""] * 12
+
+
 def test_cells_cut_by_the_rim_of_the_field_are_flagged():
     y, x = np.mgrid[:600, :600]
     distance = np.hypot(x - 300, y - 300)
