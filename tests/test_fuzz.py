@@ -59,6 +59,12 @@ COLUMNS = {
 SLOW = re.compile("Classifier|Pretrained|build_|grad_cam|GradCAM")
 
 
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path, monkeypatch):
+    """Keep away from the working directory what a text that names a folder brings."""
+    monkeypatch.chdir(tmp_path)
+
+
 def n_examples(name):
     return 3 if SLOW.search(name) else 14
 

@@ -86,6 +86,8 @@ def cut_cells(
     for row, region in enumerate(regions):
         mask = region.mask.view(np.uint8)
         crop = cv2.copyTo(photo[region.box], mask)
-        images[row] = resize_image(crop, image_size, keep_aspect=keep_aspect)
+        images[row] = resize_image(
+            np.asarray(crop, dtype=np.uint8), image_size, keep_aspect=keep_aspect
+        )
         packed.append((region.mask.shape, np.packbits(mask).tobytes()))
     return images, CellMasks(packed)

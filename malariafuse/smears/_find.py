@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,11 @@ class Found:
     quality: Row
 
 
+def is_plain(segmenter: Segmenter) -> TypeGuard[CellSegmenter]:
+    """Return whether a segmenter is one of ours, not of a subclass."""
+    return type(segmenter) is CellSegmenter
+
+
 def find_cells(views: Views, segmenter: Segmenter, *, despite_problems: bool) -> Found:
     """Find the cells of a photograph.
 
@@ -53,23 +59,23 @@ def find_cells(views: Views, segmenter: Segmenter, *, despite_problems: bool) ->
     despite_problems : bool
         Whether cells are looked for in a photograph that cannot be judged.
     """
-    is_own = type(segmenter) is CellSegmenter
-    quality, sight = examine(views, segmenter if is_own else CellSegmenter())
+    own = segmenter if is_plain(segmenter) else None
+    quality, sight = examine(views, own or CellSegmenter())
     if quality["problem"] and not despite_problems:
         return _nothing(views, quality)
     try:
-        if not is_own:
+        if own is None:
             segment = getattr(segmenter, "segment", segmenter)
             regions = regions_of(check_labels(segment(views.photo), views.shape))
         elif sight is not None:
             regions = split_regions(views, sight)
         else:
-            regions = find_regions(views, segmenter)
+            regions = find_regions(views, own)
         table = table_of(views, regions)
     except DarkPhotoError:
         return _nothing(views, quality)
     flags = table["flag"].to_numpy()
-    if is_own and not quality["problem"]:
+    if own and not quality["problem"]:
         quality = judge_regions(quality, regions, flags)
     if not quality["problem"] and not (flags == "").any():
         quality["problem"] = "no cells"

@@ -14,9 +14,8 @@ from joblib import Memory
 from malariafuse._images import image_digest
 from malariafuse._version import __version__
 from malariafuse.smears._cells import PhotoCells, cut_cells
-from malariafuse.smears._find import Segmenter, find_cells
+from malariafuse.smears._find import Segmenter, find_cells, is_plain
 from malariafuse.smears._photo import check_photo, read_content, read_photo
-from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._views import Views
 
 
@@ -33,7 +32,7 @@ class Settings:
 
     def key(self) -> str | None:
         """Return what tells settings apart, None if nothing does."""
-        if type(self.segmenter) is not CellSegmenter:
+        if not is_plain(self.segmenter):
             return None
         values = {**vars(self), "segmenter": self.segmenter.get_params()}
         return repr((sorted(values.items()), __version__, cv2.__version__))
@@ -57,10 +56,10 @@ class CellCache:
         # joblib writes one file for all of its entries, and threads find in parallel.
         with FileLock(self._lock):
             if self._kept.check_call_in_cache(key, find):
-                return self._kept(key, find)  # type: ignore[no-any-return]
+                return self._kept(key, find)
         found = find()
         with FileLock(self._lock):
-            return self._kept(key, lambda: found)  # type: ignore[no-any-return]
+            return self._kept(key, lambda: found)
 
 
 def find_photo_cells(item: Any, settings: Settings, cache: CellCache) -> PhotoCells:

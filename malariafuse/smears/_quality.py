@@ -106,15 +106,15 @@ def judge_regions(row: Row, regions: Sequence[Region], flags: NDArray[Any]) -> R
 
 
 def _clipping(inner: Views) -> Row:
-    step = max(1, max(inner.shape) // _SAMPLE)
-    sample = inner.photo[::step, ::step]
+    step = -(-max(inner.shape) // _SAMPLE)
+    sample = np.ascontiguousarray(inner.photo[::step, ::step])
     size = sample.shape[1::-1]
     field = cv2.resize(inner.thumbnail, size, interpolation=cv2.INTER_NEAREST) > 0
-    inside = sample[field]
-    return {
-        "clipped_white": float((inside == 255).all(axis=1).mean()),
-        "clipped_black": float((inside == 0).all(axis=1).mean()),
-    }
+    shares = {}
+    for name, level in (("clipped_white", 255), ("clipped_black", 0)):
+        clipped = cv2.inRange(sample, (level,) * 3, (level,) * 3) > 0
+        shares[name] = float(clipped[field].mean())
+    return shares
 
 
 def _measure(sight: Sight) -> Row:
@@ -140,11 +140,12 @@ def _sharpness(sight: Sight, contrast: float) -> float:
     """Return the slope of the outlines in stains of a cell per diameter."""
     density, mask = sight.stained.density, sight.stained.mask.astype(np.uint8)
     element = disk(_BAND * sight.diameter)
-    band = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, element) & sight.stain.field
+    band = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, element) > 0
+    band &= sight.stain.field > 0
     if not band.any():
         return 0.0
-    across = cv2.Sobel(density, cv2.CV_32F, 1, 0, scale=1 / 8)[band > 0]
-    down = cv2.Sobel(density, cv2.CV_32F, 0, 1, scale=1 / 8)[band > 0]
+    across = cv2.Sobel(density, cv2.CV_32F, 1, 0, scale=1 / 8)[band]
+    down = cv2.Sobel(density, cv2.CV_32F, 0, 1, scale=1 / 8)[band]
     steep = float(np.quantile(across**2 + down**2, _STEEP))
     return float(np.sqrt(steep)) * sight.diameter / max(contrast, 1e-6)
 

@@ -154,7 +154,7 @@ def _flag(
     touches = _touching(views, regions)
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
-    for row in np.flatnonzero(area > _CLUMP * typical):
+    for row in np.flatnonzero(area > _CLUMP * typical).tolist():
         if area[row] > _LARGEST * typical or regions[row].solidity() < _CLUMP_SOLIDITY:
             flag[row] = "clump"
     black = np.array([_count_black(views.photo, region) for region in regions])
@@ -194,10 +194,9 @@ def _touching(views: Views, regions: Sequence[Region]) -> NDArray[np.bool_]:
     )
     outside = near == 0
     for row, region in enumerate(regions):
-        first = -region.y % step, -region.x % step
-        mask = region.mask[first[0] :: step, first[1] :: step]
-        y, x = (region.y + first[0]) // step, (region.x + first[1]) // step
-        around = outside[y : y + mask.shape[0], x : x + mask.shape[1]]
+        mask = region.mask[-region.y % step :: step, -region.x % step :: step]
+        top, left = -(-region.y // step), -(-region.x // step)
+        around = outside[top : top + mask.shape[0], left : left + mask.shape[1]]
         touches[row] |= bool((around & mask).any())
     return touches
 
@@ -235,19 +234,14 @@ def _shrink(
     """Return a label image of regions, numbered from 1 on, at the size of the stain."""
     labels = np.zeros(stain.field.shape, dtype=np.int32)
     places = [
-        np.arange(small) * large // small + start
-        for small, large, start in zip(labels.shape, shape, offset, strict=True)
+        np.arange(labels.shape[axis]) * shape[axis] // labels.shape[axis] + offset[axis]
+        for axis in (0, 1)
     ]
     for number, region in enumerate(regions, start=1):
-        ends = [
-            np.searchsorted(p, (s.start, s.stop))
-            for p, s in zip(places, region.box, strict=True)
-        ]
-        (top, bottom), (left, right) = ends
-        down, across = (
-            places[0][top:bottom] - region.y,
-            places[1][left:right] - region.x,
+        rows, columns = (
+            slice(*np.searchsorted(along, (side.start, side.stop)))
+            for along, side in zip(places, region.box, strict=True)
         )
-        part = labels[top:bottom, left:right]
-        np.copyto(part, number, where=region.mask[np.ix_(down, across)])
+        seen = np.ix_(places[0][rows] - region.y, places[1][columns] - region.x)
+        np.copyto(labels[rows, columns], number, where=region.mask[seen])
     return labels

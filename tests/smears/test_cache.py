@@ -117,3 +117,5 @@ def test_what_is_no_cache_is_named():
     photo = draw_photo(on_grid())
     with pytest.raises(TypeError, match="memory=3: expected None, a path or a joblib"):
         load_smear_photos([photo], memory=3)
+    with pytest.raises(ValueError, match="memory='' names no folder"):
+        load_smear_photos([photo], memory="")
