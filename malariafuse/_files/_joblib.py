@@ -7,10 +7,6 @@ from joblib import Memory
 
 def as_memory(memory: str | Path | Memory | None) -> Memory:
     """Return `memory` as a `joblib.Memory`, which stores nothing if it is None."""
-    if memory == "":
-        raise ValueError(
-            "memory='' names no folder; pass '.' to mean the working directory."
-        )
     if memory is None or isinstance(memory, str | Path):
         try:
             return Memory(memory, verbose=0)

@@ -15,7 +15,15 @@ from tqdm.auto import tqdm
 from malariafuse._files._joblib import as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
-from malariafuse._parameters import N_JOBS, Booleans, OneOf, check_parameter
+from malariafuse._parameters import (
+    N_JOBS,
+    Booleans,
+    Instances,
+    Nothing,
+    OneOf,
+    Paths,
+    check_parameter,
+)
 from malariafuse._warn import warn
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
@@ -24,6 +32,7 @@ from malariafuse.smears._one import CellCache, Settings, find_photo_cells
 from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._sources import Photos, list_photos
 
+_MEMORY = (Nothing(), Paths(), Instances(Memory, "a joblib.Memory"))
 _BOX = ["x", "y", "width", "height"]
 
 
@@ -200,6 +209,7 @@ def load_smear_photos(
     check_parameter("n_jobs", n_jobs, N_JOBS)
     check_parameter("on_problem", on_problem, (OneOf("warn", "keep", "raise"),))
     check_parameter("segmenter", segmenter, SEGMENTER)
+    check_parameter("memory", memory, _MEMORY)
     settings = Settings(
         CellSegmenter() if segmenter is None else segmenter,
         size,
