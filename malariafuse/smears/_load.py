@@ -226,7 +226,7 @@ def load_smear_photos(
     def find(place: int) -> PhotoCells | ImageReadError:
         item, name = listed.items[place], listed.names[place]
         try:
-            return find_photo_cells(item, settings, cache)
+            return find_photo_cells(item, name, settings, cache)
         except ImageReadError as error:
             return error
         except Exception as error:

@@ -18,6 +18,9 @@ from malariafuse.smears._find import Segmenter, find_cells, is_plain
 from malariafuse.smears._photo import check_photo, read_content, read_photo
 from malariafuse.smears._views import Views
 
+# Part of every key: raise it when the same photograph would give other cells.
+_CACHE_FORMAT = 1
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -35,7 +38,8 @@ class Settings:
         if not is_plain(self.segmenter):
             return None
         values = {**vars(self), "segmenter": self.segmenter.get_params()}
-        return repr((sorted(values.items()), __version__, cv2.__version__))
+        versions = _CACHE_FORMAT, __version__, cv2.__version__
+        return repr((sorted(values.items()), versions))
 
 
 class CellCache:
@@ -49,37 +53,40 @@ class CellCache:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = folder / "smears.lock"
 
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept."""
+        return self._lock is not None
+
     def through(self, key: str, find: Callable[[], PhotoCells]) -> PhotoCells:
         """Return the cells that are kept under a key, or find and keep them."""
-        if self._lock is None:
-            return find()
         # joblib writes one file for all of its entries, and threads find in parallel.
-        with FileLock(self._lock):
+        lock = FileLock(str(self._lock))
+        with lock:
             if self._kept.check_call_in_cache(key, find):
                 return self._kept(key, find)
         found = find()
-        with FileLock(self._lock):
+        with lock:
             return self._kept(key, lambda: found)
 
 
-def find_photo_cells(item: Any, settings: Settings, cache: CellCache) -> PhotoCells:
+def find_photo_cells(
+    item: Any, name: str, settings: Settings, cache: CellCache
+) -> PhotoCells:
     """Return the cells of a photograph that is an array or what `read_photo` takes."""
-    if isinstance(item, np.ndarray):
-        photo = check_photo(item)
-        content = f"{photo.shape}".encode() + image_digest(photo)
-    else:
-        data = read_content(item)
-        content = data
+    is_array = isinstance(item, np.ndarray)
+    given = check_photo(item, name) if is_array else read_content(item)
 
     def find() -> PhotoCells:
-        if isinstance(item, np.ndarray):
-            return _find(photo, settings)
-        return _find(read_photo(data, upright=settings.upright), settings)
+        photo = given if is_array else read_photo(given, upright=settings.upright)
+        return _find(photo, settings)
 
     key = settings.key()
-    if key is None:
+    if key is None or not cache.keeps:
         return find()
-    return cache.through(hashlib.sha256(content + key.encode()).hexdigest(), find)
+    digest = hashlib.sha256(f"{key}{given.shape if is_array else ''}".encode())
+    digest.update(given.data if is_array else given)
+    return cache.through(digest.hexdigest(), find)
 
 
 def _find(photo: Any, settings: Settings) -> PhotoCells:

@@ -116,5 +116,7 @@ def test_photographs_that_cannot_be_read_are_not_kept(file, tmp_path):
 def test_what_is_no_cache_is_named():
     photo = draw_photo(on_grid())
     for memory in (3, ""):
-        with pytest.raises(ValueError, match=f"memory={memory!r}: expected None, a path"):
+        with pytest.raises(
+            ValueError, match=f"memory={memory!r}: expected None, a path"
+        ):
             load_smear_photos([photo], memory=memory)

@@ -158,6 +158,7 @@ def test_the_result_survives_pickle(folder):
         ({"photos": [3]}, TypeError, r"photos\[0\]=3: expected a path"),
         ({"photos": pd.DataFrame({"file": ["a"]})}, ValueError, r"columns \['file'\]"),
         ({"photos": "no/such/*.png"}, FileNotFoundError, "No file matches"),
+        ({"photos": [np.zeros((9, 9))]}, ValueError, r"photos\[0\] has shape"),
         ({"patients": [1, 2]}, ValueError, "2 patients for 1"),
         ({"segmenter": CellSegmenter}, ValueError, "segmenter=.*a CellSegmenter"),
         ({"on_error": "warn"}, ValueError, "on_error='warn': expected one of"),
