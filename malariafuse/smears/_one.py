@@ -75,7 +75,7 @@ def find_photo_cells(
 ) -> PhotoCells:
     """Return the cells of a photograph that is an array or what `read_photo` takes."""
     is_array = isinstance(item, np.ndarray)
-    given = check_photo(item, name) if is_array else read_content(item)
+    given: Any = check_photo(item, name) if is_array else read_content(item)
 
     def find() -> PhotoCells:
         photo = given if is_array else read_photo(given, upright=settings.upright)

@@ -19,11 +19,12 @@ from malariafuse.smears._white import find_white_cells, zone_of
 FLAGS = ("white cell", "debris", "clump", "cut")
 
 # Areas are in areas of the median region.
-_DEBRIS = 0.33
+_DEBRIS = 0.45
 _WHITE = 1.25
 _CLUMP = 2.2
 _CLUMP_SOLIDITY = 0.93  # a large convex region is one large cell
 _LARGEST = 4.0
+_RAGGED = 0.83  # of the convex hull: several cells or a piece of one
 _WHOLE = 0.9
 _BLACK = 50  # of 255, in the brightest channel
 _INKED = 0.2  # of the area of a region
@@ -77,14 +78,15 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
         than twice the stain of a typical red cell, and the regions there have more than
         1.25 times the median area together.
     "debris"
-        Area below a third of the median, or a fifth of the region is black as no
+        Area below 0.45 of the median, or a fifth of the region is black as no
         stain is: platelets, dirt, fragments, a printed scale bar.
     "cut"
         The region touches the border of the photograph or of the field, and has less
         than 0.9 of the median area. A cell that merely touches the border is whole.
     "clump"
         Area above 2.2 medians with an outline that is not convex (less than 0.93 of
-        its convex hull), or above 4 medians: cells that could not be cut apart.
+        its convex hull), area above 4 medians, or an outline with bays (less than 0.83
+        of its convex hull): cells that could not be cut apart.
 
     The median is that of regions that touch no border and are no debris.
 
@@ -154,9 +156,10 @@ def _flag(
     touches = _touching(views, regions)
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
-    for row in np.flatnonzero(area > _CLUMP * typical).tolist():
-        if area[row] > _LARGEST * typical or regions[row].solidity() < _CLUMP_SOLIDITY:
-            flag[row] = "clump"
+    solidity = np.array([region.solidity() for region in regions])
+    large = (area > _CLUMP * typical) & (solidity < _CLUMP_SOLIDITY)
+    flag[large | (area > _LARGEST * typical)] = "clump"
+    flag[(flag == "") & (solidity < _RAGGED)] = "clump"
     black = np.array([_count_black(views.photo, region) for region in regions])
     flag[(area < _DEBRIS * typical) | (black > _INKED * area)] = "debris"
     flag[_white_cells(views, regions, area, typical)] = "white cell"

@@ -164,6 +164,16 @@ def test_label_images_that_do_not_fit_are_named(labels, error, match):
         tabulate_cells(draw_photo(on_grid()), labels)
 
 
+def test_regions_with_deep_bays_are_clumps():
+    labels = np.zeros((300, 400), dtype=np.uint8)
+    for number, (x, y) in enumerate(on_grid(), start=1):
+        cv2.circle(labels, (x, y), 30, number, cv2.FILLED)
+    # A crescent: what a circle of the same size, shifted by a radius, leaves.
+    cv2.circle(labels, (80, 50), 30, 0, cv2.FILLED)
+    table = tabulate_cells(draw_photo(on_grid()), labels)
+    assert table["flag"].tolist() == ["clump"] + [""] * 11
+
+
 def test_a_label_image_without_cells_gives_an_empty_table():
     table = tabulate_cells(draw_photo(on_grid()), np.zeros((300, 400), int))
     assert list(table) == ["label", "x", "y", "width", "height", "area", "flag"]
