@@ -217,7 +217,7 @@ class PatientTest(BaseEstimator):
         rules: list[CountingRule] = []
         for times in _FALSE_ALARMS:
             specificity = 1 - times * (1 - self.cell_specificity)
-            if specificity <= 0.5:
+            if rules and specificity <= 0.5:
                 break
             rule, beyond_chance = fit_rule(cells, specificity)
             counted = cells.probability >= rule.threshold

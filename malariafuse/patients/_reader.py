@@ -345,7 +345,9 @@ class SmearReader(BaseEstimator):
             ("p_value", "fraction", "low", "high"), np.nan
         )
         answer |= {"verdict": "cannot be judged", "cells": 0, "counted": 0, "needed": 1}
-        of_photos = pd.DataFrame(columns=["counted", "fraction", "low", "high"])
+        of_photos = pd.DataFrame(
+            columns=["counted", "fraction", "low", "high"], dtype=float
+        )
         if red.any():
             probability = self._probability(cells.images[red])
             table.loc[red, "probability"] = probability

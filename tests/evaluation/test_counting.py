@@ -74,3 +74,12 @@ def test_each_patient_is_counted_at_a_threshold_of_its_own():
     assert table.loc["many", "threshold"] < fitted.cell_threshold_
     assert table.loc["many", "fraction"] == pytest.approx(0.4, abs=0.03)
     assert table.loc["few", "low"] <= 0.004 <= table.loc["few", "high"]
+
+
+def test_a_lenient_specificity_leaves_one_rule():
+    random = np.random.default_rng(0)
+    y = np.tile([0, 1], 200)
+    y_prob = np.where(y, random.uniform(0.5, 1, 400), random.uniform(0, 0.6, 400))
+    fitted = PatientTest(cell_specificity=0.4, specificity=0.9)
+    table = fitted.fit(y, y_prob, np.repeat(np.arange(4), 100)).test([0.9, 0.1], "Ada")
+    assert table["threshold"].item() == fitted.cell_threshold_

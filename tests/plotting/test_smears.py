@@ -103,7 +103,7 @@ class TestParasitemia:
         display = ParasitemiaDisplay.from_result(result)
         points, _, (lines,) = display.bars_
         fraction = 100 * result.photos["fraction"]
-        assert points.get_ydata() == pytest.approx(fraction)
+        assert points.get_ydata().astype(float) == pytest.approx(fraction)
         ends = np.array([line[:, 1] for line in lines.get_segments()])
         expected = 100 * result.photos[["low", "high"]]
         assert ends == pytest.approx(expected.to_numpy())
@@ -120,7 +120,9 @@ class TestCalibration:
             [0, 0.01, 0.1], [0.001, 0.02, 0.1], [0, 0.01, 0.05], [0.01, 0.04, 0.2]
         )
         points, _, (lines,) = display.bars_
-        assert points.get_xydata() == pytest.approx(np.array([[1, 2], [10, 10]]))
+        assert points.get_xydata().astype(float) == pytest.approx(
+            np.array([[1, 2], [10, 10]])
+        )
         assert lines.get_segments()[0][:, 1] == pytest.approx([1, 4])
 
     def test_an_estimate_of_nothing_has_a_place(self):
