@@ -37,11 +37,12 @@ class SmearReader(BaseEstimator):
 
     The reader finds the red cells in the photographs, classifies each of them, and
     tests whether the patient is infected, with how many percent of the red cells. Its
-    parts are a segmenter, a classifier of cells, and a :class:`PatientTest`, which are
-    connected here and can be exchanged.
+    parts are a segmenter, a classifier of cells, and a
+    :class:`~malariafuse.evaluation.PatientTest`, which are connected here and can be
+    exchanged.
 
-    :func:`malariafuse.load_smear_reader` returns a fitted reader that is ready to use.
-    `fit` makes one of a classifier and labeled cells of your own.
+    :func:`malariafuse.pretrained.load_smear_reader` returns a fitted reader that is
+    ready to use. `fit` makes one of a classifier and labeled cells of your own.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ class SmearReader(BaseEstimator):
 
     See Also
     --------
-    malariafuse.load_smear_reader : A reader that is ready to use.
+    malariafuse.pretrained.load_smear_reader : A reader that is ready to use.
     malariafuse.smears.load_smear_photos : The cells alone.
     malariafuse.evaluation.PatientTest : The test of patients alone.
 
