@@ -115,6 +115,16 @@ class BranchInputs:
         return self.shapes
 
     @property
+    def vectors(self) -> dict[str, dict[str, VectorInput]]:
+        """Functions that make inputs of vectors, by branch and name of the input."""
+        return self._vectors
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the images that were learned from."""
+        return self._dtype
+
+    @property
     def see_augmented(self) -> bool:
         """Whether any branch makes images."""
         return len(self._vectors) < len(self.transformers)
