@@ -6,7 +6,9 @@ import pickle
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -166,6 +168,24 @@ def test_graph_alone_takes_bytes_of_images(plain, folder):
         session.run(["probabilities"], {"images": X})[0],
         plain.predict_proba(X),
         atol=1e-5,
+    )
+
+
+def test_the_guide_runs_the_graph_without_malariafuse(
+    plain, folder, tmp_path, monkeypatch
+):
+    guide = Path(__file__).parents[2] / "docs/user_guide/in_the_field.rst"
+    block = guide.read_text().split(":name: without_malariafuse\n")[1]
+    lines = block.split("\nThe model that comes")[0].replace("\n    ", "\n")
+    # Narrower and higher than the images of the training.
+    crop = cv2.resize(X[0], (12, 25))
+    Image.fromarray(crop).save(tmp_path / "cell.png")
+    shutil.copytree(folder, tmp_path / "exported")
+    monkeypatch.chdir(tmp_path)
+    given = {}
+    exec(lines, given)
+    np.testing.assert_allclose(
+        given["probabilities"], plain.predict_proba([crop]), atol=1e-5
     )
 
 
