@@ -50,7 +50,9 @@ def test_floors_are_the_oldest_versions_tested() -> None:
 
 def test_newest_versions_are_known_of_every_dependency() -> None:
     needed = versions(
-        requirements("tests", "openvino", "onnx-export", "scikeras", "browser", "docs"),
+        requirements(
+            "tests", "openvino", "onnx-export", "scikeras", "skops", "browser", "docs"
+        ),
         ">=",
     )
     assert constraints("newest.txt").keys() == needed.keys()

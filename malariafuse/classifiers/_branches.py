@@ -75,7 +75,7 @@ class BranchInputs:
         """
         if hasattr(self, "shapes"):
             return self
-        self._dtype = images.dtype
+        self._dtype = images.dtype.str
         self.shapes: dict[str, Shape] = {}
         # Of each branch that makes vectors, by the names of its inputs.
         self._vectors: dict[str, dict[str, VectorInput]] = {}
@@ -122,7 +122,12 @@ class BranchInputs:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the images that were learned from."""
-        return self._dtype
+        return np.dtype(self._dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops trusts text, and no dtype.
+        fitted = {"_dtype": self.dtype.str} if hasattr(self, "_dtype") else {}
+        return {**vars(self), **fitted}
 
     @property
     def see_augmented(self) -> bool:
@@ -237,7 +242,7 @@ class BranchInputs:
 
     def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
         """Return images as bytes or floats, which some transformers treat apart."""
-        if self._dtype != np.uint8:
+        if self.dtype != np.uint8:
             return to_unit_float(images)
         if images.dtype != np.uint8:
             return np.rint(images * 255).astype(np.uint8)
