@@ -6,6 +6,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import cv2
@@ -33,12 +34,14 @@ from malariafuse import (
     HSVConverter,
     ImageLoader,
     SpotFeatureExtractor,
+    load_pretrained,
 )
 from malariafuse._trees import trees_of
 from malariafuse.deploy import OnnxClassifier, _build, export_onnx, predict_files
 from malariafuse.deploy._compare import by_graph
 from malariafuse.deploy._folder import write_manifest
 from malariafuse.deploy._graph import Graph
+from malariafuse.pretrained import model_card
 
 X, Y, _ = dark_spots()
 SIZE = X.shape[1:3]
@@ -69,6 +72,21 @@ def small_fusion(branches, **parameters):
         training_views=1,
         **fast(**parameters),
     )
+
+
+def in_process_without_keras(folder, paths, *options):
+    """Return the probabilities of the positive class."""
+    code = f"""{WITHOUT_KERAS}
+from malariafuse.deploy import OnnxClassifier
+classifier = OnnxClassifier({str(folder)!r})
+print(classifier.predict_proba({paths!r})[:, 1].tolist())
+assert not {{"keras", "tensorflow"}} & set(sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -276,16 +294,27 @@ def test_classifies_where_keras_and_tensorflow_cannot_be_imported(
 ):
     path = tmp_path / "cell.png"
     Image.fromarray(X[0]).save(path)
-    code = f"""{WITHOUT_KERAS}
-from malariafuse.deploy import OnnxClassifier
-classifier = OnnxClassifier({str(folder)!r})
-print(classifier.predict_proba([{str(path)!r}])[0, 1])
-assert not {{"keras", "tensorflow"}} & set(sys.modules)
-"""
-    printed = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    ).stdout
-    assert float(printed) == pytest.approx(plain.predict_proba([path])[0, 1], abs=1e-5)
+    np.testing.assert_allclose(
+        in_process_without_keras(folder, [str(path)]),
+        plain.predict_proba([path])[:, 1],
+        atol=1e-5,
+    )
+
+
+def test_the_model_of_the_package_is_exported(tmp_path):
+    model = load_pretrained()
+    folder = export_onnx(model, tmp_path / "exported", card=model_card())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["threshold"]["value"] == model[-1].threshold
+    assert manifest["threshold"]["chosen_by"] == model_card()["threshold"]["chosen_by"]
+    assert manifest["quality_gates"]["cell_guard"] == "CellGuard()"
+    paths = sorted(map(str, folder.glob("golden/*.png")))
+    printed = in_process_without_keras(folder, paths, "-Wignore")
+    with warnings.catch_warnings():
+        # Drawn cells look like no stained ones.
+        warnings.simplefilter("ignore", UserWarning)
+        expected = model.predict_proba(paths)[:, 1]
+    np.testing.assert_allclose(printed, expected, atol=1e-5)
 
 
 # What is refused
