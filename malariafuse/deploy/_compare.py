@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from malariafuse.deploy._graph import IMAGES, Graph
@@ -26,6 +25,9 @@ def smoothing_differences(
 
 def by_graph(transformer: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the levels that a graph makes of images by one transformer."""
+    # Of an extra.
+    import onnxruntime
+
     shape = images.shape[1:]
     graph = Graph()
     levels = graph.levels(graph.add_input(IMAGES, np.uint8, shape))

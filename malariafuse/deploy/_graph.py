@@ -1,19 +1,22 @@
-"""A graph of ONNX from bytes of images, and vectors, to probabilities."""
+"""A graph of ONNX from bytes of images, and vectors, to probabilities.
+
+The package onnx belongs to an extra, and so is imported on first use.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from malariafuse._trees import Trees
 from malariafuse.preprocessing import GaussianSmoother, HSVConverter
 
 OPSET, _TREE_OPSET, _IR_VERSION = 18, 3, 9
 IMAGES, PROBABILITIES = "images", "probabilities"
+# Numbers of dtypes in ONNX.
+_FLOAT, _INT32, _DOUBLE = 1, 6, 11
 # Of the tables by which OpenCV divides without a division.
 _SHIFT = 12
 _HUES = 256
@@ -34,6 +37,8 @@ class Graph:
 
     def add_input(self, name: str, dtype: type, shape: Shape) -> str:
         """Add an input for any number of samples of a shape."""
+        from onnx import helper
+
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         self._inputs.append(helper.make_tensor_value_info(name, kind, ["n", *shape]))
         return name
@@ -61,7 +66,7 @@ class Graph:
         largest: float,
     ) -> str:
         """Standardize vectors in double precision, and clip them."""
-        exact = self._node("Cast", vectors, to=TensorProto.DOUBLE)
+        exact = self._node("Cast", vectors, to=_DOUBLE)
         centered = self._node("Sub", exact, self._constant(np.float64(mean)))
         scaled = self._node("Div", centered, self._constant(np.float64(scale)))
         return self._float(self._clipped(scaled, np.float64(largest)))
@@ -92,6 +97,8 @@ class Graph:
         inputs : sequence of str
             Values for its inputs.
         """
+        from onnx import helper
+
         graph = network.graph
         for given, own in zip(inputs, graph.input, strict=True):
             self._nodes.append(helper.make_node("Identity", [given], [own.name]))
@@ -112,12 +119,15 @@ class Graph:
         return self._finished(outputs)
 
     def _finished(self, outputs: Mapping[str, Shape]) -> Any:
+        import onnx
+        from onnx import helper
+
         graph = helper.make_graph(
             self._nodes,
             "malariafuse",
             self._inputs,
             [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+                helper.make_tensor_value_info(name, _FLOAT, ["n", *shape])
                 for name, shape in outputs.items()
             ],
             self._constants,
@@ -136,7 +146,7 @@ class Graph:
 
     def _hsv(self, levels: str) -> str:
         """Convert as ``cv2.COLOR_RGB2HSV_FULL`` does, in the same integers."""
-        pixels = self._node("Cast", levels, to=TensorProto.INT32)
+        pixels = self._node("Cast", levels, to=_INT32)
         red, green, blue = self._nodes_of("Split", pixels, n=3, axis=3, num_outputs=3)
         last = self._constant(np.array([3]))
         value = self._node("ReduceMax", pixels, last)
@@ -201,9 +211,11 @@ class Graph:
         return self._node("Clip", values, *limits)
 
     def _float(self, values: str) -> str:
-        return self._node("Cast", values, to=TensorProto.FLOAT)
+        return self._node("Cast", values, to=_FLOAT)
 
     def _constant(self, value: Any) -> str:
+        from onnx import numpy_helper
+
         name = f"malariafuse/constant_{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
@@ -214,6 +226,8 @@ class Graph:
     def _nodes_of(
         self, kind: str, *inputs: str, n: int, **attributes: Any
     ) -> list[str]:
+        from onnx import helper
+
         outputs = [f"malariafuse/{kind}_{len(self._nodes)}_{i}" for i in range(n)]
         self._nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
         return outputs
