@@ -5,7 +5,7 @@ A network in scikeras
 `scikeras <https://www.adriangb.com/scikeras/>`__ wraps Keras models in scikit-learn's
 interface. The functions in :mod:`malariafuse.networks` return plain Keras models, so it
 can wrap them too. It is an optional extra:
-``python -m pip install "malariafuse[scikeras]"``.
+``python -m pip install ".[scikeras]"``.
 
 Prefer :class:`~malariafuse.classifiers.KerasImageClassifier` unless your code stands on
 scikeras already: the limits at the end of this page do not apply to it.

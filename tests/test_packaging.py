@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import malariafuse
+from malariafuse._extras import _EXTRAS
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -22,24 +23,54 @@ def constraints(name: str) -> dict[str, str]:
 
 
 def requirements(*extras: str) -> list[str]:
-    optional = PROJECT["optional-dependencies"]
-    lines = PROJECT["dependencies"] + [line for e in extras for line in optional[e]]
-    return [line for line in lines if not line.startswith("malariafuse")]
+    """Return what is installed with some extras, and with the extras that they need."""
+    lines = list(PROJECT["dependencies"])
+    wanted = list(extras)
+    for extra in wanted:
+        for line in PROJECT["optional-dependencies"][extra]:
+            needed = re.fullmatch(r"malariafuse\[(.*)\]", line)
+            if needed is None:
+                lines.append(line)
+            else:
+                wanted += [e for e in needed[1].split(",") if e not in wanted]
+    return lines
+
+
+def names(*extras: str) -> set[str]:
+    return {re.split("[>=]", line)[0] for line in requirements(*extras)}
 
 
 def test_floors_are_the_oldest_versions_tested() -> None:
     oldest = constraints("oldest.txt")
     for name, floor in versions(
-        requirements("plots", "tests", "openvino"), ">="
+        requirements("tests", "openvino", "onnx-export"), ">="
     ).items():
         assert f"{oldest[name]}.".startswith(f"{floor}."), name
 
 
 def test_newest_versions_are_known_of_every_dependency() -> None:
     needed = versions(
-        requirements("plots", "tests", "openvino", "scikeras", "browser", "docs"), ">="
+        requirements(
+            "tests", "openvino", "onnx-export", "scikeras", "skops", "browser", "docs"
+        ),
+        ">=",
     )
     assert constraints("newest.txt").keys() == needed.keys()
+
+
+def test_a_light_installation_has_no_tensorflow() -> None:
+    networks = {"keras", "tensorflow"}
+    assert not networks & names()
+    assert names("onnx") - names() == {"onnxruntime"}
+    # The commands of the README train networks.
+    for extra in ("keras", "plots", "tests", "docs", "onnx-export"):
+        assert networks <= names(extra), extra
+
+
+def test_extras_that_are_missing_are_named_as_they_are() -> None:
+    for _, extra in _EXTRAS.values():
+        assert extra in PROJECT["optional-dependencies"]
+    assert set(_EXTRAS) <= names(*(extra for _, extra in _EXTRAS.values()))
 
 
 @pytest.mark.parametrize("tool", ["codespell", "ruff"])

@@ -3,3 +3,8 @@
 Nothing here knows an estimator. `_training` is the way in; `_stored` and `_inference`
 hold what comes out.
 """
+
+from malariafuse._extras import needed_for
+
+with needed_for("Networks"):
+    import keras as keras

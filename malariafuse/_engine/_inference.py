@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from malariafuse._engine._layers import all_layers, one_or_list
 from malariafuse._engine._process import keras_seed, without_retracing_advice
 from malariafuse._engine._stored import StoredNetwork, storable_copy
+from malariafuse._extras import not_installed
 from malariafuse._warn import warn
 
 Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
@@ -143,10 +144,8 @@ def check_engine(engine: str) -> None:
     if engine != "openvino":
         return
     if not _openvino_is_installed():
-        raise ImportError(
-            "engine='openvino' needs OpenVINO, which is not installed: python -m pip "
-            "install \"malariafuse[openvino]\", or set engine='auto'."
-        )
+        advice = not_installed("Predictions with engine='openvino'", "openvino")
+        raise ImportError(f"{advice}, or set engine='auto'.")
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "engine='openvino' needs Keras on TensorFlow, and here it is on "
@@ -190,14 +189,14 @@ def _by_keras(network: keras.Model) -> Compute:
         isinstance(layer, keras.layers.BatchNormalization)
         for layer in all_layers(network)
     ):
-        graph = _with_constant_weights(network)
+        graph = with_constant_weights(network)
         return lambda inputs: graph(*inputs)
     # Left to the first prediction, several threads would each make their own.
     network.make_predict_function()
     return lambda inputs: network.predict_on_batch(one_or_list(inputs))
 
 
-def _with_constant_weights(network: keras.Model) -> Any:
+def with_constant_weights(network: keras.Model) -> Any:
     """Compile `network` with its weights inside.
 
     TensorFlow then puts each batch normalization into the convolution before it.
@@ -290,7 +289,7 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
         plain = _taking_levels(plain, factors)
     # State that layers keep in addition to their weights becomes constant, too.
     graph = convert_variables_to_constants_v2(
-        _with_constant_weights(plain).get_concrete_function()
+        with_constant_weights(plain).get_concrete_function()
     ).graph
     with TemporaryDirectory() as folder:
         file = Path(folder, "network.pb")

@@ -1,11 +1,14 @@
 """Classifiers of images of cells: Keras networks behind scikit-learn's interface."""
 
-from malariafuse.classifiers._base import BaseImageClassifier
-from malariafuse.classifiers._convnet import ConvNetClassifier
-from malariafuse.classifiers._finetuned import FineTunedClassifier
-from malariafuse.classifiers._fusion import FeatureFusionClassifier
-from malariafuse.classifiers._keras import KerasImageClassifier
-from malariafuse.classifiers._resnet18 import ResNet18Classifier
+from malariafuse._extras import needed_for
+
+with needed_for("Classifiers"):
+    from malariafuse.classifiers._base import BaseImageClassifier
+    from malariafuse.classifiers._convnet import ConvNetClassifier
+    from malariafuse.classifiers._finetuned import FineTunedClassifier
+    from malariafuse.classifiers._fusion import FeatureFusionClassifier
+    from malariafuse.classifiers._keras import KerasImageClassifier
+    from malariafuse.classifiers._resnet18 import ResNet18Classifier
 
 __all__ = [
     "BaseImageClassifier",

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
@@ -566,6 +567,13 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
                 for part in gen_batches(len(images), PREDICTION_BATCH)
             ]
         )
+
+    def _with_network(self, network: keras.Model) -> Self:
+        """Return the fitted classifier with another network in place of its own."""
+        other = copy(self)
+        other._network = FrozenNetwork(network)
+        other.engine = "keras"
+        return other
 
     def _take(
         self,

@@ -75,7 +75,7 @@ class BranchInputs:
         """
         if hasattr(self, "shapes"):
             return self
-        self._dtype = images.dtype
+        self._dtype = images.dtype.str
         self.shapes: dict[str, Shape] = {}
         # Of each branch that makes vectors, by the names of its inputs.
         self._vectors: dict[str, dict[str, VectorInput]] = {}
@@ -113,6 +113,21 @@ class BranchInputs:
     def network_shape(self) -> dict[str, Shape]:
         """Name and shape of one sample of each input."""
         return self.shapes
+
+    @property
+    def vectors(self) -> dict[str, dict[str, VectorInput]]:
+        """Functions that make inputs of vectors, by branch and name of the input."""
+        return self._vectors
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the images that were learned from."""
+        return np.dtype(self._dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # skops trusts text, and no dtype.
+        fitted = {"_dtype": self.dtype.str} if hasattr(self, "_dtype") else {}
+        return {**vars(self), **fitted}
 
     @property
     def see_augmented(self) -> bool:
@@ -227,7 +242,7 @@ class BranchInputs:
 
     def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
         """Return images as bytes or floats, which some transformers treat apart."""
-        if self._dtype != np.uint8:
+        if self.dtype != np.uint8:
             return to_unit_float(images)
         if images.dtype != np.uint8:
             return np.rint(images * 255).astype(np.uint8)

@@ -183,8 +183,8 @@ compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
     Linux), else float32.
 engine : {"auto", "keras", "openvino"}, default="auto"
     Engine that computes predictions. "auto" takes OpenVINO where the extra
-    ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
-    `engine_` says which. Their probabilities differ by rounding.
+    ``openvino`` is installed and TensorFlow has no GPU, else Keras; `engine_` says
+    which. Their probabilities differ by rounding.
 memory : str, pathlib.Path or joblib.Memory, default=None
     Cache of trainings. A training is taken from there if everything that it depends on
     is the same, whatever `threshold`, `pos_label`, `test_time_views`, `engine` and

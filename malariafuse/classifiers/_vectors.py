@@ -36,6 +36,9 @@ class VectorInput(Protocol):
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
         """Return the input for vectors of shape (n, n_features)."""
 
+    def constants(self) -> dict[str, Any]:
+        """Return what was learned and set, by which others compute the same."""
+
 
 class Standardized:
     """Vectors of mean 0 and standard deviation 1, for a dense layer."""
@@ -62,6 +65,10 @@ class Standardized:
         """Return the input for vectors of shape (n, n_features)."""
         scaled = (vectors - self._mean) / self._scale
         return np.clip(scaled, -_FARTHEST, _FARTHEST).astype(np.float32)
+
+    def constants(self) -> dict[str, Any]:
+        """Return the mean, the scale and the largest absolute value."""
+        return {"mean": self._mean, "scale": self._scale, "largest": _FARTHEST}
 
 
 class LogOdds:
@@ -112,3 +119,7 @@ class LogOdds:
         if logarithms.shape[1] == 2:
             logarithms = logarithms[:, 1:] - logarithms[:, :1]
         return np.clip(logarithms, -_SUREST, _SUREST).astype(np.float32)
+
+    def constants(self) -> dict[str, Any]:
+        """Return the classifier and the largest absolute value."""
+        return {"classifier": self.classifier, "largest": _SUREST}

@@ -1,5 +1,7 @@
-"""Fitted classifiers at work on files."""
+"""Fitted classifiers at work on files, and on machines without TensorFlow."""
 
+from malariafuse.deploy._export import export_onnx
+from malariafuse.deploy._onnx import OnnxClassifier
 from malariafuse.deploy._predict import predict_files
 
-__all__ = ["predict_files"]
+__all__ = ["OnnxClassifier", "export_onnx", "predict_files"]

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from malariafuse._extras import needed_for
 from malariafuse.features._spots import SpotFeatureExtractor
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ def __getattr__(name: str) -> Any:
     # Processes that measure spots import this package, and need no Keras, which takes
     # seconds and half a gigabyte in each.
     if name == "PretrainedFeatureExtractor":
-        from malariafuse.features._pretrained import PretrainedFeatureExtractor
+        with needed_for("Pretrained networks"):
+            from malariafuse.features._pretrained import PretrainedFeatureExtractor
 
         return PretrainedFeatureExtractor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

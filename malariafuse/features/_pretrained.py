@@ -109,7 +109,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         have, for which it is slower; else float32.
     engine : {"auto", "keras", "openvino"}, default="auto"
         Engine that computes the features. "auto" takes OpenVINO where the extra
-        ``malariafuse[openvino]`` is installed and TensorFlow has no GPU, else Keras;
+        ``openvino`` is installed and TensorFlow has no GPU, else Keras;
         `engine_` says which. Their features differ by rounding.
     verbose : int or bool, default=0
         Whether to show a progress bar.

@@ -3,16 +3,22 @@
 The networks are plain functions that return a `keras.Model`, useful without the rest.
 """
 
-from malariafuse.networks._augmentation import RandomQuarterTurn, RandomStainJitter
-from malariafuse.networks._camera_augmentation import (
-    RandomBlur,
-    RandomCropJitter,
-    RandomJPEG,
-)
-from malariafuse.networks._convnet import build_convnet
-from malariafuse.networks._fusion import build_fusion
-from malariafuse.networks._mask_augmentation import RandomBackground, RandomMaskJitter
-from malariafuse.networks._resnet18 import build_resnet18
+from malariafuse._extras import needed_for
+
+with needed_for("Networks"):
+    from malariafuse.networks._augmentation import RandomQuarterTurn, RandomStainJitter
+    from malariafuse.networks._camera_augmentation import (
+        RandomBlur,
+        RandomCropJitter,
+        RandomJPEG,
+    )
+    from malariafuse.networks._convnet import build_convnet
+    from malariafuse.networks._fusion import build_fusion
+    from malariafuse.networks._mask_augmentation import (
+        RandomBackground,
+        RandomMaskJitter,
+    )
+    from malariafuse.networks._resnet18 import build_resnet18
 
 __all__ = [
     "RandomBackground",

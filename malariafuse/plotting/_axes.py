@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._extras import needed_for
 from malariafuse._shown import short_repr
 
 if TYPE_CHECKING:
@@ -15,13 +16,8 @@ if TYPE_CHECKING:
 
 def import_pyplot() -> ModuleType:
     """Return matplotlib.pyplot, or say how to install it."""
-    try:
+    with needed_for("Plots"):
         import matplotlib.pyplot
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib, which is not installed. Install it with "
-            "pip install 'malariafuse[plots]'."
-        ) from error
     return matplotlib.pyplot
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from malariafuse._extras import needed_for
 from malariafuse._images import check_image_shape, check_images
 from malariafuse._labels import positive_column
 from malariafuse._parameters import POS_LABEL, Instances, Nothing, check_parameter
@@ -107,7 +108,8 @@ def grad_cam(
     check_count(batch_size, "batch_size")
     column = target_column(estimator, class_of_interest)
     # Keras is loaded here, on first use, and not with the displays.
-    import keras
+    with needed_for("Class activation maps"):
+        import keras
 
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(

@@ -6,11 +6,11 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from malariafuse._plain import from_plain
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients import SmearReader
 from malariafuse.pretrained._files import read_card, read_model
-from malariafuse.pretrained._plain import from_plain
 
 _OURS = Path(__file__).with_name("red_cells")
 

@@ -10,10 +10,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._parameters import Instances, check_parameter
+from malariafuse._plain import to_plain
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained._files import write_model
-from malariafuse.pretrained._plain import to_plain
 from malariafuse.pretrained._trees import BoostedTrees
 
 # What scikit-learn itself stores changes with its version.

@@ -1,6 +1,6 @@
 """Boosted trees as plain arrays, which load in any version of scikit-learn."""
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +9,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils.validation import check_array
 
+from malariafuse._trees import trees_of
+
 # Positions of all rows in all trees that are held at a time.
 _MOST_POSITIONS = 2**22
-_COLUMNS = ("feature", "threshold", "left", "right", "value")
 
 
 class BoostedTrees(ClassifierMixin, BaseEstimator):
@@ -50,38 +51,7 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
     @classmethod
     def of(cls, boosting: HistGradientBoostingClassifier) -> Self:
         """Return the trees of a classifier, fitted to numbers without gaps."""
-        columns: dict[str, list[NDArray[Any]]] = {name: [] for name in _COLUMNS}
-        roots: list[list[int]] = []
-        start = 0
-        for iteration in boosting._predictors:
-            roots.append([])
-            for tree in iteration:
-                nodes = tree.nodes
-                if nodes["is_categorical"].any():
-                    raise ValueError(
-                        "The classifier splits by categories: expected numbers alone."
-                    )
-                leaf = nodes["is_leaf"].astype(bool)
-                own = np.arange(len(nodes))
-                columns["feature"].append(np.where(leaf, 0, nodes["feature_idx"]))
-                columns["threshold"].append(
-                    np.where(leaf, np.inf, nodes["num_threshold"])
-                )
-                for side in ("left", "right"):
-                    columns[side].append(start + np.where(leaf, own, nodes[side]))
-                columns["value"].append(np.where(leaf, nodes["value"], 0.0))
-                roots[-1].append(start)
-                start += len(nodes)
-        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        return cls(
-            feature=joined["feature"].astype(np.int32),
-            threshold=joined["threshold"],
-            left=joined["left"].astype(np.int32),
-            right=joined["right"].astype(np.int32),
-            value=joined["value"],
-            roots=np.array(roots, dtype=np.int32),
-            baseline=np.ravel(boosting._baseline_prediction).astype(np.float64),
-        )
+        return cls(**trees_of(boosting)._asdict())
 
     @property
     def classes_(self) -> NDArray[np.int64]:

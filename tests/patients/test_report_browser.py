@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
         None in (CHROMIUM, DRIVER, find_spec("selenium")),
-        reason="needs Chromium, its driver, and malariafuse[browser]",
+        reason="needs Chromium, its driver, and the extra browser",
     ),
     # Of sockets that selenium leaves to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

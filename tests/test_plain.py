@@ -7,7 +7,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from malariafuse import GaussianSmoother
-from malariafuse.pretrained._plain import from_plain, to_plain
+from malariafuse._plain import from_plain, to_plain
 from malariafuse.quality._typical import Scale
 
 

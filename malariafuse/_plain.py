@@ -118,7 +118,7 @@ def _class(name: str) -> type:
     if module.partition(".")[0] == _PACKAGE:
         try:
             found = getattr(import_module(module), of_class, None)
-        except ImportError:
+        except ModuleNotFoundError:
             found = None
         if isinstance(found, type) and found.__module__ == module:
             return found
