@@ -10,7 +10,8 @@ from malariafuse.cli._command import Command, InputError
 from malariafuse.cli._models import READY, load_card, model_folder
 from malariafuse.cli._output import JSON, echo_json
 
-_WIDTH, _COLUMN = 88, 26
+# Digests of files fit in a line.
+_WIDTH, _COLUMN = 90, 26
 
 
 @click.command(cls=Command)

@@ -13,7 +13,7 @@ import click
 from malariafuse.cli._stderr import StandardError
 
 UNEXPECTED, WRONG_INPUT, LEFT_OUT, INTERRUPTED = 1, 2, 3, 130
-_SHOWN = "malariafuse shows"
+_SHOWN, _ABOUT = "malariafuse shows", "malariafuse is about"
 
 
 class InputError(click.ClickException):
@@ -85,6 +85,17 @@ def say(text: str) -> None:
         click.echo(text, err=True)
 
 
+@contextmanager
+def about(thing: str) -> Iterator[None]:
+    """Say in warnings that are given in this block what they are about."""
+    meta = click.get_current_context().meta
+    meta[_ABOUT] = f"{thing}: "
+    try:
+        yield
+    finally:
+        del meta[_ABOUT]
+
+
 def left_out() -> None:
     """End the command with the exit code of a result that is not whole."""
     click.get_current_context().exit(LEFT_OUT)
@@ -97,7 +108,8 @@ def describe(error: Exception) -> str:
         return words
     kind = type(error).__name__
     return (
-        f"unexpected {kind}: {words or 'no message'}. --debug shows where it comes from."
+        f"unexpected {kind}: {words.rstrip('.') or 'no message'}. --debug shows where it "
+        "comes from."
     )
 
 
@@ -122,9 +134,10 @@ def _is_about_input(error: Exception) -> bool:
 def _our_warnings(*, hide: bool) -> Iterator[None]:
     """Show warnings to users as one line each, and those to programmers not at all."""
     shown = set()
+    meta = click.get_current_context().meta
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        line = " ".join(str(message).split())
+        line = meta.get(_ABOUT, "") + " ".join(str(message).split())
         if line not in shown:
             shown.add(line)
             click.echo(f"Warning: {line}", err=True)

@@ -11,6 +11,7 @@ import click
 from malariafuse.cli._command import (
     Command,
     InputError,
+    about,
     describe,
     left_out,
     say,
@@ -232,9 +233,7 @@ def _of_table(file: Path) -> dict[str, Any]:
     }
 
 
-def _read(
-    reader: "SmearReader", name: str, photos: Any, report: Path | None
-) -> Answer:
+def _read(reader: "SmearReader", name: str, photos: Any, report: Path | None) -> Answer:
     from malariafuse.patients import write_report
 
     result = reader.read(photos, name)[name]
@@ -268,7 +267,8 @@ def _read_all(
             say(f"Patient {place:,} of {len(patients):,}: {name}")
         try:
             report = None if folder is None else folder / files[name]
-            answer = _read(reader, name, photos, report)
+            with about(f"patient {name}"):
+                answer = _read(reader, name, photos, report)
         except Exception as error:
             # One patient costs no other one the answer.
             answer = Answer(name, note=describe(error))
@@ -278,7 +278,8 @@ def _read_all(
         rows.append(answer.row())
         if as_json:
             echo_json(rows[-1])
-    table = pd.DataFrame(rows)
+    # As objects, so that counts stay integers next to patients without.
+    table = pd.DataFrame(rows, dtype=object)
     if folder is not None:
         write_csv(folder / "patients.csv", table)
         if cells:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from malariafuse._files._write import write_whole
-from malariafuse._images import check_images
 from malariafuse._arrays import check_length
 from malariafuse._cells import Cells, check_cells
+from malariafuse._files._write import write_whole
+from malariafuse._images import check_images
 from malariafuse._parameters import (
     RANDOM_STATE,
     Instances,
@@ -221,13 +220,20 @@ def _context(cells: Cells, threshold: float, random_state: Any) -> dict[str, Any
         "measures": [
             (heading(name), *(_number(each) for each in row))
             for name, row in zip(
-                measures.index, measures[["value", "low", "high"]].to_numpy(), strict=True
+                measures.index,
+                measures[["value", "low", "high"]].to_numpy(),
+                strict=True,
             )
         ],
         # Rows are what the cells are, columns what they are called.
         "confusion": [
-            (label, *(f"{((target == code) & (called == is_called)).sum():,}"
-                      for is_called in (True, False)))
+            (
+                label,
+                *(
+                    f"{((target == code) & (called == is_called)).sum():,}"
+                    for is_called in (True, False)
+                ),
+            )
             for label, code in (("parasitized", 1), ("uninfected", 0))
         ],
         "patients": [

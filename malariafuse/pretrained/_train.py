@@ -141,11 +141,11 @@ def train_pretrained(
     >>> model.card["training_data"]["patients"]
     12
     """
+    check_parameter("min_specificity", min_specificity, (Reals(0, 1, open_at="low"),))
     check_parameter(
-        "min_specificity", min_specificity, (Reals(0, 1, open_at="low"),)
-    )
-    check_parameter(
-        "patient_test", patient_test, (Nothing(), Instances(PatientTest, "a PatientTest"))
+        "patient_test",
+        patient_test,
+        (Nothing(), Instances(PatientTest, "a PatientTest")),
     )
     check_parameter(
         "slide_adapter",
@@ -308,8 +308,7 @@ def _card(
             "measures": {
                 # NaN, of what is not defined, is not JSON.
                 str(name): [
-                    round(float(each), 4) if np.isfinite(each) else None
-                    for each in row
+                    round(float(each), 4) if np.isfinite(each) else None for each in row
                 ]
                 for name, row in table[["value", "low", "high"]].iterrows()
             },

@@ -112,6 +112,9 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         """Codes of the classes."""
         return np.arange(max(2, self.roots.shape[1]))
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return the trees, which were grown before."""
         return self
