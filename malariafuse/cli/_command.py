@@ -106,10 +106,10 @@ def describe(error: Exception) -> str:
     words = " ".join(str(error).split())
     if _is_about_input(error):
         return words
-    kind = type(error).__name__
+    words = words.rstrip(".") or "no message"
     return (
-        f"unexpected {kind}: {words.rstrip('.') or 'no message'}. --debug shows where it "
-        "comes from."
+        f"unexpected {type(error).__name__}: {words}. --debug shows where it comes "
+        "from."
     )
 
 

@@ -120,9 +120,9 @@ def smear(
 ) -> None:
     """Judge patients by photographs of their smears.
 
-    PHOTO is a photograph of a Giemsa-stained thin smear, or a folder of them. The answer is a verdict, the
-    parasitemia with its interval, and, with --output, a report in which the cells can
-    be reviewed in a browser.
+    PHOTO is a photograph of a Giemsa-stained thin smear, or a folder of them. The
+    answer is a verdict, the parasitemia with its interval, and, with --output, a report
+    in which the cells can be reviewed in a browser.
 
     There may be many patients: in a table, or in a folder for each. --output is a
     folder then, which gets a report for each patient, "patients.csv" with the answers,

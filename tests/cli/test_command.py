@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import click
 import pytest
@@ -42,7 +43,8 @@ class TestExitCodes:
         code, out, error = outcome(lambda: {}["patient"])
         assert (code, out) == (1, "")
         assert error == (
-            "Error: unexpected KeyError: 'patient'. --debug shows where it comes from.\n"
+            "Error: unexpected KeyError: 'patient'. "
+            "--debug shows where it comes from.\n"
         )
 
     def test_an_error_of_another_library_is_unexpected(self):
@@ -61,7 +63,7 @@ class TestExitCodes:
         assert error.count("\n") == 1
 
     def test_wrong_files(self):
-        code, _, error = outcome(lambda: open("/none/such"))
+        code, _, error = outcome(lambda: Path("/none/such").read_text())
         assert (code, error.count("\n")) == (2, 1)
         assert "No such file or directory: '/none/such'" in error
 
