@@ -28,11 +28,12 @@ from malariafuse.datasets import make_cell_images, make_smear_photos
 from malariafuse.evaluation import PatientTest
 from malariafuse.patients import SmearReader
 
-cells = make_cell_images(3000, 60, random_state=0)
+cells = make_cell_images(1600, 40, random_state=0)
+boosting = HistGradientBoostingClassifier(
+    max_iter=60, max_leaf_nodes=8, max_features=0.3, random_state=0
+)
 reader = SmearReader(
-    make_pipeline(
-        SpotFeatureExtractor(), HistGradientBoostingClassifier(random_state=0)
-    ),
+    make_pipeline(SpotFeatureExtractor(), boosting),
     patient_test=PatientTest(cell_specificity=0.99),
     random_state=0,
 )

@@ -24,3 +24,14 @@ def on_grid(columns=4, rows=3, step=100):
         for row in range(rows)
         for column in range(columns)
     ]
+
+
+def draw_thick_smear(shape=(300, 400)):
+    """Draw dark nuclei and specks on the mottled remains of red cells."""
+    rng = np.random.default_rng(0)
+    mottled = cv2.GaussianBlur(rng.normal(0, 1, shape), (0, 0), 8)
+    photo = np.array((200, 190, 215.0)) + 10 * (mottled / mottled.std())[..., None]
+    for radius, number in ((22, 6), (3, 25)):
+        for x, y in rng.integers((30, 30), (shape[1] - 30, shape[0] - 30), (number, 2)):
+            cv2.circle(photo, (int(x), int(y)), radius, NUCLEUS, cv2.FILLED)
+    return np.clip(photo, 0, 255).astype(np.uint8)

@@ -12,10 +12,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import pandas as pd
 from drawn_results import read_drawn, smear
+from drawn_smears import draw_photo, on_grid
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import BaseEstimator
@@ -28,6 +30,7 @@ import malariafuse
 from malariafuse.classifiers import BaseImageClassifier, KerasImageClassifier
 from malariafuse.datasets import make_cell_images
 from malariafuse.evaluation import comparison_table, label_issues
+from malariafuse.smears import CellSegmenter
 
 CELLS = make_cell_images(24, 6, image_size=(16, 16), random_state=0)
 X, Y, PATIENTS = CELLS.images, CELLS.target, CELLS.groups
@@ -206,22 +209,15 @@ LEFT_OUT = {
     "load_cell_images",
     "predict_files",
     "ImageLoader",
-    # Tried with wrong files, photographs and boxes in the tests of their packages.
-    "CellSegmenter",
-    "detection_scores",
-    "find_field",
+    # Tried with wrong folders in the tests of their package.
     "load_patient_test",
     "load_pretrained",
     "load_slide_adapter",
-    "load_smear_photos",
     "load_smear_reader",
-    "match_boxes",
     "model_card",
     "PatientResult",
-    "read_photo",
     "save_pretrained",
     "SmearReader",
-    "tabulate_cells",
 }
 
 
@@ -239,6 +235,14 @@ def fitted():
     return KerasImageClassifier(tiny_convnet, **settings).fit(X, Y)
 
 
+def photo():
+    return draw_photo(on_grid(2, 2, step=60), radius=20, shape=(120, 120))
+
+
+def boxes():
+    return [[0, 0, 10, 10], [5, 5, 10, 10]]
+
+
 def by_threshold():
     return comparison_table(Y, {"a": PROB}, PATIENTS, n_resamples=100, random_state=0)
 
@@ -251,6 +255,8 @@ def drawn_result():
 # The same for one call alone; made anew for each.
 OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
     "AugmentationDisplay.from_estimator": {"estimator": fitted, "X": lambda: X[:2]},
+    "CellSegmenter.fit": {"X": lambda: [photo()]},
+    "CellSegmenter.transform": {"X": lambda: [photo()]},
     "ComparisonDisplay.from_table": {"table": by_threshold},
     "FeatureFusionClassifier": {"branches": images_and_means},
     "FineTunedClassifier": {"backbone": lambda: tiny_backbone},
@@ -274,9 +280,24 @@ OVERRIDES: dict[str, dict[str, Callable[[], Any]]] = {
     "TrainingCurvesDisplay.from_estimator": {"estimator": fitted},
     "choose_threshold": {"min_recall": lambda: 0.9},
     "cross_validate_patients": {"estimator": scored, "cv": lambda: 2},
+    "detection_scores": {
+        "boxes_true": boxes,
+        "boxes_pred": boxes,
+        "photo_true": lambda: ["a", "b"],
+        "photo_pred": lambda: ["b", "b"],
+    },
     "find_duplicates": {"filenames": lambda: [f"{i}.png" for i in range(24)]},
+    "find_field": {"photo": photo},
     "grad_cam": {"estimator": fitted, "X": lambda: X[:2]},
     "suspicious_cells": {"result": drawn_result, "n_cells": lambda: 2},
+    "load_smear_photos": {"photos": lambda: [photo()], "n_jobs": lambda: 1},
+    "match_boxes": {"boxes_true": boxes, "boxes_pred": boxes},
+    "photo_quality": {"photo": photo},
+    "read_photo": {"file": lambda: cv2.imencode(".png", photo())[1].tobytes()},
+    "tabulate_cells": {
+        "photo": photo,
+        "labels": lambda: CellSegmenter().segment(photo()),
+    },
     "thresholds_out_of_fold": {"min_recall": lambda: 0.9, "fold": folds},
 }
 

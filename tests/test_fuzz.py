@@ -11,6 +11,7 @@ import pytest
 from fuzzing import NASTY, anything, calls
 from hypothesis import HealthCheck, Phase, given, settings
 
+from malariafuse.datasets import ImageReadError
 from malariafuse.model_selection import LeakageError
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
@@ -22,6 +23,9 @@ OTHERS = {
     ("cross_validate_patients", "X"),
     ("cross_validate_patients", "estimator"),
     ("cross_validate_patients", "fit_params"),
+    # So do functions of the user's own.
+    ("load_smear_photos", "segmenter"),
+    ("photo_quality", "segmenter"),
     # Either label may be the positive one; with the other one the data make no sense.
     ("PatientTest", "pos_label"),
     ("SlideAdapter", "pos_label"),
@@ -53,6 +57,12 @@ COLUMNS = {
 }
 # Where a network is built or trained, a call takes a second.
 SLOW = re.compile("Classifier|Pretrained|build_|grad_cam|GradCAM")
+
+
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path, monkeypatch):
+    """Keep away from the working directory what a text that names a folder brings."""
+    monkeypatch.chdir(tmp_path)
 
 
 def n_examples(name):
@@ -92,8 +102,8 @@ def test_what_is_wrong_is_named(name, parameter):
     @given(anything())
     def run(value):
         error = error_of(name, parameter, value)
-        # It names the patients, which are what is wrong.
-        if error is None or isinstance(error, LeakageError):
+        # They name the patients and the files, which are what is wrong.
+        if error is None or isinstance(error, LeakageError | ImageReadError):
             return
         assert isinstance(error, ValueError | TypeError | OSError), repr(error)
         # Of two columns of different lengths, either may be the wrong one.

@@ -26,6 +26,7 @@ from joblib import Memory
 from malariafuse._engine._compute_dtype import resolve_compute_dtype
 from malariafuse._engine._data import TrainingData
 from malariafuse._engine._settings import TrainingSettings
+from malariafuse._files._joblib import as_memory
 from malariafuse._version import __version__
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -92,21 +93,6 @@ def train_once(
     locks.mkdir(parents=True, exist_ok=True)
     with FileLock(locks / f"{name}.lock"):
         return cache.cache(_trained, ignore=["train"])(name, train)
-
-
-def as_memory(memory: str | Path | Memory | None) -> Memory:
-    """Return `memory` as a `joblib.Memory`, which stores nothing if it is None."""
-    if memory is None or isinstance(memory, str | Path):
-        try:
-            return Memory(memory, verbose=0)
-        except OSError as error:
-            raise OSError(
-                f"memory={str(memory)!r} is no folder that can be written to: {error} "
-                "Pass another path."
-            ) from error
-    if not isinstance(memory, Memory):
-        raise TypeError(f"memory={memory!r}: expected None, a path or a joblib.Memory.")
-    return memory
 
 
 def _trained(key: str, train: Callable[[], Any]) -> Any:

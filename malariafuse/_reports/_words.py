@@ -13,6 +13,7 @@ _HEADINGS = {
     "n_cells": "Red cells",
     "n_flagged": "Left out",
     "n_counted": "Counted",
+    "diameter": "Cell diameter, pixels",
     "f1": "F1",
     "mcc": "MCC",
     "auc": "ROC AUC",

@@ -239,12 +239,16 @@ def _read(reader: "SmearReader", name: str, photos: Any, report: Path | None) ->
     result = reader.read(photos, name)[name]
     if report is not None:
         write_report(result, report)
-    skipped = [text for text in result.warnings if text.startswith(_SKIPPED)]
+    notes = [text for text in result.warnings if text.startswith(_SKIPPED)]
+    bad = result.photos[result.photos["problem"] != ""]
+    if len(bad):
+        named = bad["name"] + " (" + bad["problem"] + ")"
+        notes.append(f"Left out: {', '.join(named)}.")
     return Answer(
         name,
         result,
         report="" if report is None else report.name,
-        note=" ".join(" ".join(skipped).split()),
+        note=" ".join(" ".join(notes).split()),
     )
 
 

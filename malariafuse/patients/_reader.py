@@ -70,6 +70,9 @@ class SmearReader(BaseEstimator):
         :func:`malariafuse.evaluation.cross_validate_patients`.
     upright : bool, default=False
         Whether photographs are turned as their EXIF marks say.
+    memory : path-like, joblib.Memory or None, default=None
+        Cache of the cells of photographs, as in
+        :func:`malariafuse.smears.load_smear_photos`.
     random_state : int, RandomState instance or None, default=None
         Random seed of the folds.
     n_jobs : int or None, default=-1
@@ -97,7 +100,8 @@ class SmearReader(BaseEstimator):
     Notes
     -----
     A cell with several parasites counts once. White cells, debris, clumps and cells
-    that the border of a photograph cuts are flagged, and are no part of any count.
+    that the border of a photograph cuts are flagged, and are no part of any count. Nor
+    are the cells of a photograph with the same pixels as another one of the patient.
 
     Examples
     --------
@@ -147,6 +151,7 @@ class SmearReader(BaseEstimator):
         min_cells: int = 100,
         cv: Any = 5,
         upright: bool = False,
+        memory: Any = None,
         random_state: int | RandomState | None = None,
         n_jobs: int | None = -1,
         verbose: bool = False,
@@ -160,6 +165,7 @@ class SmearReader(BaseEstimator):
         self.min_cells = min_cells
         self.cv = cv
         self.upright = upright
+        self.memory = memory
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -312,6 +318,7 @@ class SmearReader(BaseEstimator):
                 keep_flagged=True,
                 upright=self.upright,
                 on_error="skip",
+                memory=self.memory,
                 n_jobs=self.n_jobs,
                 verbose=self.verbose,
             )
@@ -326,10 +333,12 @@ class SmearReader(BaseEstimator):
         return replace(result, warnings=tuple(dict.fromkeys(messages)))
 
     def _judge(self, patient: Any, cells: Bunch) -> PatientResult:
-        red = cells.flags == ""
         table = pd.DataFrame(cells.boxes, columns=["x", "y", "width", "height"])
         table.insert(0, "photo", cells.photo)
-        table["area"], table["flag"] = cells.areas, cells.flags
+        again = cells.photos["same_as"].to_numpy() != ""
+        flags = np.where(again[cells.photo], "counted before", cells.flags)
+        table["area"], table["flag"] = cells.areas, flags
+        red = flags == ""
         table["probability"] = np.nan
         test, photos = self.patient_test_, cells.photos.copy()
         answer: dict[str, Any] = dict.fromkeys(

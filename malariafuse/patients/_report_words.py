@@ -10,8 +10,8 @@ from malariafuse._reports import NOT_KNOWN, between, heading, percent, value
 from malariafuse.patients._result import PatientResult
 
 _COUNTS = ("n_cells", "n_flagged", "n_counted")
-# Columns that are no columns of the report, or are placed by hand.
-_JOINED = {"name", "patient", "problem", "fraction", "low", "high", "height", "width"}
+_QUALITY = ("diameter", "sharpness", "stain", "brightness", "evenness")
+_NOTES = ("same_as", "unlike_others")
 
 _CLASSES = {
     "none": "no parasitemia",
@@ -92,10 +92,9 @@ def photo_table(
 ) -> tuple[list[str], list[list[str]]]:
     """Return the headings and the rows of the table of photographs.
 
-    The name of the photograph comes first, then a column `problem`, then counts. What
-    else the table has follows in its order.
+    The name of the photograph comes first, then its problem, then counts and measures
+    of quality. Notes have a column where a photograph has one.
     """
-    others = [c for c in photos if c not in _COUNTS and c not in _JOINED]
     columns = {"Photograph": names}
     if "problem" in photos:
         columns["Problem"] = [
@@ -114,8 +113,12 @@ def photo_table(
                 index=False
             )
         ]
-    for column in others:
-        columns[heading(column)] = [value(item) for item in photos[column]]
+    for column in _QUALITY:
+        if column in photos:
+            columns[heading(column)] = [value(item) for item in photos[column]]
+    for column in _NOTES:
+        if column in photos and (photos[column] != "").any():
+            columns[heading(column)] = [file_name(item) for item in photos[column]]
     if {"height", "width"} <= set(photos):
         columns["Pixels"] = [
             f"{width} \N{MULTIPLICATION SIGN} {height}"

@@ -299,7 +299,7 @@ class PatientResult:
                 "per_microliter_high": density_high,
                 "who_class": self.who_class,
                 "n_photos": len(self.photos),
-                "n_judged": int((self.photos["n_cells"] > 0).sum()),
+                "n_judged": int((self.photos["problem"] == "").sum()),
             },
             name=self.patient,
         )

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from malariafuse._files._resize import resize_image
+from malariafuse.smears._outlines import Region
 
 
 class CellMasks(Sequence[NDArray[np.bool_]]):
@@ -56,6 +58,8 @@ class PhotoCells:
         Height and width of the photograph.
     n_flagged : int
         Number of regions that were flagged, cut or not.
+    quality : dict
+        As `photo_quality` returns it, without the number of cells.
     digest : bytes
         Hash of the pixels of the photograph.
     """
@@ -65,27 +69,25 @@ class PhotoCells:
     masks: CellMasks
     shape: tuple[int, int]
     n_flagged: int
+    quality: dict[str, Any]
     digest: bytes
 
 
 def cut_cells(
     photo: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    table: pd.DataFrame,
+    regions: Sequence[Region],
     *,
     image_size: tuple[int, int],
     keep_aspect: bool,
 ) -> tuple[NDArray[np.uint8], CellMasks]:
-    """Cut each cell of a table along its box, black outside the cell, and resize it."""
-    images = np.empty((len(table), *image_size, 3), dtype=np.uint8)
+    """Cut each region along its box, black outside of it, and resize it."""
+    images = np.empty((len(regions), *image_size, 3), dtype=np.uint8)
     packed = []
-    columns = ["label", "x", "y", "width", "height"]
-    for row, (label, x, y, width, height) in enumerate(
-        table[columns].itertuples(index=False)
-    ):
-        window = np.s_[y : y + height, x : x + width]
-        mask = labels[window] == label
-        crop = photo[window] * mask[..., None]
-        images[row] = resize_image(crop, image_size, keep_aspect=keep_aspect)
-        packed.append(((int(height), int(width)), np.packbits(mask).tobytes()))
+    for row, region in enumerate(regions):
+        mask = region.mask.view(np.uint8)
+        crop = cv2.copyTo(photo[region.box], mask)
+        images[row] = resize_image(
+            np.asarray(crop, dtype=np.uint8), image_size, keep_aspect=keep_aspect
+        )
+        packed.append((region.mask.shape, np.packbits(mask).tobytes()))
     return images, CellMasks(packed)

@@ -1,31 +1,38 @@
 """The diameter of the red cells in a photograph."""
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse.smears._foreground import fill_pale_centers
 from malariafuse.smears._stain import Stain, measure_stain, stain_threshold
+from malariafuse.smears._views import Views
 
 _LONGEST = 1000  # pixels of the longer side of what is measured
 _SMALLEST = 14.0  # pixels of a diameter that is measured well
-_LARGEST_SCALE = 2.0
+_LONGEST_AGAIN = 2000  # where cells are smaller
 _STEP = 1.12  # from one radius to the next
+_JUMP = 4  # radii
 _LARGEST_CELL = 0.05  # of the photograph
 
 
-def estimate_diameter(photo: NDArray[np.uint8]) -> float:
+def estimate_diameter(views: Views) -> float:
     """Return the typical diameter of the cells in pixels, 0 without any.
 
     Openings by disks of growing radius take away more of the stained area, and most of
     it at the radius of the cells (granulometry), whether or not these touch.
     """
-    scale = min(1.0, _LONGEST / max(photo.shape[:2]))
-    while True:
-        found = _granulometry(measure_stain(photo, scale))
-        if found >= _SMALLEST or found == 0 or scale >= _LARGEST_SCALE:
-            return found / scale
-        scale = min(2 * scale, _LARGEST_SCALE)
+    side = max(views.shape)
+    scale, finer = (min(1.0, most / side) for most in (_LONGEST, _LONGEST_AGAIN))
+    found = _granulometry(measure_stain(views, scale))
+    if 0 < found < _SMALLEST <= found * finer / scale:
+        scale = finer
+        found = _granulometry(measure_stain(views, scale))
+    return found / scale
 
 
 def _granulometry(stain: Stain) -> float:
@@ -45,17 +52,47 @@ def _granulometry(stain: Stain) -> float:
     radii = [2.0]
     while radii[-1] < depth.max():
         radii.append(radii[-1] * _STEP)
-    left = []
-    for radius in radii:
+
+    @cache
+    def left(number: int) -> int:
+        """Return how many pixels an opening leaves."""
+        radius = radii[number]
         shallow = (depth < radius).astype(np.uint8)
         if shallow.all():
-            left.append(0)
-            continue
+            return 0
         to_core = cv2.distanceTransform(shallow, cv2.DIST_L2, 5)
-        left.append(int(((to_core < radius) & (stained > 0)).sum()))
-    lost = -np.diff(left)
-    if not lost.size:
-        return 0.0
-    smooth = np.convolve(lost, [0.5, 1, 0.5], "same")
+        return int(np.count_nonzero((to_core < radius) & (stained > 0)))
+
+    best = _fastest_loss(left, np.array(radii))
     # The middle between this radius and the next.
-    return float(2 * radii[int(smooth.argmax())] * np.sqrt(_STEP))
+    return 0.0 if best is None else float(2 * radii[best] * np.sqrt(_STEP))
+
+
+def _fastest_loss(left: Callable[[int], int], radii: NDArray[Any]) -> int | None:
+    """Return at which of growing radii openings take away most per pixel of radius.
+
+    Openings leave less and less, so what two far radii leave limits what is lost at the
+    radii between, and most of these are never looked at.
+    """
+    last = len(radii) - 1
+    if last < 1:
+        return None
+    places = np.arange(last)
+    # The loss at a radius is smoothed with those at its neighbors.
+    before = np.maximum(places - 1, 0) // _JUMP * _JUMP
+    after = np.minimum(-(-(places + 2) // _JUMP) * _JUMP, last)
+    most = np.array([left(a) - left(b) for a, b in zip(before, after, strict=True)])
+    most = most / radii[:-1]
+    best, highest = None, -1.0
+    for place in np.argsort(-most, kind="stable"):
+        if most[place] <= highest:
+            break
+        losses = [
+            weight * (left(near) - left(near + 1))
+            for near, weight in ((place - 1, 0.5), (place, 1.0), (place + 1, 0.5))
+            if 0 <= near < last
+        ]
+        loss = sum(losses) / radii[place]
+        if loss > highest:
+            best, highest = int(place), loss
+    return best

@@ -10,7 +10,12 @@ from malariafuse.smears._photo import check_photo
 
 _THUMBNAIL = 400  # pixels of its longer side
 _DARK = 50  # of 255, in the brightest channel: darker than any stained cell
+_EVEN = 8
 _ALL = 0.98  # share of lit pixels from which the field is the whole photograph
+
+
+class DarkPhotoError(ValueError):
+    """No part of a photograph is lit."""
 
 
 def find_field(photo: ArrayLike) -> NDArray[np.bool_]:
@@ -58,7 +63,10 @@ def find_field(photo: ArrayLike) -> NDArray[np.bool_]:
     (True, False)
     """
     photo = check_photo(photo)
-    mask = _thumbnail(photo)
+    thumbnail = cv2.resize(
+        photo, thumbnail_size(photo.shape), interpolation=cv2.INTER_AREA
+    )
+    mask = field_of(thumbnail)
     if mask.all():
         return np.ones(photo.shape[:2], dtype=bool)
     size = photo.shape[1::-1]
@@ -66,17 +74,25 @@ def find_field(photo: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(smooth >= 128)
 
 
-def find_window(photo: NDArray[np.uint8]) -> tuple[slice, slice]:
-    """Return the rows and the columns that the field reaches."""
-    mask = _thumbnail(photo)
+def window_of(mask: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the rows and the columns that a small mask of the field reaches."""
     window = []
-    for axis in (1, 0):
-        lit = np.flatnonzero(mask.any(axis=axis))
-        step = photo.shape[1 - axis] / mask.shape[1 - axis]
+    for axis, (small, large) in enumerate(zip(mask.shape, shape, strict=True)):
+        lit = np.flatnonzero(mask.any(axis=1 - axis))
+        step = large / small
         # A pixel of the thumbnail more, where find_field smooths the rim.
-        first, last = int((lit[0] - 1) * step), int((lit[-1] + 2) * step) + 1
-        window.append(slice(max(first, 0), min(last, photo.shape[1 - axis])))
+        first, last = int((lit[0] - 1) * step), int((lit[-1] + 2) * step)
+        # Halves of even sides are averaged fast.
+        first, last = first // _EVEN * _EVEN, -(-last // _EVEN) * _EVEN
+        window.append(slice(max(first, 0), min(last, large)))
     return window[0], window[1]
+
+
+def thumbnail_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the width and the height of the thumbnail in which a field is found."""
+    height, width = shape[:2]
+    step = max(1, max(height, width) // _THUMBNAIL)
+    return max(1, width // step), max(1, height // step)
 
 
 def dark_pixels(photo: NDArray[Any], level: int) -> NDArray[np.bool_]:
@@ -84,15 +100,11 @@ def dark_pixels(photo: NDArray[Any], level: int) -> NDArray[np.bool_]:
     return np.asarray(cv2.inRange(photo, (0, 0, 0), (level,) * 3) > 0)
 
 
-def _thumbnail(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a small mask of the field."""
-    height, width = photo.shape[:2]
-    step = max(1, max(height, width) // _THUMBNAIL)
-    size = max(1, width // step), max(1, height // step)
-    thumbnail = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+def field_of(thumbnail: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the mask of the field in a thumbnail."""
     lit = (~dark_pixels(thumbnail, _DARK)).astype(np.uint8)
     if not lit.any():
-        raise ValueError(
+        raise DarkPhotoError(
             f"photo is dark everywhere: no pixel is above {_DARK} of 255. Expected a "
             "photograph with bright plasma between the cells."
         )

@@ -1,6 +1,5 @@
 """Which pixels of a photograph are red cells, and which lie between two of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +7,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse.smears._regions import find_hulls, hull_area
-from malariafuse.smears._stain import Stain, stain_threshold
+from malariafuse.smears._regions import hull_area, mask_hull
+from malariafuse.smears._stain import Stain, Stained
 
-Areas = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 # Lengths are in diameters of a cell, areas in areas of a disk of that diameter, and
 # levels of stain in parts of the way from the plasma (0) to the cells around (1).
-_SMOOTHING = 0.02
 _AROUND = 1.0
 _FEW = 0.05  # share of cells, or of plasma, around from which these count in full
 _LEVEL = 0.5
@@ -73,27 +70,32 @@ def fill_pale_centers(mask: Bytes, level: NDArray[Any], area: float) -> Bytes:
     area : float
         Area of a cell in pixels.
     """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    left, top, width, height, areas = stats.T
+    inner = (left > 0) & (left + width < mask.shape[1])
+    inner &= (top > 0) & (top + height < mask.shape[0])
+    inner[0] = False  # the mask itself
+    filled = inner & (areas <= _SMALL_HOLE * area)
+    for hole in np.flatnonzero(inner & ~filled & (areas <= _PALE_CENTER * area)):
+        window = np.s_[
+            top[hole] : top[hole] + height[hole], left[hole] : left[hole] + width[hole]
+        ]
+        inside = labels[window] == hole
+        if level[window][inside].mean() > _PALEST:
+            filled[hole] = areas[hole] > _CONVEX * hull_area(mask_hull(inside))
+    return mask | filled[labels].astype(np.uint8)
 
-    def is_pale(areas: Areas, labels: Any) -> NDArray[np.bool_]:
-        stain = np.bincount(labels.ravel(), level.ravel(), len(areas)) / areas
-        pale = (areas <= _PALE_CENTER * area) & (stain > _PALEST)
-        hulls = find_hulls(np.where(pale, np.arange(len(areas)), 0)[labels])
-        for hole in np.flatnonzero(pale[: len(hulls)]):
-            pale[hole] = areas[hole] > _CONVEX * hull_area(hulls[hole])
-        return (areas <= _SMALL_HOLE * area) | pale
 
-    return _fill(mask, is_pale)
-
-
-def find_foreground(stain: Stain, diameter: float) -> Foreground | None:
-    """Return the masks of the cells, or None if nothing is stained."""
+def find_foreground(stain: Stain, stained: Stained, diameter: float) -> Foreground:
+    """Return the masks of the cells."""
     inside = stain.field > 0
-    density = cv2.GaussianBlur(stain.density[..., 1], (0, 0), _SMOOTHING * diameter)
-    first = stain_threshold(density[inside])
-    if first is None:
-        return None
-    stained = (density > first) & inside
-    level = _relative(density, stained, inside & ~stained, first, diameter)
+    level = _relative(
+        stained.density,
+        stained.mask,
+        inside & ~stained.mask,
+        stained.threshold,
+        diameter,
+    )
     area = np.pi / 4 * diameter**2
     cells = ((level > _LEVEL) & inside).astype(np.uint8)
     cores, fine_cores = (
@@ -144,13 +146,3 @@ def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> F
     mean = float(values[where].mean())
     found = (around(values * weight) + _FEW * mean) / (around(weight) + _FEW)
     return cv2.resize(found, values.shape[::-1], interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
-
-
-def _fill(mask: Bytes, is_filled: Callable[[Areas, Any], NDArray[np.bool_]]) -> Bytes:
-    """Fill the holes of which a function of their areas and labels is true."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
-    left, top, width, height, areas = stats.T
-    filled = is_filled(areas, labels) & (left > 0) & (top > 0)
-    filled &= (left + width < mask.shape[1]) & (top + height < mask.shape[0])
-    filled[0] = False  # the mask itself
-    return mask | filled[labels].astype(np.uint8)

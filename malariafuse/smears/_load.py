@@ -1,39 +1,39 @@
 """The cells of many photographs."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from numpy.typing import ArrayLike, NDArray
+from joblib import Memory, Parallel, delayed
+from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from malariafuse._files._joblib import as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
-from malariafuse._images import image_digest
 from malariafuse._parameters import (
     N_JOBS,
     Booleans,
-    Functions,
     Instances,
     Nothing,
     OneOf,
+    Paths,
     check_parameter,
 )
 from malariafuse._warn import warn
-from malariafuse.smears._cells import CellMasks, PhotoCells, cut_cells
-from malariafuse.smears._photo import check_photo, read_photo
+from malariafuse.smears._cells import CellMasks, PhotoCells
+from malariafuse.smears._find import SEGMENTER, Segmenter
+from malariafuse.smears._odd import first_places, report_odd_photos, unlike_others
+from malariafuse.smears._one import CellCache, Settings, find_photo_cells
 from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._sources import Photos, list_photos
-from malariafuse.smears._table import tabulate_cells
 
+_MEMORY = (Nothing(), Paths(), Instances(Memory, "a joblib.Memory"))
 _BOX = ["x", "y", "width", "height"]
-_SHOWN = 5
-
-Segmenter = CellSegmenter | Callable[[NDArray[np.uint8]], ArrayLike]
 
 
 def load_smear_photos(
@@ -46,6 +46,8 @@ def load_smear_photos(
     keep_flagged: bool = False,
     upright: bool = False,
     on_error: str = "raise",
+    on_problem: str = "warn",
+    memory: "str | Path | Memory | None" = None,
     n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> Bunch:
@@ -87,6 +89,17 @@ def load_smear_photos(
     on_error : {"raise", "skip"}, default="raise"
         Reaction to photographs that cannot be read. "raise" raises one error that
         counts and names them; "skip" leaves them out, with a warning that does so.
+    on_problem : {"warn", "keep", "raise"}, default="warn"
+        Reaction to photographs that cannot be judged, for one of the reasons that
+        :func:`photo_quality` gives. "warn" leaves out their cells, with a warning that
+        names the photographs; "keep" looks for cells all the same, with a warning;
+        "raise" raises an error. The photographs stay in `photos`.
+    memory : str, pathlib.Path or joblib.Memory, default=None
+        Cache of the cells. Those of a photograph are taken from there if its file, or
+        its pixels, and all parameters that they depend on are the same as before. None
+        keeps nothing. The cells of a function or of a subclass of
+        :class:`CellSegmenter` are not kept, since no comparison tells whether it would
+        find the same ones.
     n_jobs : int or None, default=-1
         Number of threads, as in joblib; -1 is one for each core. Each holds one
         photograph in memory.
@@ -117,7 +130,11 @@ def load_smear_photos(
         photos : pandas.DataFrame
             One row for each photograph that was read: ``name``, ``patient`` (if
             known), ``height``, ``width``, ``n_cells`` and ``n_flagged``, the numbers of
-            red cells and of flagged regions.
+            red cells and of flagged regions; the measures of :func:`photo_quality` and
+            its ``problem``, "" if the photograph can be judged; ``same_as``, the name
+            of the first photograph with the same pixels, else ""; and
+            ``unlike_others``, by which of "diameter", "stain" and "hue" the
+            photograph is far from the others of its patient, else "".
         sources : list
             Path, bytes, open file or array of each photograph, in the order of the
             table `photos`.
@@ -130,7 +147,8 @@ def load_smear_photos(
     Warns
     -----
     UserWarning
-        If photographs were skipped, hold no red cell or have the same pixels.
+        If photographs were skipped, cannot be judged, have the same pixels, in
+        particular under several patients, or are unlike the others of their patient.
 
     Raises
     ------
@@ -139,20 +157,29 @@ def load_smear_photos(
     FileNotFoundError
         If a folder holds no photograph, or no file matches a pattern.
     ValueError
-        If `photos` is empty, patients are missing or of another number, a photograph
-        is black, or a label image does not fit its photograph.
+        If `photos` is empty, patients are missing or of another number, a label image
+        does not fit its photograph, or photographs cannot be judged and
+        ``on_problem="raise"``.
+    OSError
+        If the folder of `memory` cannot be written to.
     TypeError
         If `photos` or one of them is of a wrong type.
 
     See Also
     --------
     malariafuse.datasets.load_cell_images : Loads crops that were cut before.
+    photo_quality : Says whether one photograph can be judged.
     read_photo : Reads one photograph.
     CellSegmenter : Finds the cells.
 
     Notes
     -----
     Memory holds one photograph for each thread, and the cells.
+
+    A photograph is unlike the others of its patient if its diameter or its stain is
+    more than 1.25 or 1.6 times the median of the others, or less than the inverse, or
+    if its hue is more than 25 degrees from it. Photographs of two patients or of two
+    magnifications under one name are such.
 
     Examples
     --------
@@ -183,31 +210,31 @@ def load_smear_photos(
         check_parameter(name, value, (Booleans(),))
     check_parameter("on_error", on_error, (OneOf("raise", "skip"),))
     check_parameter("n_jobs", n_jobs, N_JOBS)
-    check_parameter(
-        "segmenter",
-        segmenter,
-        (
-            Nothing(),
-            Instances(CellSegmenter, "a CellSegmenter"),
-            Functions("a function from a photograph to a label image"),
-        ),
+    check_parameter("on_problem", on_problem, (OneOf("warn", "keep", "raise"),))
+    check_parameter("segmenter", segmenter, SEGMENTER)
+    check_parameter("memory", memory, _MEMORY)
+    settings = Settings(
+        CellSegmenter() if segmenter is None else segmenter,
+        size,
+        keep_aspect=bool(keep_aspect),
+        keep_flagged=bool(keep_flagged),
+        upright=bool(upright),
+        despite_problems=on_problem == "keep",
     )
-    segmenter = CellSegmenter() if segmenter is None else segmenter
+    if isinstance(settings.segmenter, CellSegmenter):
+        settings.segmenter.fit()
+    cache = CellCache(as_memory(memory))
     listed = list_photos(photos, patients)
 
     def find(place: int) -> PhotoCells | ImageReadError:
+        item, name = listed.items[place], listed.names[place]
         try:
-            return _find_cells(
-                listed.items[place],
-                listed.names[place],
-                segmenter,
-                size,
-                keep_aspect=keep_aspect,
-                keep_flagged=keep_flagged,
-                upright=upright,
-            )
+            return find_photo_cells(item, name, settings, cache)
         except ImageReadError as error:
             return error
+        except Exception as error:
+            error.add_note(f"While the cells of {name} were found.")
+            raise
 
     found: dict[int, PhotoCells] = {}
     refused: dict[str, str] = {}
@@ -225,43 +252,13 @@ def load_smear_photos(
         raise ImageReadError(refused)
     if refused:
         warn(f"Skipped: {describe_refused(refused)}")
-    return _make_bunch(listed, found, refused, size)
-
-
-def _find_cells(
-    item: Any,
-    name: str,
-    segmenter: Any,
-    image_size: tuple[int, int],
-    *,
-    keep_aspect: bool,
-    keep_flagged: bool,
-    upright: bool,
-) -> PhotoCells:
-    try:
-        photo = (
-            check_photo(item, name)
-            if isinstance(item, np.ndarray)
-            else read_photo(item, upright=upright)
-        )
-        segment = getattr(segmenter, "segment", segmenter)
-        labels = np.asarray(segment(photo))
-        table = tabulate_cells(photo, labels)
-    except ImageReadError:
-        raise
-    except Exception as error:
-        error.add_note(f"While the cells of {name} were found.")
-        raise
-    n_flagged = int((table["flag"] != "").sum())
-    if not keep_flagged:
-        table = table[table["flag"] == ""]
-    images, masks = cut_cells(
-        photo, labels, table, image_size=image_size, keep_aspect=keep_aspect
-    )
-    height, width = photo.shape[:2]
-    return PhotoCells(
-        images, table, masks, (height, width), n_flagged, image_digest(photo)
-    )
+    bunch = _make_bunch(listed, found, refused, size)
+    first = first_places([cells.digest for cells in found.values()])
+    names = bunch.photos["name"].to_numpy()
+    bunch.photos["same_as"] = np.where(np.arange(len(names)) == first, "", names[first])
+    bunch.photos["unlike_others"] = unlike_others(bunch.photos)
+    report_odd_photos(bunch.photos, first, on_problem)
+    return bunch
 
 
 def _make_bunch(
@@ -283,7 +280,8 @@ def _make_bunch(
     photos["height"], photos["width"] = zip(*(r.shape for r in results), strict=True)
     photos["n_cells"] = [int((r.table["flag"] == "").sum()) for r in results]
     photos["n_flagged"] = [r.n_flagged for r in results]
-    _warn_of_odd(photos, results)
+    qualities = pd.DataFrame([r.quality for r in results])
+    photos = pd.concat([photos, qualities], axis=1)
     images = [result.images for result in results]
     return Bunch(
         images=np.concatenate(images).reshape(-1, *size, 3),
@@ -301,24 +299,3 @@ def _make_bunch(
             f"{size[0]} x {size[1]} pixels, RGB, without labels.\n"
         ),
     )
-
-
-def _warn_of_odd(photos: pd.DataFrame, results: list[PhotoCells]) -> None:
-    empty = photos.loc[photos["n_cells"] == 0, "name"].tolist()
-    if empty:
-        warn(
-            f"No red cell was found in {len(empty)} of {len(photos)} photograph(s): "
-            f"{_some(empty)}. Look at them: is it a thin smear, and in focus?"
-        )
-    digests = pd.Series([result.digest for result in results])
-    twice = photos.loc[digests.duplicated(keep=False).to_numpy(), "name"].tolist()
-    if twice:
-        warn(
-            f"{len(twice)} photographs have the same pixels as another one, so their "
-            f"cells count more than once: {_some(twice)}."
-        )
-
-
-def _some(names: list[str]) -> str:
-    more = ", ..." if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

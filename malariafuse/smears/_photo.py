@@ -68,24 +68,31 @@ def read_photo(
     (80, 120, 3)
     """
     check_parameter("upright", upright, (Booleans(),))
+    data = read_content(file)
+    try:
+        return decode_photo(data, upright=bool(upright))
+    except RefusedImageError as error:
+        name = fspath(file) if isinstance(file, str | PathLike) else "file"
+        raise ImageReadError({name: str(error)}) from error
+
+
+def read_content(file: Any) -> bytes:
+    """Return the bytes of a photograph that is a path, in memory or an open file."""
     name = "file"
     try:
         if isinstance(file, Encoded):
-            data = read_bytes(file)
-        elif isinstance(file, str | PathLike):
-            path = fspath(file)
-            name = path
-            data = read_file(path)
-        elif hasattr(file, "read"):
-            data = read_open_file(file, Lock())
-        else:
-            raise TypeError(
-                f"file={short_repr(file)}: expected a path, the content of a file as "
-                "bytes, or an open binary file."
-            )
-        return decode_photo(data, upright=bool(upright))
+            return read_bytes(file)
+        if isinstance(file, str | PathLike):
+            name = fspath(file)
+            return read_file(name)
+        if hasattr(file, "read"):
+            return read_open_file(file, Lock())
     except RefusedImageError as error:
         raise ImageReadError({name: str(error)}) from error
+    raise TypeError(
+        f"file={short_repr(file)}: expected a path, the content of a file as bytes, or "
+        "an open binary file."
+    )
 
 
 def check_photo(photo: ArrayLike, name: str = "photo") -> NDArray[Any]:

@@ -121,6 +121,14 @@ def find_hulls(labels: Labels) -> list[NDArray[Any]]:
     return hulls
 
 
+def mask_hull(mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return the convex hull of a mask that holds something."""
+    outlines, _ = cv2.findContours(
+        mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    return cv2.convexHull(np.concatenate(outlines))[:, 0]
+
+
 def hull_area(hull: NDArray[Any]) -> float:
     """Return the area of a hull whose corners are centers of pixels."""
     return cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1

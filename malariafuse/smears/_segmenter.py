@@ -1,22 +1,23 @@
 """From a photograph to a label image of its cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
+from malariafuse._shown import short_repr
 from malariafuse.smears._diameter import estimate_diameter
-from malariafuse.smears._field import find_window
 from malariafuse.smears._foreground import find_foreground
+from malariafuse.smears._outlines import Region, enlarge, paint
 from malariafuse.smears._photo import check_photo
 from malariafuse.smears._split import split_cells
-from malariafuse.smears._stain import measure_stain
+from malariafuse.smears._stain import Stain, Stained, find_stained, measure_stain
+from malariafuse.smears._views import Views
 from malariafuse.smears._white import find_white_cells, join_white_cells
 
 _SMALLEST_CELL = 0.04  # of the area of a disk of the diameter
@@ -140,28 +141,7 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         TypeError
             If the dtype of `photo` is not uint8.
         """
-        check_parameters(self)
-        photo = check_photo(photo)
-        large = np.zeros(photo.shape[:2], dtype=np.int32)
-        window = find_window(photo)
-        self._segment(np.ascontiguousarray(photo[window]), large[window])
-        return large
-
-    def _segment(self, photo: NDArray[np.uint8], large: NDArray[np.int32]) -> None:
-        """Fill `large` with the labels of the field."""
-        diameter = self.diameter or estimate_diameter(photo)
-        if diameter <= 0:
-            return
-        scale = min(self.resolution / diameter, _LARGEST_SCALE)
-        stain = measure_stain(photo, scale)
-        foreground = find_foreground(stain, diameter * scale)
-        if foreground is None or not foreground.cores.any():
-            return
-        labels = split_cells(foreground, diameter * scale)
-        zones = find_white_cells(stain, foreground.cells > 0, diameter * scale)
-        labels = join_white_cells(labels, zones)
-        least = _SMALLEST_CELL * np.pi / 4 * (diameter * scale) ** 2
-        _enlarge(labels, large, least)
+        return self._segment(photo, "photo")
 
     def transform(self, X: Sequence[ArrayLike]) -> list[NDArray[np.int32]]:
         """Label the cells of photographs.
@@ -181,7 +161,19 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         ValueError, TypeError
             As :meth:`segment`.
         """
-        return [self.segment(photo) for photo in X]
+        if not isinstance(X, Iterable) or isinstance(X, str | bytes | Mapping):
+            raise TypeError(
+                f"X={short_repr(X)}: expected a sequence of photographs, RGB arrays of "
+                "shape (height, width, 3)."
+            )
+        return [self._segment(photo, f"X[{place}]") for place, photo in enumerate(X)]
+
+    def _segment(self, photo: ArrayLike, name: str) -> NDArray[np.int32]:
+        check_parameters(self)
+        checked = check_photo(photo, name)
+        labels = np.zeros(checked.shape[:2], dtype=np.int32)
+        paint(find_regions(Views(checked), self), labels)
+        return labels
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -189,26 +181,54 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _enlarge(labels: NDArray[np.int32], large: NDArray[np.int32], least: float) -> None:
-    """Draw labels at the size of the photograph, with smooth outlines, from 1 on."""
-    areas = np.bincount(labels.ravel())
-    down, across = (
-        large / small for large, small in zip(large.shape, labels.shape, strict=True)
-    )
-    number = 0
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is None or areas[label] < least:
-            continue
-        y, x = (
-            slice(max(side.start - 1, 0), min(side.stop + 1, size))
-            for side, size in zip(box, labels.shape, strict=True)
-        )
-        top, bottom = round(y.start * down), round(y.stop * down)
-        left, right = round(x.start * across), round(x.stop * across)
-        mask = (labels[y, x] == label).astype(np.uint8) * np.uint8(255)
-        mask = cv2.resize(
-            mask, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
-        )
-        number += 1
-        part = large[top:bottom, left:right]
-        part[(mask >= 128) & (part == 0)] = number
+def find_regions(views: Views, segmenter: CellSegmenter) -> list[Region]:
+    """Return the regions that a segmenter finds in a photograph."""
+    diameter = diameter_of(views, segmenter)
+    sight = look(views, segmenter, diameter) if diameter else None
+    return [] if sight is None else split_regions(views, sight)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a segmenter sees of the field of a photograph.
+
+    Attributes
+    ----------
+    stain : Stain
+    stained : Stained
+    diameter : float
+        Diameter of a cell in pixels of the stain.
+    """
+
+    stain: Stain
+    stained: Stained
+    diameter: float
+
+
+def diameter_of(views: Views, segmenter: CellSegmenter) -> float:
+    """Return the diameter of a cell in pixels of a photograph, 0 without any."""
+    return segmenter.diameter or estimate_diameter(views.inner)
+
+
+def look(views: Views, segmenter: CellSegmenter, diameter: float) -> Sight | None:
+    """Return what a segmenter sees of a photograph, None if nothing is stained."""
+    scale = min(segmenter.resolution / diameter, _LARGEST_SCALE)
+    stain = measure_stain(views.inner, scale)
+    stained = find_stained(stain, diameter * scale)
+    if stained is None:
+        return None
+    return Sight(stain, stained, diameter * scale)
+
+
+def split_regions(views: Views, sight: Sight) -> list[Region]:
+    """Return the regions of what a segmenter sees."""
+    stain, diameter = sight.stain, sight.diameter
+    foreground = find_foreground(stain, sight.stained, diameter)
+    if not foreground.cores.any():
+        return []
+    labels = split_cells(foreground, diameter)
+    zones = find_white_cells(stain, foreground.cells > 0, diameter)
+    labels = join_white_cells(labels, zones)
+    least = _SMALLEST_CELL * np.pi / 4 * diameter**2
+    rows, columns = views.window
+    return enlarge(labels, views.inner.shape, (rows.start, columns.start), least)

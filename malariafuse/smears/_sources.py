@@ -53,7 +53,7 @@ def list_photos(photos: Any, patients: Any) -> Photos:
     ]
     groups = patients if groups is None else groups
     if groups is not None:
-        codes, found = check_patients(groups, len(items), at_least=1)
+        codes, found = check_patients(groups, len(items), at_least=1, name="patients")
         groups = found[codes]
     return Photos(items, names, groups)
 

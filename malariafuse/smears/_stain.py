@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse.smears._field import dark_pixels, find_field
+from malariafuse.smears._views import Views
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 _INK = 30  # of 255, in the brightest channel: darker than any stain
 _ORDER = 3  # of the polynomial that the light of the plasma follows across the field
+_LIGHT_STEP = 8  # pixels
+_SMOOTHING = 0.02  # of a diameter
 _THUMBNAIL = 160  # pixels of its longer side, for fitting it
 _ROUNDS = 6
+_SAMPLE = 100_000  # pixels, for the threshold of the stain
 _ABOVE_TYPICAL = 1.4
 _FAINTEST = 0.05  # optical density of a cell
 _OUTLIERS = 2.5, 3.0  # robust standard deviations, below and above the plasma
@@ -32,27 +36,53 @@ class Stain:
     field : ndarray of shape (height, width), uint8
         Mask of the field: 1 within it, without what is black, such as a printed
         scale bar.
+    light : ndarray of shape (some_height, some_width, 3), float32
+        Light of the plasma in 0..255, also behind cells, at a few pixels of the field.
     """
 
     density: Floats
     field: Bytes
+    light: Floats
 
 
-def resize_photo(photo: Bytes, scale: float) -> Bytes:
-    """Return a photograph of `scale` times the size."""
-    height, width = photo.shape[:2]
-    size = max(8, round(width * scale)), max(8, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(photo, size, interpolation=how)  # type: ignore[return-value]
+@dataclass(frozen=True)
+class Stained:
+    """What is stained more than the plasma.
+
+    Attributes
+    ----------
+    density : ndarray of shape (height, width), float32
+        Optical density of the green channel, smoothed.
+    threshold : float
+        Density between plasma and cells.
+    mask : ndarray of shape (height, width), bool
+        The pixels of the field above it.
+    """
+
+    density: Floats
+    threshold: float
+    mask: NDArray[np.bool_]
 
 
-def measure_stain(photo: Bytes, scale: float) -> Stain:
+def measure_stain(views: Views, scale: float) -> Stain:
     """Return the optical density of a photograph, seen at a scale."""
-    small = resize_photo(photo, scale)
+    small = views.at(scale)
     lit = find_field(small) & ~dark_pixels(small, _INK)
     field = lit.astype(np.uint8)
     logarithm = np.log(small.astype(np.float32) + 1)
-    return Stain(_plasma(logarithm, field) - logarithm, field)
+    plasma = _plasma(logarithm, field)
+    light = np.exp(plasma[::_LIGHT_STEP, ::_LIGHT_STEP]) - 1
+    return Stain(plasma - logarithm, field, light)
+
+
+def find_stained(stain: Stain, diameter: float) -> Stained | None:
+    """Return what is stained, for cells of a diameter, or None if nothing is."""
+    smooth = cv2.GaussianBlur(stain.density[..., 1], (0, 0), _SMOOTHING * diameter)
+    inside = stain.field > 0
+    level = stain_threshold(smooth[inside])
+    if level is None:
+        return None
+    return Stained(smooth, level, (smooth > level) & inside)  # type: ignore[arg-type]
 
 
 def threshold(values: NDArray[Any]) -> float:
@@ -73,6 +103,7 @@ def stain_threshold(density: NDArray[Any]) -> float | None:
     Chromatin would form a class of its own, so densities are cut at a little more than
     those of typical cells, which are not known before the threshold is.
     """
+    density = density[:: max(1, len(density) // _SAMPLE)]
     bottom, top = np.quantile(density, [0.01, 0.995])
     for _ in range(_ROUNDS):
         cut = np.clip(density, bottom, top)

@@ -1,31 +1,36 @@
 """A table of the cells in a label image."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from malariafuse._arrays import as_array
-from malariafuse.smears._field import dark_pixels, find_field, find_window
+from malariafuse.smears._field import dark_pixels
+from malariafuse.smears._outlines import Region, regions_of
 from malariafuse.smears._photo import check_photo
-from malariafuse.smears._regions import hull_area
 from malariafuse.smears._stain import Stain, measure_stain
+from malariafuse.smears._views import Views
 from malariafuse.smears._white import find_white_cells, zone_of
 
 FLAGS = ("white cell", "debris", "clump", "cut")
 
 # Areas are in areas of the median region.
-_DEBRIS = 0.33
+_DEBRIS = 0.4
+_CUT_DEBRIS = 0.33
+_WHITE = 1.25
 _CLUMP = 2.2
 _CLUMP_SOLIDITY = 0.93  # a large convex region is one large cell
 _LARGEST = 4.0
+_RAGGED = 0.83  # of the convex hull: several cells or a piece of one
 _WHOLE = 0.9
 _BLACK = 50  # of 255, in the brightest channel
 _INKED = 0.2  # of the area of a region
-_PIXELS = 44  # per diameter, for looking for nuclei
+_RIM_SIDE = 1500  # pixels of the longer side, for seeing what touches the rim
+_PIXELS = 24  # per diameter, for looking for nuclei
 
 
 def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
@@ -71,16 +76,19 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
 
     "white cell"
         At least half of the region lies on or around a nucleus, a large area with more
-        than twice the stain of a typical red cell.
+        than twice the stain of a typical red cell, and the regions there have more than
+        1.25 times the median area together.
     "debris"
-        Area below a third of the median, or a fifth of the region is black as no
-        stain is: platelets, dirt, fragments, a printed scale bar.
+        Area below 0.4 of the median (0.33 where a border cuts the region), or a fifth
+        of the region is black as no stain is: platelets, dirt, fragments, a printed
+        scale bar.
     "cut"
         The region touches the border of the photograph or of the field, and has less
         than 0.9 of the median area. A cell that merely touches the border is whole.
     "clump"
         Area above 2.2 medians with an outline that is not convex (less than 0.93 of
-        its convex hull), or above 4 medians: cells that could not be cut apart.
+        its convex hull), area above 4 medians, or an outline with bays (less than 0.83
+        of its convex hull): cells that could not be cut apart.
 
     The median is that of regions that touch no border and are no debris.
 
@@ -97,26 +105,31 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
     0      1  20  10     30      20   600
     """
     photo = check_photo(photo)
-    labels = _check_labels(labels, photo.shape[:2])
-    window = find_window(photo)
-    boxes = ndimage.find_objects(labels)
-    rows = []
-    for label, box in enumerate(boxes, start=1):
-        if box is None:
-            continue
-        mask = labels[box] == label
-        black = dark_pixels(photo[box], _BLACK) & mask
-        (y, x), (height, width) = (side.start for side in box), mask.shape
-        area = int(np.count_nonzero(mask))
-        rows.append((label, x, y, width, height, area, int(np.count_nonzero(black))))
-    columns = ["label", "x", "y", "width", "height", "area", "black"]
+    labels = check_labels(labels, photo.shape[:2])
+    return table_of(Views(photo), regions_of(labels))
+
+
+def table_of(views: Views, regions: Sequence[Region]) -> pd.DataFrame:
+    """Return the table of the regions of a photograph."""
+    rows = [
+        (
+            region.label,
+            region.x,
+            region.y,
+            *region.mask.shape[::-1],
+            int(np.count_nonzero(region.mask)),
+        )
+        for region in regions
+    ]
+    columns = ["label", "x", "y", "width", "height", "area"]
     values = np.array(rows, dtype=np.int64).reshape(-1, len(columns))
     table = pd.DataFrame(values, columns=columns)
-    table["flag"] = _flag(photo, labels, table, window)
-    return table.drop(columns="black")
+    table["flag"] = _flag(views, regions, table["area"].to_numpy())
+    return table
 
 
-def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
+def check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return a label image that fits a photograph of a shape."""
     given = as_array(labels, "labels")
     if given.shape != shape:
         raise ValueError(
@@ -137,31 +150,27 @@ def _check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32
 
 
 def _flag(
-    photo: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    table: pd.DataFrame,
-    window: tuple[slice, slice],
+    views: Views, regions: Sequence[Region], area: NDArray[np.int64]
 ) -> NDArray[Any]:
-    area = table["area"].to_numpy()
-    flag = np.full(len(table), "", dtype=object)
-    if not len(table):
+    flag = np.full(len(regions), "", dtype=object)
+    if not regions:
         return flag
-    field = find_field(photo)
-    touches = _touching(labels, field)[table["label"]]
+    touches = _touching(views, regions)
     typical = _typical_area(area, touches)
     flag[touches & (area < _WHOLE * typical)] = "cut"
-    for row in np.flatnonzero(area > _CLUMP * typical):
-        solidity = _solidity(labels, table.iloc[row])
-        if area[row] > _LARGEST * typical or solidity < _CLUMP_SOLIDITY:
-            flag[row] = "clump"
-    flag[area < _DEBRIS * typical] = "debris"
-    flag[table["black"] > _INKED * area] = "debris"
-    inner = np.ascontiguousarray(photo[window]), labels[window]
-    white = np.zeros(int(table["label"].max()) + 1, dtype=bool)
-    found = _white_cells(*inner, typical)
-    white[: len(found)] = found
-    flag[white[table["label"]]] = "white cell"
+    solidity = np.array([region.solidity() for region in regions])
+    large = (area > _CLUMP * typical) & (solidity < _CLUMP_SOLIDITY)
+    flag[large | (area > _LARGEST * typical)] = "clump"
+    flag[(flag == "") & (solidity < _RAGGED)] = "clump"
+    black = np.array([_count_black(views.photo, region) for region in regions])
+    least = np.where(touches, _CUT_DEBRIS, _DEBRIS) * typical
+    flag[(area < least) | (black > _INKED * area)] = "debris"
+    flag[_white_cells(views, regions, area, typical)] = "white cell"
     return flag
+
+
+def _count_black(photo: NDArray[np.uint8], region: Region) -> int:
+    return int(np.count_nonzero(dark_pixels(photo[region.box], _BLACK) & region.mask))
 
 
 def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
@@ -170,31 +179,75 @@ def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
     return float(np.median(whole[whole >= _DEBRIS * typical]))
 
 
-def _touching(labels: NDArray[np.int32], field: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which labels touch the border of the photograph or of the field."""
-    touches = np.zeros(int(labels.max()) + 1, dtype=bool)
-    for line in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        touches[line] = True
-    if not field.all():
-        inner = cv2.erode(field.astype(np.uint8), np.ones((5, 5)), borderValue=1)
-        touches[labels[inner == 0]] = True
+def _touching(views: Views, regions: Sequence[Region]) -> NDArray[np.bool_]:
+    """Return which regions touch the border of the photograph or of the field."""
+    height, width = views.shape
+    touches = np.zeros(len(regions), dtype=bool)
+    for row, region in enumerate(regions):
+        y, x = region.box
+        touches[row] = (
+            y.start == 0 or x.start == 0 or y.stop == height or x.stop == width
+        )
+    if views.thumbnail.all():
+        return touches
+    step = max(1, max(height, width) // _RIM_SIDE)
+    size = -(-width // step), -(-height // step)
+    smooth = cv2.resize(views.thumbnail * 255, size, interpolation=cv2.INTER_LINEAR)
+    near = cv2.erode(
+        (smooth >= 128).astype(np.uint8),
+        np.ones((5, 5) if step == 1 else (3, 3)),
+        borderValue=1,
+    )
+    outside = near == 0
+    for row, region in enumerate(regions):
+        mask = region.mask[-region.y % step :: step, -region.x % step :: step]
+        top, left = -(-region.y // step), -(-region.x // step)
+        around = outside[top : top + mask.shape[0], left : left + mask.shape[1]]
+        touches[row] |= bool((around & mask).any())
     return touches
 
 
-def _solidity(labels: NDArray[np.int32], row: pd.Series) -> float:
-    x, y, width, height = row[["x", "y", "width", "height"]].astype(int)
-    mask = labels[y : y + height, x : x + width] == row["label"]
-    points = np.argwhere(mask)[:, ::-1].astype(np.int32)
-    return float(row["area"] / hull_area(cv2.convexHull(points)[:, 0]))
-
-
 def _white_cells(
-    photo: NDArray[np.uint8], labels: NDArray[np.int32], typical: float
+    views: Views,
+    regions: Sequence[Region],
+    area: NDArray[np.int64],
+    typical: float,
 ) -> NDArray[np.bool_]:
-    """Return which labels are white cells."""
+    """Return which regions are white cells."""
+    inner, (rows, columns) = views.inner, views.window
     diameter = float(np.sqrt(typical * 4 / np.pi))
     scale = min(1.0, _PIXELS / diameter)
-    stain: Stain = measure_stain(photo, scale)
-    small = cv2.resize(labels, stain.field.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    zones = find_white_cells(stain, small > 0, diameter * scale)
-    return zone_of(small, zones) > 0
+    stain = measure_stain(inner, scale)
+    labels = _shrink(regions, (rows.start, columns.start), inner.shape, stain)
+    zones = find_white_cells(stain, labels > 0, diameter * scale)
+    if not zones.any():
+        return np.zeros(len(regions), dtype=bool)
+    zone = np.zeros(len(regions) + 1, dtype=np.int64)
+    found = zone_of(labels, zones)
+    zone[: len(found)] = found
+    zone = zone[1:]
+    # A red cell full of parasites is as dark, and no larger than others.
+    total = np.bincount(zone, area)
+    return (zone > 0) & (total[zone] > _WHITE * typical)
+
+
+def _shrink(
+    regions: Sequence[Region],
+    offset: tuple[int, int],
+    shape: tuple[int, int],
+    stain: Stain,
+) -> NDArray[np.int32]:
+    """Return a label image of regions, numbered from 1 on, at the size of the stain."""
+    labels = np.zeros(stain.field.shape, dtype=np.int32)
+    places = [
+        np.arange(labels.shape[axis]) * shape[axis] // labels.shape[axis] + offset[axis]
+        for axis in (0, 1)
+    ]
+    for number, region in enumerate(regions, start=1):
+        rows, columns = (
+            slice(*np.searchsorted(along, (side.start, side.stop)))
+            for along, side in zip(places, region.box, strict=True)
+        )
+        seen = np.ix_(places[0][rows] - region.y, places[1][columns] - region.x)
+        np.copyto(labels[rows, columns], number, where=region.mask[seen])
+    return labels

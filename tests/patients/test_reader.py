@@ -58,7 +58,7 @@ class TestAnswer:
 
     def test_no_cell_at_all(self, reader):
         empty = draw_photo([])
-        with pytest.warns(UserWarning, match="No red cell"):
+        with pytest.warns(UserWarning, match="cannot be judged"):
             result = reader.read([empty], "Ada")["Ada"]
         assert (result.verdict, result.n_cells) == ("cannot be judged", 0)
         assert np.isnan(result.fraction)
@@ -82,6 +82,22 @@ class TestAnswer:
             (1, 0),
             (2, 0),
         }
+
+    def test_a_photograph_counts_once(self, reader):
+        with pytest.warns(UserWarning, match="same pixels"):
+            result = reader.read([smear(3), smear(3)])[None]
+        assert (result.n_cells, result.n_counted) == (12, 3)
+        assert (result.cells["flag"] == "counted before").sum() == 12
+
+    def test_a_photograph_that_cannot_be_judged_is_named(self, reader):
+        noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+        with pytest.warns(UserWarning, match="cannot be judged"):
+            result = reader.read([noise, smear(3)])[None]
+        assert (result.n_cells, result.summary()["n_judged"]) == (12, 1)
+        assert result.photos["problem"].tolist() == [
+            "not a thin smear",
+            "",
+        ]
 
     def test_flagged_regions_are_no_part_of_the_count(self, reader):
         photo = draw_photo([*on_grid(), (0, 150)])  # cut by the border

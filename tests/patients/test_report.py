@@ -143,27 +143,30 @@ class TestTableOfPhotographs:
     def test_counts(self, page):
         ((_, head),) = page.all("thead")
         head = " ".join(head.split())
-        assert head.startswith("Photograph Red cells Left out Counted Parasitemia, %")
+        assert head.startswith(
+            "Photograph Problem Red cells Left out Counted Parasitemia"
+        )
         first, second = (text.split() for _, text in page.all("tr")[1:])
-        assert first[:4] == ["photos[0]", "12", "0", "3"]
-        assert second[:4] == ["photos[1]", "12", "0", "2"]
+        assert first[:5] == ["photos[0]", "none", "12", "0", "3"]
+        assert second[:5] == ["photos[1]", "none", "12", "0", "2"]
         assert first[-3:] == ["400", "\N{MULTIPLICATION SIGN}", "300"]
 
-    def test_further_columns(self, result, tmp_path):
+    def test_problems_and_notes(self, result, tmp_path):
         photos = result.photos.assign(
-            sharpness=[12.3456, 1234.5], problem=["", "out of focus"], usable=True
+            evenness=[12.3456, 1234.5],
+            problem=["", "out of focus"],
+            unlike_others=["", "stain"],
         )
         page = written(dataclasses.replace(result, photos=photos), tmp_path)
         ((_, head),) = page.all("thead")
         head = " ".join(head.split())
-        assert head.startswith("Photograph Problem Red cells")
-        assert head.endswith("Sharpness Usable Pixels")
+        assert head.endswith("Sharpness Stain Brightness Evenness Unlike others Pixels")
         (found,) = page.with_class("problem")
         assert found[1] == "out of focus"
         first, second = (text.split() for _, text in page.all("tr")[1:])
         assert first[1] == "none"
-        assert first[-5:-3] == ["12.3", "yes"]
-        assert second[-5:-3] == ["1,234", "yes"]
+        assert first[-4] == "12.3"
+        assert second[-5:-3] == ["1,234", "stain"]
 
 
 class TestPhotographs:
@@ -384,7 +387,7 @@ class TestFile:
 
 class TestFewCells:
     def test_no_cell(self, tmp_path):
-        with pytest.warns(UserWarning, match="No red cell"):
+        with pytest.warns(UserWarning, match="cannot be judged"):
             answer = read_drawn(draw_photo([]))
         page = written(answer, tmp_path)
         assert page.with_class("word")[0][1] == "Cannot be judged"

@@ -492,7 +492,7 @@ class TestLayout:
             assert control.accessible_name or not control.is_displayed()
 
     def test_no_cell(self, driver, tmp_path):
-        with pytest.warns(UserWarning, match="No red cell"):
+        with pytest.warns(UserWarning, match="cannot be judged"):
             empty = read_drawn(smear(0, n_cells=0))
         page = Report(driver, write_report(empty, tmp_path / "empty.html"))
         assert page.find("#result [data-live=count], #result [data-live=percent]").text

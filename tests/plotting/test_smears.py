@@ -92,7 +92,7 @@ class TestSuspiciousCells:
         assert abs(crop[32, 32].astype(int) - (90, 30, 110)).max() < 12
 
     def test_no_cell(self):
-        with pytest.warns(UserWarning, match="No red cell"):
+        with pytest.warns(UserWarning, match="cannot be judged"):
             empty = read_drawn(draw_photo([]))
         with pytest.raises(ValueError, match="no red cell"):
             suspicious_cells(empty)
@@ -109,7 +109,7 @@ class TestParasitemia:
         assert ends == pytest.approx(expected.to_numpy())
 
     def test_a_patient_without_cells(self):
-        with pytest.warns(UserWarning, match="No red cell"):
+        with pytest.warns(UserWarning, match="cannot be judged"):
             empty = read_drawn(draw_photo([]))
         assert ParasitemiaDisplay.from_result(empty).ax_.get_legend() is None
 

@@ -77,6 +77,14 @@ def test_white_cells_debris_and_cut_cells_are_flagged():
     assert (table["flag"] == "").sum() == 10
 
 
+def test_a_red_cell_full_of_parasites_is_no_white_cell():
+    centers = on_grid()
+    photo = draw_photo(centers[1:])
+    cv2.circle(photo, centers[0], 30, CELL, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(photo, centers[0], 26, NUCLEUS, cv2.FILLED, cv2.LINE_AA)
+    assert find(photo)["flag"].tolist() == [""] * 12
+
+
 def test_cells_cut_by_the_rim_of_the_field_are_flagged():
     y, x = np.mgrid[:600, :600]
     distance = np.hypot(x - 300, y - 300)
@@ -154,6 +162,16 @@ def test_what_is_no_photograph_is_named():
 def test_label_images_that_do_not_fit_are_named(labels, error, match):
     with pytest.raises(error, match=match):
         tabulate_cells(draw_photo(on_grid()), labels)
+
+
+def test_regions_with_deep_bays_are_clumps():
+    labels = np.zeros((300, 400), dtype=np.uint8)
+    for number, (x, y) in enumerate(on_grid(), start=1):
+        cv2.circle(labels, (x, y), 30, number, cv2.FILLED)
+    # A crescent: what a circle of the same size, shifted by a radius, leaves.
+    cv2.circle(labels, (80, 50), 30, 0, cv2.FILLED)
+    table = tabulate_cells(draw_photo(on_grid()), labels)
+    assert table["flag"].tolist() == ["clump"] + [""] * 11
 
 
 def test_a_label_image_without_cells_gives_an_empty_table():

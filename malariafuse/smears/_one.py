@@ -1,0 +1,119 @@
+"""One photograph to its cells, now or from a cache."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from filelock import FileLock
+from joblib import Memory
+
+from malariafuse._images import image_digest
+from malariafuse._version import __version__
+from malariafuse.smears._cells import PhotoCells, cut_cells
+from malariafuse.smears._find import Segmenter, find_cells, is_plain
+from malariafuse.smears._photo import check_photo, read_content, read_photo
+from malariafuse.smears._views import Views
+
+# Part of every key: raise it when the same photograph would give other cells.
+_CACHE_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters of `load_smear_photos` that the cells of a photograph depend on."""
+
+    segmenter: Segmenter
+    image_size: tuple[int, int]
+    keep_aspect: bool
+    keep_flagged: bool
+    upright: bool
+    despite_problems: bool
+
+    def key(self) -> str | None:
+        """Return what tells settings apart, None if nothing does."""
+        if not is_plain(self.segmenter):
+            return None
+        values = {**vars(self), "segmenter": self.segmenter.get_params()}
+        versions = _CACHE_FORMAT, __version__, cv2.__version__
+        return repr((sorted(values.items()), versions))
+
+
+class CellCache:
+    """The cells of photographs in a `joblib.Memory`."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._kept = memory.cache(_kept, ignore=["find"])
+        self._lock = None
+        if memory.location is not None:
+            folder = Path(memory.location) / "malariafuse-locks"
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = folder / "smears.lock"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is kept."""
+        return self._lock is not None
+
+    def through(self, key: str, find: Callable[[], PhotoCells]) -> PhotoCells:
+        """Return the cells that are kept under a key, or find and keep them."""
+        # joblib writes one file for all of its entries, and threads find in parallel.
+        lock = FileLock(str(self._lock))
+        with lock:
+            if self._kept.check_call_in_cache(key, find):
+                return self._kept(key, find)
+        found = find()
+        with lock:
+            return self._kept(key, lambda: found)
+
+
+def find_photo_cells(
+    item: Any, name: str, settings: Settings, cache: CellCache
+) -> PhotoCells:
+    """Return the cells of a photograph that is an array or what `read_photo` takes."""
+    is_array = isinstance(item, np.ndarray)
+    given: Any = check_photo(item, name) if is_array else read_content(item)
+
+    def find() -> PhotoCells:
+        photo = given if is_array else read_photo(given, upright=settings.upright)
+        return _find(photo, settings)
+
+    key = settings.key()
+    if key is None or not cache.keeps:
+        return find()
+    digest = hashlib.sha256(f"{key}{given.shape if is_array else ''}".encode())
+    digest.update(given.data if is_array else given)
+    return cache.through(digest.hexdigest(), find)
+
+
+def _find(photo: Any, settings: Settings) -> PhotoCells:
+    found = find_cells(
+        Views(photo), settings.segmenter, despite_problems=settings.despite_problems
+    )
+    regions, table = found.regions, found.table
+    n_flagged = int((table["flag"] != "").sum())
+    if not settings.keep_flagged:
+        kept = table["flag"] == ""
+        table, regions = table[kept], [regions[row] for row in np.flatnonzero(kept)]
+    images, masks = cut_cells(
+        photo,
+        regions,
+        image_size=settings.image_size,
+        keep_aspect=settings.keep_aspect,
+    )
+    return PhotoCells(
+        images,
+        table,
+        masks,
+        photo.shape[:2],
+        n_flagged,
+        found.quality,
+        image_digest(photo),
+    )
+
+
+def _kept(key: str, find: Callable[[], PhotoCells]) -> PhotoCells:
+    return find()
