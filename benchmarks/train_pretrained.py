@@ -248,15 +248,18 @@ def main(arguments):
         3,
     )
     classifier.set_params(verbose=0)
-    model = assemble(
-        classifier,
-        cells.images,
-        cells.target,
-        cells.groups,
-        probability,
-        slide_adapter=make_adapter(arguments.tiny, threshold),
-        patient_test=make_patient_test(arguments.tiny),
-    )
+    with warnings.catch_warnings():
+        # A model that ships has all its parts.
+        warnings.filterwarnings("error", "The model gets no", UserWarning)
+        model = assemble(
+            classifier,
+            cells.images,
+            cells.target,
+            cells.groups,
+            probability,
+            slide_adapter=make_adapter(arguments.tiny, threshold),
+            patient_test=make_patient_test(arguments.tiny),
+        )
     pipeline, adapter = model.pipeline, model.slide_adapter
     parts = {"slide_adapter": adapter, "patient_test": model.patient_test}
     card = {

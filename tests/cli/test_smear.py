@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from malariafuse.cli._smear import _file_names
 from malariafuse.pretrained import load_smear_reader
@@ -79,6 +80,17 @@ class TestSeveralPatients:
         assert row["n_photos"] == 1
         assert row["note"].startswith("Skipped: 1 image(s) cannot be read")
         assert f"Warning: {row['note']}" in result.stderr
+
+    def test_a_photograph_that_cannot_be_judged_is_named(
+        self, run, model, photos, tmp_path
+    ):
+        blank = tmp_path / "blank.png"
+        Image.new("RGB", (480, 360), (235, 225, 230)).save(blank)
+        files = (blank, photos / "Ada" / "field_0.png")
+        result = run(
+            "smear", *files, "--patient", "A", "--model", model, "--json", code=3
+        )
+        assert f"Left out: {blank} (" in json.loads(result.stdout)["note"]
 
     def test_names_of_reports(self):
         """Any disk takes them, none leaves the folder, and no two are the same."""
