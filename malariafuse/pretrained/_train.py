@@ -2,7 +2,8 @@
 
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -313,11 +314,17 @@ def _card(
                 for name, row in table[["value", "low", "high"]].iterrows()
             },
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("keras", "tensorflow", "scikit-learn")},
-        },
+        "versions": {"python": platform.python_version(), **_versions()},
     }
     if model.patient_test is not None:
         card["patient_test"] = patient_test_numbers(model.patient_test)
     return card
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what is installed of the libraries that train."""
+    found = {}
+    for name in ("keras", "tensorflow", "scikit-learn"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

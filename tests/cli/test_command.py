@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from malariafuse._parameters import Reals, check_parameter
 from malariafuse._warn import warn
-from malariafuse.cli._command import Command, describe, left_out, say
+from malariafuse.cli._command import Command, about, describe, left_out, say
 from malariafuse.cli._main import commands
 
 
@@ -97,6 +97,20 @@ class TestWarnings:
 
     def test_one_line_each(self):
         assert outcome(self.do) == (0, "", "Warning: Some cells are black.\n2 files.\n")
+
+    def test_what_they_are_about(self):
+        def do():
+            for patient in ("Ada", "Bob"):
+                with about(f"patient {patient}"):
+                    warn("Black.")
+            warn("Black.")
+
+        _, _, shown = outcome(do)
+        assert shown.splitlines() == [
+            "Warning: patient Ada: Black.",
+            "Warning: patient Bob: Black.",
+            "Warning: Black.",
+        ]
 
     def test_quiet(self):
         assert outcome(self.do, "--quiet") == (0, "", "")

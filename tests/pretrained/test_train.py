@@ -1,5 +1,7 @@
 """Training a model with all that belongs to it."""
 
+from importlib.metadata import PackageNotFoundError
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -9,7 +11,12 @@ from sklearn.pipeline import Pipeline
 from malariafuse.datasets import make_cell_images
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter, choose_threshold
-from malariafuse.pretrained import load_smear_reader, save_pretrained, train_pretrained
+from malariafuse.pretrained import (
+    _train,
+    load_smear_reader,
+    save_pretrained,
+    train_pretrained,
+)
 from malariafuse.quality import CellGuard
 
 CELLS = make_cell_images(240, 12, image_size=(24, 24), random_state=0)
@@ -129,6 +136,19 @@ def test_a_reader_needs_no_adapter(tmp_path):
     steps = Pipeline(model.pipeline.steps[:2])
     save_pretrained(tmp_path, steps, patient_test=model.patient_test, card=model.card)
     assert load_smear_reader(tmp_path).slide_adapter_ is None
+
+
+def test_versions_of_what_is_installed(monkeypatch):
+    """TensorFlow has several distributions."""
+
+    def version(name):
+        if name == "tensorflow":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(_train, "version", version)
+    versions = trained().card["versions"]
+    assert versions.keys() == {"python", "keras", "scikit-learn"}
 
 
 def test_entries_of_the_card():
