@@ -53,10 +53,13 @@ for command in (predict, smear, train, evaluate, card):
 
 def main() -> NoReturn:
     """Run the command line in this process, which ends with it."""
-    # TensorFlow reads them when it is imported. Without the second it computes
-    # slowly on some CPUs.
+    # Libraries read all of them when they are imported. Without the second, TensorFlow
+    # computes slowly on some CPUs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # Threads of OpenMP that spin as they wait make gradient boosting ten times as slow
+    # where other programs run, too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # There may be no window, and none is opened.
     os.environ["MPLBACKEND"] = "Agg"
     # As after Ctrl-C, files that are half written are removed.
