@@ -35,14 +35,8 @@ from _photographs import read_crops
 from _robustness_slides import false_positive_rate
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import Pipeline
 
-from malariafuse import (
-    BackgroundMasker,
-    CellGuard,
-    FeatureFusionClassifier,
-    ImageLoader,
-)
+from malariafuse import FeatureFusionClassifier
 from malariafuse._engine._inference import FrozenNetwork
 from malariafuse._engine._stored import _unpack
 from malariafuse.datasets import load_cell_images, make_cell_images
@@ -55,6 +49,7 @@ from malariafuse.pretrained import (
     model_card,
     save_pretrained,
 )
+from malariafuse.pretrained._train import assemble, patient_test_numbers
 
 SIZE = (48, 48)
 N_FOLDS = 3
@@ -252,21 +247,21 @@ def main(arguments):
         ),
         3,
     )
-    classifier.set_params(threshold=threshold, verbose=0)
-    adapter = make_adapter(arguments.tiny, threshold)
-    adapter.fit(cells.target, probability, cells.groups)
-    patient_test = make_patient_test(arguments.tiny)
-    adapted = adapter.adapt(probability, cells.groups)
-    patient_test.fit(cells.target, adapted, cells.groups)
-    parts = {"slide_adapter": adapter, "patient_test": patient_test}
-    pipeline = Pipeline(
-        [
-            ("load", ImageLoader(image_size=SIZE)),
-            ("mask", BackgroundMasker(on_error="keep").fit(cells.images)),
-            ("guard", CellGuard().fit(cells.images)),
-            ("classify", classifier),
-        ]
-    )
+    classifier.set_params(verbose=0)
+    with warnings.catch_warnings():
+        # A model that ships has all its parts.
+        warnings.filterwarnings("error", "The model gets no", UserWarning)
+        model = assemble(
+            classifier,
+            cells.images,
+            cells.target,
+            cells.groups,
+            probability,
+            slide_adapter=make_adapter(arguments.tiny, threshold),
+            patient_test=make_patient_test(arguments.tiny),
+        )
+    pipeline, adapter = model.pipeline, model.slide_adapter
+    parts = {"slide_adapter": adapter, "patient_test": model.patient_test}
     card = {
         "name": "red cells",
         "classes": {"0": "uninfected", "1": "parasitized"},
@@ -290,16 +285,7 @@ def main(arguments):
             "out of fold",
         },
         "out_of_fold": measured(cells, probability, threshold, adapter),
-        "patient_test": {
-            name.removesuffix("_"): round(float(getattr(patient_test, name)), 5)
-            for name in (
-                "cell_threshold_",
-                "false_positive_rate_",
-                "false_positive_correlation_",
-                "sensitivity_",
-                "sensitivity_correlation_",
-            )
-        },
+        "patient_test": patient_test_numbers(model.patient_test),
         "intended_use": "Research, teaching, and a second look at cells. Not a "
         "medical device, and not for diagnosis without a reader.",
         "limits": [

@@ -1,7 +1,13 @@
-"""Fitted classifiers at work on files, and on machines without TensorFlow."""
+"""Fitted classifiers at work: on files, in reports, and without TensorFlow."""
 
+from malariafuse.deploy._evaluation_report import write_evaluation_report
 from malariafuse.deploy._export import export_onnx
 from malariafuse.deploy._onnx import OnnxClassifier
 from malariafuse.deploy._predict import predict_files
 
-__all__ = ["OnnxClassifier", "export_onnx", "predict_files"]
+__all__ = [
+    "OnnxClassifier",
+    "export_onnx",
+    "predict_files",
+    "write_evaluation_report",
+]

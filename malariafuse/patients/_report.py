@@ -3,15 +3,23 @@
 import hashlib
 import json
 import os
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from scipy.stats import norm
 
+from malariafuse._files._write import write_whole
 from malariafuse._parameters import Instances, Integers, Paths, check_parameter
+from malariafuse._reports import (
+    between,
+    card_parts,
+    digest,
+    environment,
+    percent,
+    style_sheet,
+    value,
+)
 from malariafuse._version import __version__
 from malariafuse.patients import _report_words as words
 from malariafuse.patients._report_photos import draw_photos, shown_probability
@@ -126,12 +134,12 @@ def write_report(
             f"file={str(path)!r}: expected a path in a folder that exists."
         )
     html = (
-        _environment()
+        environment(_TEMPLATES)
         .get_template("report.html")
         .render(_context(result, n_cells, max_side))
     )
     # A name that is no valid text, as file systems allow, is shown and not refused.
-    _write(path, html.encode("utf-8", errors="xmlcharrefreplace"))
+    write_whole(path, html.encode("utf-8", errors="xmlcharrefreplace"))
     return path
 
 
@@ -153,29 +161,6 @@ def _check_tables(result: PatientResult) -> None:
             )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file at once: whoever opens it finds the old one or the new one."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with new.open("wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _context(result: PatientResult, n_cells: int, max_side: int) -> dict[str, Any]:
     paths = list(map(str, result.photos.get("name", [])))
     names = words.file_names(paths)
@@ -183,29 +168,29 @@ def _context(result: PatientResult, n_cells: int, max_side: int) -> dict[str, An
     photos = list(draw_photos(result, names, set(listed), max_side))
     crops = {row: crop for photo in photos for row, crop in photo.crops.items()}
     cells = [_cell(result, names, row) for row in listed]
-    style = _text("report.css")
+    style = style_sheet(_TEMPLATES / "report.css")
     script = "\n".join(['"use strict";', *map(_text, _SCRIPTS)])
     headings, rows = words.photo_table(result.photos, names)
-    main_card, more_card = words.card_parts(result.card)
+    main_card, more_card = card_parts(result.card)
     density = [words.density(each) for each in result.per_microliter]
-    share = [words.percent(each) for each in (result.fraction, result.low, result.high)]
+    share = [percent(each) for each in (result.fraction, result.low, result.high)]
     return {
         "style": style,
         "script": script,
-        "style_digest": _digest(style),
-        "script_digest": _digest(script),
+        "style_digest": digest(style),
+        "script_digest": digest(script),
         "result": result,
         "patient": "not named" if result.patient is None else str(result.patient),
         "explanation": words.explain(result),
         "parasitemia": share[0] if np.isnan(result.fraction) else f"{share[0]} %",
-        "interval": words.between(*share[1:]),
+        "interval": between(*share[1:]),
         "density": density[0],
-        "density_interval": words.between(*density[1:]),
+        "density_interval": between(*density[1:]),
         "red_cells_per_microliter": f"{result.red_cells_per_microliter:,.0f}",
         "level": f"{100 * result.confidence_level:g} %",
         "who_class": words.who_words(result),
         "enough": f"{ENOUGH_CELLS:,}",
-        "p_value": words.value(result.p_value),
+        "p_value": value(result.p_value),
         "warnings": [words.without_folders(text, paths) for text in result.warnings],
         "headings": headings,
         "rows": rows,
@@ -258,14 +243,9 @@ def _data(result: PatientResult, cells: list[dict[str, Any]]) -> dict[str, Any]:
         "cells": cells,
     }
     # Browsers keep the marks of all reports in one place.
-    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-    return {**data, "key": f"malariafuse-{digest[:24]}"}
+    key = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    return {**data, "key": f"malariafuse-{key[:24]}"}
 
 
 def _text(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _digest(text: str) -> str:
-    """Return the digest by which a browser knows a script or a style to be ours."""
-    return b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""A trained classifier that is ready to use, and its model card."""
+"""Trained classifiers that are ready to use, and their model cards."""
 
 from malariafuse.pretrained._load import (
     load_patient_test,
@@ -8,6 +8,7 @@ from malariafuse.pretrained._load import (
     model_card,
 )
 from malariafuse.pretrained._save import save_pretrained
+from malariafuse.pretrained._train import train_pretrained
 
 __all__ = [
     "load_patient_test",
@@ -16,4 +17,5 @@ __all__ = [
     "load_smear_reader",
     "model_card",
     "save_pretrained",
+    "train_pretrained",
 ]

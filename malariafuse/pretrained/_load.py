@@ -149,7 +149,7 @@ def load_smear_reader(
 
     The reader takes the photographs of a patient and gives a verdict, the parasitemia
     with an interval, and the cells behind them. It consists of the trained pipeline,
-    its adapter to slides, and its test of patients.
+    its adapter to slides if it has one, and its test of patients.
 
     Read :func:`model_card` before you use it.
 
@@ -186,7 +186,7 @@ def load_smear_reader(
     return SmearReader.from_fitted(
         load_pretrained(folder),
         load_patient_test(folder),
-        load_slide_adapter(folder),
+        _part(folder, "slide_adapter", SlideAdapter | None),
         card=model_card(folder),
         **parameters,
     )
@@ -224,7 +224,7 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
     return _OURS if folder is None else Path(folder)
 
 
-def _part(folder: str | PathLike[str] | None, name: str, kind: type) -> Any:
+def _part(folder: str | PathLike[str] | None, name: str, kind: Any) -> Any:
     part = from_plain(*read_model(_folder(folder)))[name]
     if not isinstance(part, kind):
         raise ValueError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -17,7 +18,10 @@ from malariafuse.pretrained._files import write_model
 from malariafuse.pretrained._trees import BoostedTrees
 
 # What scikit-learn itself stores changes with its version.
-_CONVERTERS = {HistGradientBoostingClassifier: BoostedTrees.of}
+_CONVERTERS = {
+    HistGradientBoostingClassifier: BoostedTrees.of,
+    FixedThresholdClassifier: BoostedTrees.of_fixed_threshold,
+}
 
 
 def save_pretrained(
@@ -31,7 +35,8 @@ def save_pretrained(
     """Store a fitted pipeline of this package as JSON and plain arrays.
 
     No code is stored, and none is run where it is loaded, unlike with pickle and
-    joblib. Gradient boosting of scikit-learn is stored as its trees.
+    joblib. Gradient boosting of scikit-learn is stored as its trees, also with a fixed
+    threshold.
 
     Parameters
     ----------

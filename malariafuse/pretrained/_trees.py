@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.utils.validation import check_array
 
 from malariafuse._trees import trees_of
@@ -32,7 +34,12 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         First node of each tree.
     baseline : ndarray of shape (n_outputs,), float64
         Log-odds that are added to.
+    decision_threshold : float
+        Probability from which on the last of two classes is predicted.
     """
+
+    # Of models that were stored without one.
+    decision_threshold: float = 0.5
 
     def __init__(
         self,
@@ -43,20 +50,40 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         value: NDArray[np.float64],
         roots: NDArray[np.int32],
         baseline: NDArray[np.float64],
+        decision_threshold: float = 0.5,
     ) -> None:
         self.feature, self.threshold = feature, threshold
         self.left, self.right = left, right
         self.value, self.roots, self.baseline = value, roots, baseline
+        self.decision_threshold = decision_threshold
 
     @classmethod
     def of(cls, boosting: HistGradientBoostingClassifier) -> Self:
         """Return the trees of a classifier, fitted to numbers without gaps."""
         return cls(**trees_of(boosting)._asdict())
 
+    @classmethod
+    def of_fixed_threshold(cls, classifier: FixedThresholdClassifier) -> Self:
+        """Return the trees of a classifier whose threshold was chosen."""
+        fitted = classifier.estimator_
+        if isinstance(fitted, FrozenEstimator):
+            fitted = fitted.estimator
+        if not isinstance(fitted, HistGradientBoostingClassifier):
+            raise TypeError(
+                f"A threshold of {type(fitted).__name__} cannot be stored: expected "
+                "HistGradientBoostingClassifier."
+            )
+        trees = cls.of(fitted)
+        trees.decision_threshold = float(classifier.threshold)
+        return trees
+
     @property
     def classes_(self) -> NDArray[np.int64]:
         """Codes of the classes."""
         return np.arange(max(2, self.roots.shape[1]))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Return the trees, which were grown before."""
@@ -91,5 +118,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
         return np.column_stack([1 - positive, positive])
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Return the most probable class."""
-        return np.asarray(self.predict_proba(X).argmax(axis=1))
+        """Return the most probable class, or that of the threshold, of two."""
+        probability = self.predict_proba(X)
+        if probability.shape[1] == 2:
+            return (probability[:, 1] >= self.decision_threshold).astype(np.int64)
+        return np.asarray(probability.argmax(axis=1))

@@ -1,0 +1,31 @@
+"""Pages that are one file."""
+
+import hashlib
+from base64 import b64encode
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def environment(folder: Path) -> Environment:
+    """Return the environment of the templates in a folder, and of the shared ones."""
+    return Environment(
+        loader=FileSystemLoader([folder, _TEMPLATES]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def style_sheet(*files: Path) -> str:
+    """Return the shared style, and what the files add to it."""
+    shared = _TEMPLATES / "page.css"
+    return "\n".join(file.read_text(encoding="utf-8") for file in (shared, *files))
+
+
+def digest(text: str) -> str:
+    """Return the digest by which a browser knows a script or a style to be ours."""
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,172 @@
+"""A classifier on labeled cells of patients that it does not know."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from malariafuse.cli._command import Command, InputError, left_out, shows_progress
+from malariafuse.cli._models import READY, TRUST, load_card, load_model
+from malariafuse.cli._output import (
+    FORCE,
+    JSON,
+    OUTPUT,
+    as_text,
+    check_output,
+    echo_json,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SEED = 0
+
+
+@click.command(cls=Command)
+@click.argument("model")
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=OUTPUT, help="Report to write, an HTML file.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Probability from which on a cell is called parasitized. By default, that of "
+    "the model.",
+)
+@click.option(
+    "--patients",
+    type=click.Choice(["auto", "folder"]),
+    default="auto",
+    show_default=True,
+    help="Where the patient of a cell comes from: the file name, as in "
+    "C39P4thinF_cell_26.png, or the folder inside the class folder.",
+)
+@TRUST
+@FORCE
+@JSON
+def evaluate(
+    model: str,
+    data: Path,
+    output: Path | None,
+    threshold: float | None,
+    patients: str,
+    trust: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure a model on labeled cells of other patients.
+
+    MODEL is a folder that train wrote, "ready" for the model that comes with
+    malariafuse, or a joblib file. DATA is a folder or a zip file with the folders
+    Parasitized and Uninfected, or a CSV file with the columns "path", "label" and
+    "patient".
+
+    The numbers mean something only if the model was trained on none of these patients.
+
+    Each metric has a 95 % interval over patients. With --output there is a report with
+    pictures, the worst misses and false alarms, and each patient. Files that cannot be
+    read are left out, and the exit code is 3 then.
+
+    \b
+    Examples:
+      malariafuse evaluate ready our_cells --output report.html
+      malariafuse evaluate our_model other_patients.csv --json
+    """
+    if output is not None:
+        check_output(output, force=force)
+    estimator = load_model(model, trust=trust)
+    if set(estimator.classes_) != {0, 1}:
+        raise InputError(
+            f"{model} has the classes {list(estimator.classes_)}: expected 0 and 1, "
+            "uninfected and parasitized."
+        )
+    if threshold is None:
+        threshold = _threshold(estimator, model)
+    from malariafuse.datasets import load_cell_images
+    from malariafuse.evaluation import summarize
+
+    loader = _loader(estimator, model)
+    cells = load_cell_images(
+        data,
+        image_size=loader.image_size,
+        keep_aspect=loader.keep_aspect,
+        patient_of=patients,
+        cache=False,
+        on_error="skip",
+        verbose=shows_progress(),
+    )
+    probability = estimator.predict_proba(list(cells.images))[:, 1]
+    judged = (cells.target, probability, cells.groups)
+    if output is not None:
+        from malariafuse.deploy import write_evaluation_report
+
+        write_evaluation_report(
+            output,
+            *judged,
+            images=cells.images,
+            threshold=threshold,
+            name=model if model == READY else Path(model).name,
+            data=data.name,
+            card=load_card(model),
+            random_state=_SEED,
+        )
+    measures = summarize(*judged, threshold=threshold, random_state=_SEED)
+    if as_json:
+        echo_json(_numbers(cells, probability, threshold, measures), indent=1)
+    else:
+        click.echo(
+            f"{len(cells.target):,} cells of {len(set(cells.groups)):,} patients, "
+            f"threshold {threshold:.4g}\n"
+        )
+        table = measures[["value", "low", "high"]].rename_axis("metric").reset_index()
+        click.echo(as_text(table, left=["metric"]))
+    if cells.refused:
+        left_out()
+
+
+def _loader(estimator: Any, model: str) -> Any:
+    """Return how the model wants files to be read."""
+    from sklearn.pipeline import Pipeline
+
+    from malariafuse.preprocessing import ImageLoader
+
+    if isinstance(estimator, Pipeline) and isinstance(estimator[0], ImageLoader):
+        return estimator[0]
+    raise InputError(
+        f"{model} does not begin with ImageLoader: expected a pipeline that says how "
+        "files are read, as train makes it."
+    )
+
+
+def _threshold(estimator: Any, model: str) -> float:
+    """Return the probability from which on the model calls a cell parasitized."""
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    for name in ("decision_threshold", "threshold"):
+        found = getattr(last, name, None)
+        if isinstance(found, float):
+            return found
+    raise InputError(f"{model} names no threshold: give one by --threshold.")
+
+
+def _numbers(
+    cells: Any, probability: Any, threshold: float, measures: "pd.DataFrame"
+) -> dict[str, Any]:
+    from malariafuse.evaluation import patient_table
+
+    called, parasitized = probability >= threshold, cells.target == 1
+    patients = patient_table(
+        cells.target, probability, cells.groups, threshold=threshold
+    )
+    return {
+        "cells": len(called),
+        "patients": len(patients),
+        "threshold": threshold,
+        "confusion": {
+            "found": int((parasitized & called).sum()),
+            "missed": int((parasitized & ~called).sum()),
+            "false_alarms": int((~parasitized & called).sum()),
+            "uninfected": int((~parasitized & ~called).sum()),
+        },
+        "measures": measures.to_dict("index"),
+        "by_patient": patients.to_dict("index"),
+        "unreadable": cells.refused,
+    }

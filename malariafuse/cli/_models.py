@@ -1,0 +1,69 @@
+"""Models as users name them: a folder, a joblib file, or the one of the package."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from malariafuse.cli._command import InputError
+
+READY = "ready"
+
+MODEL = click.option(
+    "--model",
+    default=READY,
+    show_default=True,
+    metavar="FOLDER|FILE",
+    help="Folder that train wrote, or joblib file with a fitted classifier or "
+    'pipeline. "ready" is the model that comes with malariafuse.',
+)
+TRUST = click.option(
+    "--trust",
+    is_flag=True,
+    help="Load a joblib file, and so run the code that is in it.",
+)
+
+
+def model_folder(model: str) -> Path | None:
+    """Return the folder of a model, None for the one that comes with the package."""
+    return None if model == READY else Path(model)
+
+
+def load_model(model: str, *, trust: bool) -> Any:
+    """Return a fitted classifier from files or images to probabilities."""
+    folder = model_folder(model)
+    if folder is None or folder.is_dir():
+        from malariafuse.pretrained import load_pretrained
+
+        return load_pretrained(folder)
+    if not folder.exists():
+        raise InputError(f"There is no model {model}.")
+    if not trust:
+        raise InputError(
+            f"{model} is a file, and to load it runs code that is in it. Add --trust "
+            "if you know who made it."
+        )
+    import joblib
+
+    try:
+        estimator = joblib.load(folder)
+    except Exception as error:
+        raise InputError(
+            f"{model} cannot be loaded: {type(error).__name__}: "
+            f"{' '.join(str(error).split())}. Was it written by joblib.dump, with the "
+            "versions that are installed here?"
+        ) from error
+    if not hasattr(estimator, "predict_proba"):
+        raise InputError(
+            f"{model} holds a {type(estimator).__name__}: expected a fitted classifier "
+            "with predict_proba."
+        )
+    return estimator
+
+
+def load_card(model: str) -> dict[str, Any]:
+    """Return the model card, which is empty for a joblib file."""
+    from malariafuse.pretrained import model_card
+
+    folder = model_folder(model)
+    return {} if folder is not None and folder.is_file() else model_card(folder)

@@ -1,0 +1,150 @@
+"""Single cells."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from malariafuse.cli._command import Command, left_out, say, shows_progress
+from malariafuse.cli._models import MODEL, TRUST, load_model
+from malariafuse.cli._output import (
+    FORCE,
+    JSON,
+    OUTPUT,
+    as_text,
+    check_output,
+    echo_json,
+    write_csv,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PATIENTS = click.option(
+    "--patients",
+    type=click.Choice(["auto", "folder", "none"]),
+    default="auto",
+    show_default=True,
+    help="Where the patient of a cell comes from: the file name, as in "
+    "C39P4thinF_cell_26.png, or the folder.",
+)
+
+
+@click.command(cls=Command)
+@click.argument(
+    "paths",
+    nargs=-1,
+    required=True,
+    metavar="PATH...",
+    type=click.Path(exists=True, path_type=Path),
+)
+@click.option("-o", "--output", type=OUTPUT, help="CSV file to write.")
+@PATIENTS
+@MODEL
+@TRUST
+@FORCE
+@JSON
+def predict(
+    paths: Sequence[Path],
+    output: Path | None,
+    patients: str,
+    model: str,
+    trust: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Classify image files of single red blood cells.
+
+    PATH is an image of a cell, a folder or a zip file of them, or a CSV file with a
+    column "path". There may be several.
+
+    The result has a row for each file: the path, the patient if it is known, the
+    probability that the cell is parasitized, the decision at the threshold of the
+    model, and a note. A file that cannot be read has a row, too, whose note says why,
+    and the exit code is 3 then.
+
+    Without --output and --json a table is printed. --json prints a line for each file.
+
+    \b
+    Examples:
+      malariafuse predict cells --output cells.csv
+      malariafuse predict C39P4thinF_cell_26.png C39P4thinF_cell_27.png
+      malariafuse predict cells.zip --json | jq 'select(.probability > 0.9).path'
+      malariafuse predict cells --model our_model --output cells.csv --force
+    """
+    if output is not None:
+        check_output(output, force=force)
+    table = _predicted(load_model(model, trust=trust), paths, patients)
+    if output is not None:
+        write_csv(output, table)
+    if as_json:
+        for row in table.to_dict("records"):
+            echo_json(row)
+    elif output is None:
+        click.echo(as_text(table, left=["path", "decision", "note"]))
+    refused = int(table["probability"].isna().sum())
+    counts = table["decision"].value_counts()
+    say(
+        f"{len(table):,} files: "
+        + ", ".join(f"{number:,} {name}" for name, number in counts.items())
+        + (f", {refused:,} that cannot be read." if refused else ".")
+    )
+    if refused:
+        left_out()
+
+
+def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.DataFrame":
+    import pandas as pd
+
+    from malariafuse.datasets import ImageReadError
+    from malariafuse.deploy import predict_files
+
+    tables, read = [], False
+    refused: dict[str, str] = {}
+    for source in _sources(paths):
+        try:
+            table = predict_files(
+                estimator,
+                source,
+                patient_of=None if patients == "none" else patients,
+                verbose=shows_progress(),
+            )
+            read = True
+        except ImageReadError as error:
+            # None of this source could be read; others may be.
+            refused |= error.refused
+            table = pd.DataFrame(
+                {
+                    "path": list(error.refused),
+                    "probability": float("nan"),
+                    "decision": None,
+                    "note": [f"unreadable: {why}" for why in error.refused.values()],
+                }
+            )
+        tables.append(table)
+    if not read:
+        raise ImageReadError(refused)
+    # As objects, so that patients that are numbers stay so next to unknown ones.
+    together = pd.concat([table.astype(object) for table in tables], ignore_index=True)
+    columns = ["path", "patient", "probability", "decision", "note"]
+    together = together[[name for name in columns if name in together]]
+    if set(estimator.classes_) == {0, 1}:
+        words = {0: "uninfected", 1: "parasitized"}
+        together["decision"] = together["decision"].map(words)
+    return together.astype({"probability": float})
+
+
+def _sources(paths: Sequence[Path]) -> Iterator[str | list[str]]:
+    """Return what is read at once: files that follow each other, or a folder."""
+    files: list[str] = []
+    for path in paths:
+        if path.is_file() and path.suffix.lower() not in (".csv", ".zip"):
+            files.append(str(path))
+            continue
+        if files:
+            yield files
+        files = []
+        yield str(path)
+    if files:
+        yield files

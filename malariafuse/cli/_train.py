@@ -1,0 +1,209 @@
+"""A model of labeled cells of one's own."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from malariafuse.cli._command import Command, say, shows_progress
+from malariafuse.cli._output import (
+    FORCE,
+    JSON,
+    OUTPUT,
+    check_output,
+    echo_json,
+    whole_folder,
+)
+
+_CLASSIFIERS = ("fusion", "resnet18", "convnet", "boosting")
+
+
+@click.command(cls=Command)
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=OUTPUT,
+    required=True,
+    help="Folder to write the model to, which is made.",
+)
+@click.option(
+    "--classifier",
+    type=click.Choice(_CLASSIFIERS),
+    default="fusion",
+    show_default=True,
+    help="fusion: a network and gradient boosting on computed features, together, as "
+    "in the model of the package. resnet18, convnet: a network alone. boosting: "
+    "gradient boosting alone, which trains in a fraction of the time.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Rounds of training of a network. By default, those of the classifier.",
+)
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    default=3,
+    show_default=True,
+    help="Parts of the patients for measuring: the training takes one more time than "
+    "this.",
+)
+@click.option(
+    "--min-specificity",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.96,
+    show_default=True,
+    help="Share of uninfected cells that must be called so by the threshold.",
+)
+@click.option(
+    "--cell-specificity",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.9975,
+    show_default=True,
+    help="The same for the stricter threshold by which patients are judged. Lower it "
+    "if there are fewer than 400 uninfected cells.",
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(16, 512),
+    default=48,
+    show_default=True,
+    help="Side in pixels to which cells are resized.",
+)
+@click.option(
+    "--patients",
+    type=click.Choice(["auto", "folder"]),
+    default="auto",
+    show_default=True,
+    help="Where the patient of a cell comes from: the file name, as in "
+    "C39P4thinF_cell_26.png, or the folder inside the class folder.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Random seed.",
+)
+@FORCE
+@JSON
+def train(
+    data: Path,
+    output: Path,
+    classifier: str,
+    epochs: int | None,
+    folds: int,
+    min_specificity: float,
+    cell_specificity: float,
+    image_size: int,
+    patients: str,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train a model on labeled cells.
+
+    DATA is a folder or a zip file with the folders Parasitized and Uninfected, or a CSV
+    file with the columns "path", "label" and "patient". Patients are needed: the
+    threshold and the test of patients are learned from patients that the classifier
+    was not trained on.
+
+    The model is a folder without code, which predict, smear, evaluate and card take.
+    Its card says how good it is on other patients of the same data. Evaluate it on
+    patients of its own before you rely on it.
+
+    \b
+    Examples:
+      malariafuse train our_cells --output our_model
+      malariafuse train our_cells.csv --output our_model --classifier boosting
+    """
+    check_output(output, force=force, folder=True)
+    if epochs is not None and classifier == "boosting":
+        raise click.UsageError("--epochs is for networks: boosting has none.")
+    from malariafuse.datasets import load_cell_images
+    from malariafuse.evaluation import PatientTest
+    from malariafuse.pretrained import save_pretrained, train_pretrained
+
+    with whole_folder(output, _is_model) as folder:
+        cells = load_cell_images(
+            data,
+            image_size=(image_size, image_size),
+            patient_of=patients,
+            cache=False,
+            verbose=shows_progress(),
+        )
+        say(
+            f"{len(cells.target):,} cells of {len(set(cells.groups)):,} patients; "
+            f"{folds + 1} trainings."
+        )
+        model = train_pretrained(
+            _classifier(classifier, epochs, seed),
+            cells.images,
+            cells.target,
+            cells.groups,
+            min_specificity=min_specificity,
+            cv=folds,
+            patient_test=PatientTest(cell_specificity=cell_specificity),
+            card={
+                "name": output.name,
+                "protocol": f"{classifier} on crops of {image_size} x {image_size} "
+                f"pixels, random seed {seed}. Threshold, slide adapter and test of "
+                f"patients by {folds} folds of patients, model on all patients.",
+                "limits": [
+                    "Measured on patients of the same data set only: other "
+                    "laboratories, stains and cameras may differ.",
+                ],
+            },
+            random_state=seed,
+        )
+        model.card["training_data"]["name"] = data.name
+        save_pretrained(
+            folder,
+            model.pipeline,
+            slide_adapter=model.slide_adapter,
+            patient_test=model.patient_test,
+            card=model.card,
+        )
+    if as_json:
+        echo_json(model.card, indent=1)
+        return
+    measures = model.card["out_of_fold"]["measures"]
+    click.echo(f"{output}, measured on patients that it was not trained on:")
+    for name in ("recall", "specificity", "roc_auc", "patient_averaged_recall"):
+        value, low, high = measures[name]
+        label = name.replace("_", " ").replace("roc auc", "ROC AUC")
+        click.echo(f"  {label:<24} {value:.3f} ({low:.3f} to {high:.3f})")
+    click.echo(f"  {'threshold':<24} {model.card['threshold']['value']:.3f}")
+
+
+def _classifier(name: str, epochs: int | None, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+
+    from malariafuse.features import SpotFeatureExtractor
+
+    if name == "boosting":
+        return make_pipeline(
+            SpotFeatureExtractor(n_jobs=-1),
+            HistGradientBoostingClassifier(random_state=seed),
+        )
+    from malariafuse.classifiers import (
+        ConvNetClassifier,
+        FeatureFusionClassifier,
+        ResNet18Classifier,
+    )
+
+    kinds = {
+        "fusion": FeatureFusionClassifier,
+        "resnet18": ResNet18Classifier,
+        "convnet": ConvNetClassifier,
+    }
+    settings = {} if epochs is None else {"epochs": epochs}
+    return kinds[name](
+        random_state=seed, verbose=1 if shows_progress() else 0, **settings
+    )
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "model_card.json").is_file()
