@@ -43,8 +43,8 @@ def trees_of(classifier: Any) -> Trees:
     Parameters
     ----------
     classifier : HistGradientBoostingClassifier or estimator
-        Fitted gradient boosting, or an estimator with the fields of `Trees` as its
-        parameters.
+        Fitted gradient boosting, or an estimator with the fields of `Trees` among
+        its parameters.
 
     Raises
     ------
@@ -56,11 +56,11 @@ def trees_of(classifier: Any) -> Trees:
     if isinstance(classifier, HistGradientBoostingClassifier):
         return _of_boosting(classifier)
     parameters = classifier.get_params(deep=False)
-    if parameters.keys() != set(Trees._fields):
+    if not set(Trees._fields) <= parameters.keys():
         raise TypeError(
             f"{type(classifier).__name__} has no trees: expected gradient boosting."
         )
-    return Trees(**parameters)
+    return Trees(*(parameters[name] for name in Trees._fields))
 
 
 def _of_boosting(boosting: HistGradientBoostingClassifier) -> Trees:

@@ -10,6 +10,7 @@ import click
 from malariafuse._version import __version__
 from malariafuse.cli._card import card
 from malariafuse.cli._evaluate import evaluate
+from malariafuse.cli._export import export
 from malariafuse.cli._predict import predict
 from malariafuse.cli._smear import smear
 from malariafuse.cli._stderr import StandardError
@@ -32,6 +33,7 @@ def commands() -> None:
       malariafuse predict cells --output cells.csv
       malariafuse train our_cells --output our_model
       malariafuse evaluate our_model other_patients --output report.html
+      malariafuse export our_model --output exported
       malariafuse card
 
     \b
@@ -47,7 +49,7 @@ def commands() -> None:
     """
 
 
-for command in (predict, smear, train, evaluate, card):
+for command in (predict, smear, train, evaluate, export, card):
     commands.add_command(command)
 
 
