@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import check_length
 from malariafuse._cells import Cells, check_cells
+from malariafuse._extras import needed_for
 from malariafuse._files._write import write_whole
 from malariafuse._images import check_images
 from malariafuse._parameters import (
@@ -84,7 +85,7 @@ def write_evaluation_report(
     The file opens in any browser, without a server and without a network. It shows
     each metric with its interval over patients, the decisions at the threshold, recall
     and specificity at all thresholds, each patient, the worst misses and false alarms,
-    and the model card. It needs matplotlib: ``pip install 'malariafuse[plots]'``.
+    and the model card. It needs matplotlib, of the extra ``plots``.
 
     Parameters
     ----------
@@ -323,13 +324,8 @@ def _errors(
 
 def _figure(size: tuple[float, float]) -> tuple[Any, Any]:
     """Return a figure that no window shows, and its axes."""
-    try:
+    with needed_for("Reports about classifiers"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "The report needs matplotlib, which is not installed. Install it with "
-            "pip install 'malariafuse[plots]'."
-        ) from error
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots()
 

@@ -109,7 +109,7 @@ def test_axes_placed_by_hand_cannot_be_divided():
 @pytest.mark.parametrize("draw", [*SINGLE.values(), *SEVERAL.values()])
 def test_without_matplotlib(draw, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install 'malariafuse\[plots\]'"):
+    with pytest.raises(ImportError, match=r'pip install "\.\[plots\]"'):
         draw(None)
 
 
