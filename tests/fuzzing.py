@@ -218,6 +218,11 @@ LEFT_OUT = {
     "PatientResult",
     "save_pretrained",
     "SmearReader",
+    "OnnxClassifier",
+    "export_onnx",
+    "train_pretrained",
+    "write_evaluation_report",
+    "write_report",
 }
 
 
