@@ -269,7 +269,7 @@ def main(arguments):
         "blood smears as parasitized by Plasmodium or uninfected.",
         "training_data": {
             "name": "NIH/LHNCBC malaria cell images (Rajaraman et al. 2018, "
-            "doi:10.7717/peerj.4568), the half that is named by --data",
+            "doi:10.7717/peerj.4568), one half of the patients",
             "species": "P. falciparum",
             "patients": len(np.unique(cells.groups)),
             "cells": len(cells.target),
@@ -290,7 +290,8 @@ def main(arguments):
         "medical device, and not for diagnosis without a reader.",
         "limits": [
             "Trained on one laboratory, one species and one way of cutting cells.",
-            "P. vivax and other laboratories: see other_laboratory. Thick smears, "
+            "P. vivax and other laboratories: see the measures on another "
+            "laboratory. Thick smears, "
             "other stains and other magnifications were never seen.",
             "Needs images of single cells with a small margin. Platelets on a cell, "
             "stain debris and white cells may be called parasitized.",
