@@ -183,10 +183,12 @@ def load_smear_reader(
     >>> reader.patient_test_.specificity
     0.95
     """
+    # Read once: the network is made anew whenever the parts are.
+    parts = _parts(folder)
     return SmearReader.from_fitted(
-        load_pretrained(folder),
-        load_patient_test(folder),
-        _part(folder, "slide_adapter", SlideAdapter | None),
+        Pipeline(_checked(parts, folder, "steps", list)),
+        _checked(parts, folder, "patient_test", PatientTest),
+        parts["slide_adapter"],
         card=model_card(folder),
         **parameters,
     )
@@ -224,8 +226,19 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
     return _OURS if folder is None else Path(folder)
 
 
-def _part(folder: str | PathLike[str] | None, name: str, kind: Any) -> Any:
-    part = from_plain(*read_model(_folder(folder)))[name]
+def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
+    parts: dict[str, Any] = from_plain(*read_model(_folder(folder)))
+    return parts
+
+
+def _part(folder: str | PathLike[str] | None, name: str, kind: type) -> Any:
+    return _checked(_parts(folder), folder, name, kind)
+
+
+def _checked(
+    parts: dict[str, Any], folder: str | PathLike[str] | None, name: str, kind: type
+) -> Any:
+    part = parts[name]
     if not isinstance(part, kind):
         raise ValueError(
             f"The model in folder={str(folder)!r} has no {name.replace('_', ' ')}."
