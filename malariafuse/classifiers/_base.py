@@ -12,13 +12,14 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import (
     check_random_state,
     gen_batches,
 )
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._digest import StoredWithDigest
 from malariafuse._engine._data import (
     PREDICTION_BATCH,
@@ -56,7 +57,7 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
 @describe_training
-class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC):
+class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
     """Base class of classifiers that train a Keras network on images.
 
     It trains, tunes, stores and applies a network. A subclass says in

@@ -7,9 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, gen_batches
 
+from malariafuse._base import Estimator
 from malariafuse._extras import needed_for
 from malariafuse._familiar import warn_if_far
 from malariafuse._labels import positive_column
@@ -21,7 +22,7 @@ _BATCH = 128
 GOLDEN_TOLERANCE = 1e-3
 
 
-class OnnxClassifier(ClassifierMixin, BaseEstimator):
+class OnnxClassifier(ClassifierMixin, Estimator):
     """Classify images by a folder that `export_onnx` wrote, on ONNX Runtime.
 
     The classifier is fitted from the start. It needs neither Keras nor TensorFlow, and

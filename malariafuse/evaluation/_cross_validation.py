@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Bunch, _safe_indexing
+from sklearn.utils import _safe_indexing
 
 from malariafuse._arrays import as_labels, check_length, of_one_type
+from malariafuse._bunch import Bunch
 from malariafuse._cells import (
     Cells,
     check_both_classes,

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._labels import positive_column_of
 from malariafuse._parameters import (
     N_JOBS,
@@ -32,7 +33,7 @@ from malariafuse.patients._result import PatientResult
 from malariafuse.smears import load_smear_photos
 
 
-class SmearReader(BaseEstimator):
+class SmearReader(Estimator):
     """Read the photographs of a patient's thin smear.
 
     The reader finds the red cells in the photographs, classifies each of them, and

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from joblib import Memory, Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.utils import Bunch
 from tqdm.auto import tqdm
 
+from malariafuse._bunch import Bunch
 from malariafuse._files._joblib import as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
