@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import (
     check_random_state,
     gen_batches,
@@ -38,6 +38,7 @@ from malariafuse._files._kept import as_memory
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
+from malariafuse._stored import StoredEstimator
 from malariafuse._warn import warn
 from malariafuse.classifiers._checks import (
     check_decision,
@@ -56,7 +57,7 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
 @describe_training
-class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC):
+class BaseImageClassifier(StoredWithDigest, ClassifierMixin, StoredEstimator, ABC):
     """Base class of classifiers that train a Keras network on images.
 
     It trains, tunes, stores and applies a network. A subclass says in

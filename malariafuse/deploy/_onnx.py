@@ -7,12 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, gen_batches
 
 from malariafuse._extras import needed_for
 from malariafuse._familiar import warn_if_far
 from malariafuse._labels import positive_column
+from malariafuse._stored import StoredEstimator
 from malariafuse.deploy._folder import MODEL, read_golden, read_library, read_manifest
 
 _BATCH = 128
@@ -21,7 +22,7 @@ _BATCH = 128
 GOLDEN_TOLERANCE = 1e-3
 
 
-class OnnxClassifier(ClassifierMixin, BaseEstimator):
+class OnnxClassifier(ClassifierMixin, StoredEstimator):
     """Classify images by a folder that `export_onnx` wrote, on ONNX Runtime.
 
     The classifier is fitted from the start. It needs neither Keras nor TensorFlow, and

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._cells import check_cells, check_probability
@@ -18,6 +17,7 @@ from malariafuse._parameters import (
     check_parameters,
 )
 from malariafuse._patients import check_patients, for_each_cell
+from malariafuse._stored import StoredEstimator
 
 # Log-odds beyond are as good as certain, and would be infinite at 0 and 1.
 _FARTHEST = 30.0
@@ -25,7 +25,7 @@ _FARTHEST = 30.0
 _FEWEST_PATIENTS = 5
 
 
-class SlideAdapter(BaseEstimator):
+class SlideAdapter(StoredEstimator):
     r"""Keep the false-positive rate of a classifier on slides of another laboratory.
 
     Another stain, lamp or camera raises the probabilities of all cells of a slide, so

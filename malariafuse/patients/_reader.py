@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,13 +26,14 @@ from malariafuse._parameters import (
     check_parameter,
     check_parameters,
 )
+from malariafuse._stored import StoredEstimator
 from malariafuse.evaluation import PatientTest, cross_validate_patients
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients._result import PatientResult
 from malariafuse.smears import load_smear_photos
 
 
-class SmearReader(BaseEstimator):
+class SmearReader(StoredEstimator):
     """Read the photographs of a patient's thin smear.
 
     The reader finds the red cells in the photographs, classifies each of them, and

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from malariafuse._files._read import ImageReadError, read_images
@@ -17,11 +16,12 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._stored import StoredEstimator
 from malariafuse._transformer import GivesImages
 from malariafuse.preprocessing._items import as_items
 
 
-class ImageLoader(GivesImages, BaseEstimator):
+class ImageLoader(GivesImages, StoredEstimator):
     """Read and resize images from files or from memory.
 
     The first step of a pipeline that starts from file names, uploads or images of

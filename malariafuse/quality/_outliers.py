@@ -17,6 +17,7 @@ from malariafuse._images import (
     to_unit_float,
 )
 from malariafuse._parameters import Instances, Nothing, Reals, Rules, check_parameters
+from malariafuse._stored import StoredEstimator
 from malariafuse.features import SpotFeatureExtractor
 from malariafuse.quality._measures import COLOR, FORM, TEXTURE, columns, measure
 from malariafuse.quality._typical import Boundary, Floats, Gaussian
@@ -32,7 +33,7 @@ _TAIL = 0.005
 _FARTHEST = 100.0  # and that of an image without a cell
 
 
-class CellOutlierDetector(OutlierMixin, BaseEstimator):
+class CellOutlierDetector(OutlierMixin, StoredEstimator):
     """Refuse images that are no single stained red cell, as training cells are.
 
     A classifier gives a probability for whatever it is shown: a photograph, noise, a

@@ -10,7 +10,6 @@ import pandas as pd
 from joblib import Memory, Parallel, delayed
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
 from malariafuse._files._kept import KeptResults, as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
@@ -24,6 +23,7 @@ from malariafuse._parameters import (
     Paths,
     check_parameter,
 )
+from malariafuse._progress import Progress
 from malariafuse._warn import warn
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
@@ -240,7 +240,9 @@ def load_smear_photos(
     refused: dict[str, str] = {}
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
     results = parallel(delayed(find)(place) for place in range(len(listed.items)))
-    with tqdm(total=len(listed.items), unit="photo", disable=not verbose) as progress:
+    with Progress(
+        total=len(listed.items), unit="photo", disable=not verbose
+    ) as progress:
         for place, result in enumerate(results):
             if isinstance(result, ImageReadError):
                 (reason,) = result.refused.values()

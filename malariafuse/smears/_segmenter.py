@@ -6,11 +6,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
 from malariafuse._shown import short_repr
+from malariafuse._stored import StoredEstimator
 from malariafuse.smears._diameter import estimate_diameter
 from malariafuse.smears._foreground import find_foreground
 from malariafuse.smears._outlines import Region, enlarge, paint
@@ -24,7 +25,7 @@ _SMALLEST_CELL = 0.04  # of the area of a disk of the diameter
 _LARGEST_SCALE = 3.0
 
 
-class CellSegmenter(TransformerMixin, BaseEstimator):
+class CellSegmenter(TransformerMixin, StoredEstimator):
     """Find the cells in photographs of thin smears.
 
     Lengths within are in diameters of a red cell, so the same settings fit every
