@@ -1,6 +1,7 @@
 """Runs of a work in processes of their own, and what they leave behind."""
 
 import os
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from _reliability_work import MODULES, disturbed
 
 TIMEOUT = 300
+_ENTRY = re.compile("cells-[0-9a-f]{32}")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # Its processes have imported all libraries, and done nothing with them yet.
 CONTEXT = get_context("forkserver")
@@ -75,6 +77,9 @@ def whole(name, data, place):
 def listing(place):
     """Return the sizes of all files below a folder, and None for each folder."""
     return {
-        str(path.relative_to(place)): path.stat().st_size if path.is_file() else None
+        # An entry is named by the time at which its archive was downloaded.
+        _ENTRY.sub("cells-*", str(path.relative_to(place))): (
+            path.stat().st_size if path.is_file() else None
+        )
         for path in place.rglob("*")
     }

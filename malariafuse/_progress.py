@@ -9,8 +9,8 @@ class Progress(tqdm):
     """A bar of tqdm with a lock of its own and without a thread.
 
     tqdm makes a lock between processes, also for a bar that is not shown, which decides
-    for the whole program how `multiprocessing` starts processes; and a thread that
-    lives as long as the program.
+    for the whole program how `multiprocessing` starts processes. It also starts a
+    thread that lives as long as the program.
     """
 
     _lock = RLock()

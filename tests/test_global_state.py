@@ -23,6 +23,8 @@ folder = sys.argv[2]
 import joblib, pooch, requests, tqdm, scipy, sklearn.ensemble, sklearn.pipeline
 import matplotlib.figure
 from global_state import changes, global_state
+# As below scikit-learn, joblib decides here how processes are started.
+joblib.Parallel()
 
 before = global_state()
 

@@ -27,7 +27,8 @@ def as_memory(memory: str | Path | Memory | None) -> Memory:
     """Return `memory` as a `joblib.Memory`, which stores nothing if it is None."""
     if memory is None or isinstance(memory, str | Path):
         try:
-            return Memory(memory, verbose=0)
+            # joblib takes a Path for another folder than the same text.
+            return Memory(None if memory is None else str(memory), verbose=0)
         except OSError as error:
             raise _no_folder(memory, error) from error
     if not isinstance(memory, Memory):
