@@ -2,10 +2,11 @@ r"""Disturb malariafuse in all ways that a laboratory knows, and count what is l
 
     python benchmarks/reliability.py --trials 21 --older-python old/bin/python
 
-Processes are killed in the middle of their work and started again; disks are full or
-may not be written to; files are damaged; several processes want the same folder. Prints
-a Markdown table with a row for each fault: how often it was tried, how often all was as
-it should be, and how often something was lost. A fault survives if
+Processes are killed in the middle of their work, by SIGKILL, SIGTERM and Ctrl-C in
+turn, and started again. Disks are full or may not be written to, files are damaged, and
+several processes want the same folder. Prints a Markdown table with a row for each
+fault: how often it was tried, how often all was as it should be, and how often
+something was lost. A trial is survived if
 
 1. the same work, done again, ends with the same result as undisturbed, and waits for
    nobody;
@@ -39,19 +40,19 @@ import numpy as np
 from _reliability_runs import SIGNALS, TIMEOUT, Run, listing, whole
 from _reliability_work import prepare
 
-KILLED = {
-    "fit": "killed while a classifier is fitted",
-    "load": "killed while cells are loaded",
-    "photographs": "killed while cells of photographs are found",
-    "dump": "killed while joblib writes a classifier",
-    "save": "killed in `save_pretrained`",
-    "export": "killed in `export_onnx`",
-    "fetch": "killed while the archive is downloaded",
-    "report": "killed while a report about a patient is written",
-    "evaluation": "killed while a report about a classifier is written",
+WORKS = {
+    "fit": "`fit` with `checkpoint` and `memory`",
+    "load": "`load_cell_images` with `cache`",
+    "photographs": "`load_smear_photos` with `memory`",
+    "dump": "`joblib.dump` to another name, then `replace`",
+    "save": "`save_pretrained`",
+    "export": "`export_onnx`",
+    "fetch": "`fetch_malaria_cells`",
+    "report": "`write_report`",
+    "evaluation": "`write_evaluation_report`",
 }
 # What joblib itself writes is its own affair.
-ON_DISK = [name for name in KILLED if name not in ("dump", "export")]
+ON_DISK = [name for name in WORKS if name not in ("dump", "export")]
 SHARED = ["fit", "load", "photographs", "fetch"]
 READ = ["load", "photographs", "fit", "fetch"]
 DISK = 64 * 2**20
@@ -137,7 +138,7 @@ class Bench:
 
 
 def killed(bench, name):
-    row = Row(f"{KILLED[name]} (SIGKILL, SIGTERM, Ctrl-C in turn)")
+    row = Row(f"killed in mid-work: {WORKS[name]}")
     if name == "export" and importlib.util.find_spec("tf2onnx") is None:
         row.remark = "not tried: tf2onnx is not installed"
         return row
@@ -175,18 +176,16 @@ def remount(point, options):
 
 
 def told(place, run):
-    """Return what is wrong with how a run on a bad disk ended."""
+    """Return how a run on a bad disk ended, and what is wrong with that."""
     ends, words = run.next()
-    if ends == "right":
-        return []
-    if ends != "error":
-        return [f"{ends}: {words}"]
-    return [] if str(place) in words else [f"names no file: {words}"]
+    if ends == "error" and str(place) not in words:
+        return ends, [f"names no file: {words}"]
+    return ends, [] if ends in ("error", "right") else [f"{ends}: {words}"]
 
 
 def full_disk(bench, name):
-    row = Row(f"full disk: {name}")
-    expected = bench.undisturbed(name)[1]
+    row = Row(f"full disk: {WORKS[name]}")
+    expected, n_errors = bench.undisturbed(name)[1], 0
     total = sum(size or 0 for size in expected.values())
     n_sizes = 2 if bench.tiny else 5
     for share in np.linspace(0.05, 0.95, n_sizes):
@@ -198,15 +197,17 @@ def full_disk(bench, name):
             place = bench.place(point)
             with Run(name, bench.data, place) as run:
                 run.next()
-                troubles = told(place, run)
+                ends, troubles = told(place, run)
+            n_errors += ends == "error"
             troubles += bench.half_written(name, place)
             remount(point, f"size={DISK}")
             row.count(troubles + bench.again(name, place))
+    row.remark = f"{n_errors} ended in an error, {row.tried - n_errors} without"
     return row
 
 
 def read_only(bench, name):
-    row = Row(f"read-only disk: {name}")
+    row = Row(f"read-only disk: {WORKS[name]}")
     with disk(bench, DISK) as point:
         if point is None:
             row.remark = "not tried: no right to mount"
@@ -216,14 +217,17 @@ def read_only(bench, name):
         remount(point, "ro")
         with Run(name, bench.data, place) as run:
             run.next()
-            troubles = told(place, run)
+            ends, troubles = told(place, run)
+        row.remark = (
+            "ended in an error" if ends == "error" else "ended without an error"
+        )
         remount(point, "rw")
         row.count(troubles + bench.again(name, place))
     return row
 
 
 def together(bench, name):
-    row = Row(f"four processes in one folder: {name}")
+    row = Row(f"four processes in one folder: {WORKS[name]}")
     expected, files, _ = bench.undisturbed(name)
     for _ in range(1 if bench.tiny else 5):
         place = bench.place()
@@ -251,24 +255,27 @@ def damages(content, random):
 
 
 def damaged(bench, name):
-    row = Row(f"damaged files: {name}")
-    expected, files, _ = bench.undisturbed(name)
+    row = Row(f"damaged files: {WORKS[name]}")
+    expected = bench.undisturbed(name)[0]
     place = bench.place()
     whole(name, bench.data, place)
-    for path in sorted(path for path, size in files.items() if size):
-        content = (place / path).read_bytes()
+    n_errors = 0
+    files = [path for path in place.rglob("*") if path.is_file()]
+    for file in sorted(file for file in files if file.stat().st_size):
+        content = file.read_bytes()
         for wrong in damages(content, bench.random):
-            (place / path).write_bytes(wrong)
-            with Run(name, bench.data, place) as run:
-                run.next()
-                ends, words = run.next()
-            wrong_result = ends == "right" and words != expected
-            unnamed = ends == "error" and str(place) not in words
-            if wrong_result or unnamed or ends in ("died", "hangs"):
-                row.count([f"{path}: {ends}: {words}"])
+            file.write_bytes(wrong)
+            (ends, words), _ = whole(name, bench.data, place)
+            n_errors += ends == "error"
+            if ends == "right":
+                troubles = [] if words == expected else ["another result"]
+            elif ends == "error":
+                troubles = [] if str(place) in words else [f"names no file: {words}"]
             else:
-                row.count(bench.again(name, place) if ends == "right" else [])
-            (place / path).write_bytes(content)
+                troubles = [f"{ends}: {words}"]
+            row.count([f"{file.name}: {trouble}" for trouble in troubles])
+            file.write_bytes(content)
+    row.remark = f"{n_errors} ended in an error, {row.tried - n_errors} without"
     return row
 
 
@@ -441,7 +448,7 @@ def newer_numpy(bench, _):
 
 
 ROWS = {
-    **{f"killed-{name}": (killed, name) for name in KILLED},
+    **{f"killed-{name}": (killed, name) for name in WORKS},
     **{f"full-{name}": (full_disk, name) for name in ON_DISK},
     **{f"read-only-{name}": (read_only, name) for name in ON_DISK},
     **{f"together-{name}": (together, name) for name in SHARED},

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator
 
 from malariafuse._version import __version__
 
+_NEW = copyreg.__newobj__  # type: ignore[attr-defined]
+
 Versions = tuple[tuple[str, str], ...]
 
 
@@ -22,7 +24,7 @@ class StoredEstimator(BaseEstimator):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         reduced = super().__reduce_ex__(protocol)
-        if not isinstance(reduced, tuple) or reduced[0] is not copyreg.__newobj__:
+        if not isinstance(reduced, tuple) or reduced[0] is not _NEW:
             return reduced
         return (make_stored, (versions_here(), *reduced[1]), *reduced[2:])
 
