@@ -1,13 +1,13 @@
-"""What every estimator has in common: its page in the documentation."""
+"""What every estimator has in common."""
 
 from typing import ClassVar
 
-from sklearn.base import BaseEstimator
+from malariafuse._stored import StoredEstimator
 
 DOCUMENTATION = "https://malariafuse.readthedocs.io/en/stable"
 
 
-class Estimator(BaseEstimator):
+class Estimator(StoredEstimator):
     """An estimator whose HTML representation links its page and its parameters."""
 
     _doc_link_module: ClassVar[str] = "malariafuse"

@@ -35,7 +35,7 @@ from malariafuse._engine._inference import (
 from malariafuse._engine._memory import train_once, training_key
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._training import NetworkFunction, Training, Watch, train
-from malariafuse._files._joblib import as_memory
+from malariafuse._files._kept import as_memory
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from joblib import Memory, Parallel, delayed
 from numpy.typing import ArrayLike
-from tqdm.auto import tqdm
 
 from malariafuse._bunch import Bunch
-from malariafuse._files._joblib import as_memory
+from malariafuse._files._kept import KeptResults, as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
@@ -24,11 +23,12 @@ from malariafuse._parameters import (
     Paths,
     check_parameter,
 )
+from malariafuse._progress import Progress
 from malariafuse._warn import warn
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
 from malariafuse.smears._odd import first_places, report_odd_photos, unlike_others
-from malariafuse.smears._one import CellCache, Settings, find_photo_cells
+from malariafuse.smears._one import Settings, find_photo_cells
 from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._sources import Photos, list_photos
 
@@ -223,13 +223,13 @@ def load_smear_photos(
     )
     if isinstance(settings.segmenter, CellSegmenter):
         settings.segmenter.fit()
-    cache = CellCache(as_memory(memory))
+    kept = KeptResults(as_memory(memory), "cells")
     listed = list_photos(photos, patients)
 
     def find(place: int) -> PhotoCells | ImageReadError:
         item, name = listed.items[place], listed.names[place]
         try:
-            return find_photo_cells(item, name, settings, cache)
+            return find_photo_cells(item, name, settings, kept)
         except ImageReadError as error:
             return error
         except Exception as error:
@@ -240,7 +240,9 @@ def load_smear_photos(
     refused: dict[str, str] = {}
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
     results = parallel(delayed(find)(place) for place in range(len(listed.items)))
-    with tqdm(total=len(listed.items), unit="photo", disable=not verbose) as progress:
+    with Progress(
+        total=len(listed.items), unit="photo", disable=not verbose
+    ) as progress:
         for place, result in enumerate(results):
             if isinstance(result, ImageReadError):
                 (reason,) = result.refused.values()

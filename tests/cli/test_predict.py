@@ -148,6 +148,14 @@ class TestModels:
         result = run("predict", cells, "--model", file, "--trust", code=2)
         assert f"Error: {file} cannot be loaded: " in result.stderr
 
+    def test_a_file_of_another_numpy(self, run, cells, tmp_path):
+        file = tmp_path / "a.joblib"
+        file.write_bytes(b"cnumpy._cora\nmultiarray\n.")
+        result = run("predict", cells, "--model", file, "--trust", code=2)
+        assert "It was written with another major version of NumPy than the one " in (
+            result.stderr
+        )
+
     def test_no_model(self, run, cells, tmp_path):
         result = run("predict", cells, "--model", tmp_path / "a", code=2)
         assert result.stderr == f"Error: There is no model {tmp_path / 'a'}.\n"
