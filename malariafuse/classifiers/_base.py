@@ -38,6 +38,7 @@ from malariafuse._files._joblib import as_memory
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
+from malariafuse._progress import which_training
 from malariafuse._warn import warn
 from malariafuse.classifiers._checks import (
     check_decision,
@@ -602,8 +603,9 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         return TrainingSettings(**settings)
 
     def _watch(self) -> Watch:
+        title = ", ".join(filter(None, [type(self).__name__, which_training()]))
         return Watch(
-            type(self).__name__ if self.verbose else None,
+            title if self.verbose else None,
             None if self.checkpoint is None else Path(self.checkpoint),
         )
 
