@@ -83,6 +83,20 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | None) else str(value)
 
 
+def remove_folder(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Delete a folder, or raise InputError if it holds something else."""
+    _check_ours(path, is_ours)
+    shutil.rmtree(path)
+
+
+def _check_ours(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    if path.is_dir() and any(path.iterdir()) and not is_ours(path):
+        raise InputError(
+            f"--output {path} holds something else: only what this command wrote is "
+            "replaced."
+        )
+
+
 @contextmanager
 def whole_folder(path: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     """Give a new folder to write to, which takes the place of `path` at the end.
@@ -92,11 +106,7 @@ def whole_folder(path: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
     InputError
         If a folder that is to be replaced holds something else.
     """
-    if path.is_dir() and any(path.iterdir()) and not is_ours(path):
-        raise InputError(
-            f"--output {path} holds something else: only what this command wrote is "
-            "replaced."
-        )
+    _check_ours(path, is_ours)
     new, old = (
         path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old")
     )
