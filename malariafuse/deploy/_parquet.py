@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def write_predictions(
         "part_size": int(part_size),
         "malariafuse": __version__,
     }
-    total = len(paths) if hasattr(paths, "__len__") else None
+    total = len(paths) if isinstance(paths, Sized) else None
     number = 0
     with tqdm(total=total, unit="file", disable=not verbose) as progress:
         for number, names in enumerate(_parts(paths, int(part_size)), start=1):
