@@ -40,6 +40,7 @@ from malariafuse._images import check_image_shape, check_images, remember_image_
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
 from malariafuse._warn import warn
+from malariafuse._which_training import which_training
 from malariafuse.classifiers._checks import (
     check_decision,
     check_labels,
@@ -603,8 +604,9 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         return TrainingSettings(**settings)
 
     def _watch(self) -> Watch:
+        title = ", ".join(filter(None, [type(self).__name__, which_training()]))
         return Watch(
-            type(self).__name__ if self.verbose else None,
+            title if self.verbose else None,
             None if self.checkpoint is None else Path(self.checkpoint),
         )
 

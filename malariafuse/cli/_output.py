@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else str(value)
+
+
+def remove_folder(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Delete a folder, or raise InputError if it holds something else."""
+    check_replaceable(path, is_ours)
+    shutil.rmtree(path)
 
 
 def check_replaceable(path: Path, is_ours: Callable[[Path], bool]) -> None:

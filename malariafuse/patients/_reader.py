@@ -78,7 +78,9 @@ class SmearReader(Estimator):
     random_state : int, RandomState instance or None, default=None
         Random seed of the folds.
     n_jobs : int or None, default=-1
-        Number of threads that read photographs, as in joblib; -1 is one for each core.
+        Number of threads that read photographs, as in
+        :func:`malariafuse.smears.load_smear_photos`; -1 is one for each core. The folds
+        of `fit` are shared out as a joblib context says, and else come one by one.
     verbose : bool, default=False
         Whether to show a progress bar while photographs are read.
 

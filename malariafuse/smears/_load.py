@@ -25,6 +25,7 @@ from malariafuse._parameters import (
 )
 from malariafuse._progress import Progress
 from malariafuse._warn import warn
+from malariafuse._workers import limit_opencv
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
 from malariafuse.smears._odd import first_places, report_odd_photos, unlike_others
@@ -102,7 +103,9 @@ def load_smear_photos(
         find the same ones.
     n_jobs : int or None, default=-1
         Number of threads, as in joblib; -1 is one for each core. Each holds one
-        photograph in memory.
+        photograph in memory. Processes take the place of threads where
+        `joblib.parallel_config` names a backend of them, such as "dask", unless
+        `photos` has open files.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -226,20 +229,16 @@ def load_smear_photos(
     kept = KeptResults(as_memory(memory), "cells")
     listed = list_photos(photos, patients)
 
-    def find(place: int) -> PhotoCells | ImageReadError:
-        item, name = listed.items[place], listed.names[place]
-        try:
-            return find_photo_cells(item, name, settings, kept)
-        except ImageReadError as error:
-            return error
-        except Exception as error:
-            error.add_note(f"While the cells of {name} were found.")
-            raise
-
     found: dict[int, PhotoCells] = {}
     refused: dict[str, str] = {}
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
-    results = parallel(delayed(find)(place) for place in range(len(listed.items)))
+    # Open files can be read in this process only.
+    here = any(hasattr(item, "read") for item in listed.items)
+    kind = {"require": "sharedmem"} if here else {"prefer": "threads"}
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator", **kind)
+    results = parallel(
+        delayed(_find)(item, name, settings, kept)
+        for item, name in zip(listed.items, listed.names, strict=True)
+    )
     with Progress(
         total=len(listed.items), unit="photo", disable=not verbose
     ) as progress:
@@ -261,6 +260,19 @@ def load_smear_photos(
     bunch.photos["unlike_others"] = unlike_others(bunch.photos)
     report_odd_photos(bunch.photos, first, on_problem)
     return bunch
+
+
+def _find(
+    item: Any, name: str, settings: Settings, kept: KeptResults
+) -> PhotoCells | ImageReadError:
+    limit_opencv()
+    try:
+        return find_photo_cells(item, name, settings, kept)
+    except ImageReadError as error:
+        return error
+    except Exception as error:
+        error.add_note(f"While the cells of {name} were found.")
+        raise
 
 
 def _make_bunch(
