@@ -1,4 +1,4 @@
-"""One photograph to its cells, now or from a cache."""
+"""Segmentation of one photograph, with a cache."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from malariafuse.smears._find import Segmenter, find_cells, is_plain
 from malariafuse.smears._photo import check_photo, read_content, read_photo
 from malariafuse.smears._views import Views
 
-# Part of every key: raise it when the same photograph would give other cells.
+# Part of every key. Increase it if the same photograph gives different cells.
 _CACHE_FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of `load_smear_photos` that the cells of a photograph depend on."""
+    """Parameters of `load_smear_photos` on which the cells of a photograph depend."""
 
     segmenter: Segmenter
     image_size: tuple[int, int]
@@ -31,7 +31,7 @@ class Settings:
     despite_problems: bool
 
     def key(self) -> str | None:
-        """Return what tells settings apart, None if nothing does."""
+        """Return the cache key of the settings, or None if they cannot be compared."""
         if not is_plain(self.segmenter):
             return None
         values = {**vars(self), "segmenter": self.segmenter.get_params()}
@@ -42,7 +42,7 @@ class Settings:
 def find_photo_cells(
     item: Any, name: str, settings: Settings, kept: KeptResults
 ) -> PhotoCells:
-    """Return the cells of a photograph that is an array or what `read_photo` takes."""
+    """Return the cells of a photograph, an array or an argument of `read_photo`."""
     is_array = isinstance(item, np.ndarray)
     given: Any = check_photo(item, name) if is_array else read_content(item)
 
