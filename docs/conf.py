@@ -43,6 +43,7 @@ html_sidebars = {"install": [], "results": [], "speed": [], "changelog": []}
 autodoc_typehints = "none"  # numpydoc's sections say the types in words
 autosummary_generate = True
 numpydoc_show_class_members = False  # the template of a class lists its methods
+toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 60  # one parameter a line fits a phone
 
 nitpick_ignore_regex = [
