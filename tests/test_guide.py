@@ -1,9 +1,10 @@
 """The Python code of the documentation runs, page by page, from top to bottom.
 
-It runs in a folder of drawn files, which have the names that the pages use. Networks are
-not trained: each fit gives a tiny network, and probabilities follow the darkness of a
-cell, so that a page takes about a second. A comment ``.. not run: REASON`` above a block
-leaves it out; its syntax, and the names that it takes from malariafuse, are still checked.
+It runs in a folder of drawn files, which have the names that the pages use. Networks
+are not trained: each fit gives a tiny network, and probabilities follow the darkness
+of a cell, so that a page takes about a second. A comment ``.. not run: REASON`` above
+a block leaves it out; its syntax, and the names that it takes from malariafuse, are
+still checked.
 """
 
 import ast
@@ -12,6 +13,7 @@ import re
 import shutil
 import textwrap
 import warnings
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -102,7 +104,7 @@ def working_directory(drawn, tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Few trees and few resamples; features of a cell are computed once for all pages."""
+    """Few trees and resamples; features of a cell are computed once for all pages."""
     few = {"max_iter": 25, "n_resamples": 100}
     functions = [HistGradientBoostingClassifier.__init__]
     functions += [getattr(evaluation, name) for name in evaluation.__all__]
@@ -124,19 +126,22 @@ def quick(monkeypatch):
     monkeypatch.setattr(_spots, "_FEWEST_SHARED", 10**6)
 
 
+@cache
+def frozen_network(input_shape, n_outputs):
+    return FrozenNetwork(linear_network(input_shape, n_outputs))
+
+
 @pytest.fixture
 def untrained(monkeypatch):
     """Networks that are not trained and say how dark the middle of a cell is."""
 
     def train(build, inputs, data, settings, watch, **_):
         shape, n_classes = data.samples.images.shape[1:], data.n_classes
-        network = linear_network(shape, 1 if n_classes == 2 else n_classes)
+        network = frozen_network(shape, 1 if n_classes == 2 else n_classes)
         measures = {name: [0.7, 0.6] for name in ("loss", "accuracy", "recall", "auc")}
         if settings.early_stopping or data.validation is not None:
             measures |= {f"val_{name}": values for name, values in measures.items()}
-        return Training(
-            FrozenNetwork(network), ImageInputs(), measures, "float32", None
-        )
+        return Training(network, ImageInputs(), measures, "float32", None)
 
     def outputs(self, X, network):
         images = np.asarray(X) / (255 if np.asarray(X).dtype == np.uint8 else 1)

@@ -193,7 +193,9 @@ def _branch_probabilities(
     estimator: Any, images: NDArray[Any]
 ) -> dict[str, NDArray[np.float32]]:
     """Return the probabilities of each branch, if branches decide by themselves."""
-    if estimator._branch_logits not in {layer.name for layer in estimator.model_.layers}:
+    if estimator._branch_logits not in {
+        layer.name for layer in estimator.model_.layers
+    }:
         return {}
     return estimator.branch_probabilities(images)
 
