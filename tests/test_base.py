@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from malariafuse import HSVConverter
 from malariafuse._bunch import Bunch
 
-API = Path(__file__).parents[1] / "docs" / "api.rst"
+API = Path(__file__).parents[1] / "docs" / "api"
 PACKAGES = [
     "classifiers",
     "deploy",
@@ -39,7 +39,7 @@ ESTIMATORS = [
 @pytest.mark.parametrize(("package", "estimator"), ESTIMATORS)
 def test_every_estimator_links_its_page(package, estimator):
     name = estimator.__name__
-    assert f"   {name}\n" in API.read_text("utf-8")
+    assert f"   {name}\n" in (API / f"{package}.rst").read_text("utf-8")
     page = estimator._get_doc_link(object.__new__(estimator))
     assert page.endswith(f"/generated/malariafuse.{package}.{name}.html")
 
