@@ -6,8 +6,8 @@
 Images of 48 x 48 pixels are drawn once and repeated with noise in a file of NumPy, and
 each work is done in a process of its own: one epoch and the predictions of a small
 network, two folds by patient of it, and, of a tenth of the images, gradient boosting on
-handcrafted features and predictions of files. What is printed is the peak of memory that is not pages of a file,
-which the system may drop. ``--tiny`` shows that everything still runs.
+handcrafted features and predictions of files. Printed is the peak of memory without the
+pages of files, which the system may drop. ``--tiny`` shows that everything still runs.
 """
 
 import argparse
