@@ -204,7 +204,9 @@ callbacks : sequence of keras.callbacks.Callback or callable, default=None
     scikit-learn's `clone` copies it, as a search or a cross-validation does: pass a
     function there.
 verbose : int or bool, default=0
-    Whether to show a progress bar.
+    Whether to show a progress bar, whose title has the candidate and the fold in a
+    search of scikit-learn and in
+    :func:`~malariafuse.evaluation.cross_validate_patients`.
 random_state : int, RandomState instance or None, default=None
     Random seed of initial weights, order, augmentation, dropout and validation split.
     With an integer two fits on the CPU of one machine give identical weights; give a

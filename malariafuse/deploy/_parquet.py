@@ -141,7 +141,9 @@ def write_predictions(
     run = {
         "classifier": content_digest(estimator),
         "pos_label": positive,
-        "patient_of": getattr(patient_of, "__qualname__", patient_of),
+        "patient_of": patient_of
+        if patient_of is None or isinstance(patient_of, str)
+        else content_digest(patient_of),
         "part_size": int(part_size),
         "malariafuse": __version__,
     }
