@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from malariafuse._arrays import refuse_masked
 
-_ROUNDING = 1e-4  # out of 0..1, of floating images
+_ROUNDING = 1e-4  # tolerance of floating images beyond [0, 1]
 _CHANNELS = (1, 3, 4)  # of the images that people have
 _BLACK = 1.5 / 255  # between the first two levels above 0
 
@@ -27,7 +27,7 @@ def check_images(
     Parameters
     ----------
     X : array-like of shape (n_samples, height, width, channels)
-        Images, uint8 in 0..255 or floating in 0..1.
+        Images, uint8 in [0, 255] or floating in [0, 1].
     name : str, default="X"
         Name of the argument in error messages.
     channels : int, default=None
@@ -90,7 +90,7 @@ def check_image(X: ArrayLike, *, name: str) -> NDArray[Any]:
     Parameters
     ----------
     X : array-like of shape (height, width, 3)
-        An image, uint8 in 0..255 or floating in 0..1.
+        An image, uint8 in [0, 255] or floating in [0, 1].
     name : str
         Name of the image in error messages.
 
@@ -132,14 +132,14 @@ def _check_values(
         return images
     if not np.issubdtype(images.dtype, np.floating):
         raise TypeError(
-            f"{name} has dtype {images.dtype}: expected uint8 in 0..255 or floating in "
-            f"0..1. If its values are in 0..255, pass {name}.astype('uint8')."
+            f"{name} has dtype {images.dtype}: expected uint8 in [0, 255] or floating "
+            f"in [0, 1]. If its values are in [0, 255], pass {name}.astype('uint8')."
         )
     images = images.astype(images.dtype.newbyteorder("="), copy=False)
     low, high = images.min(), images.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(
-            f"{name} contains NaN or infinity; floating images are in 0..1."
+            f"{name} contains NaN or infinity; floating images must be in [0, 1]."
         )
     if low >= 0 and high < _BLACK and not may_be_black:
         _check_not_black(images, name)
@@ -151,12 +151,16 @@ def _check_values(
         return np.clip(images, 0, 1)
     hint = ""
     if low >= 0 and 2 < high <= 255:
-        hint = f" They look like 0..255: pass {name}.astype('uint8') or {name} / 255."
+        hint = (
+            f" They look like values in [0, 255]: pass {name}.astype('uint8') or "
+            f"{name} / 255."
+        )
     elif low >= -0.5 and high <= 1.5:
         hint = f" Interpolation such as bicubic overshoots: pass np.clip({name}, 0, 1)."
     # With all digits: what is barely too far above 1 must not read as 1.
     raise ValueError(
-        f"{name} has floating values in [{low}, {high}]: expected 0..1.{hint}"
+        f"{name} has floating values in [{low}, {high}]: expected values in [0, "
+        f"1].{hint}"
     )
 
 
@@ -226,7 +230,7 @@ def _check_not_black(images: NDArray[Any], name: str) -> None:
     raise ValueError(
         f"{name} is all but black: its largest value is {largest}, where white is "
         f"{whole}. This follows from a second division by 255, or from one before a "
-        "conversion to uint8. Expected uint8 in 0..255 or floating in 0..1."
+        "conversion to uint8. Expected uint8 in [0, 255] or floating in [0, 1]."
     )
 
 
@@ -259,7 +263,7 @@ def sets_of_equals(digests: Iterable[bytes]) -> list[list[int]]:
 
 
 def to_unit_float(images: NDArray[Any]) -> NDArray[np.float32]:
-    """Return images as float32 in 0..1, from uint8 in 0..255 or floating in 0..1."""
+    """Return uint8 or floating images as float32 in [0, 1]."""
     if images.dtype == np.uint8:
         return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
     return np.asarray(images, dtype=np.float32)

@@ -42,7 +42,7 @@ def stored_and_read(estimator):
     ],
     ids=lambda transformer: type(transformer).__name__,
 )
-@pytest.mark.filterwarnings("ignore:.*images of X look like no single stained red")
+@pytest.mark.filterwarnings("ignore:.*images of X do not look like single stained red")
 def test_transformers(transformer):
     transformer.fit(X)
     np.testing.assert_array_equal(
@@ -73,7 +73,7 @@ def test_classifiers(classifier):
     )
 
 
-@pytest.mark.filterwarnings("ignore:.*images of X look like no single stained red")
+@pytest.mark.filterwarnings("ignore:.*images of X do not look like single stained red")
 @pytest.mark.filterwarnings("ignore:X differs from the images of fit")
 def test_the_model_of_the_package():
     model = load_pretrained()

@@ -2,10 +2,8 @@
 
 import json
 import math
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,29 +81,22 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | None) else str(value)
 
 
-@contextmanager
-def whole_folder(path: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Give a new folder to write to, which takes the place of `path` at the end.
+def remove_folder(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Delete a folder, or raise InputError if it holds something else."""
+    check_replaceable(path, is_ours)
+    shutil.rmtree(path)
+
+
+def check_replaceable(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Refuse to replace a folder that holds something else.
 
     Raises
     ------
     InputError
-        If a folder that is to be replaced holds something else.
+        If it does.
     """
     if path.is_dir() and any(path.iterdir()) and not is_ours(path):
         raise InputError(
             f"--output {path} holds something else: only what this command wrote is "
             "replaced."
         )
-    new, old = (
-        path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old")
-    )
-    new.mkdir()
-    try:
-        yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)

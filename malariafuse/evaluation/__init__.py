@@ -1,4 +1,4 @@
-"""Honest evidence for any classifier, from labels, probabilities and patients."""
+"""Evaluation of any classifier from labels, probabilities and patients."""
 
 from malariafuse.evaluation._comparison import compare
 from malariafuse.evaluation._comparison_table import comparison_table

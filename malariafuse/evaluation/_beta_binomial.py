@@ -1,4 +1,4 @@
-"""Counts whose rate differs from patient to patient."""
+"""Beta-binomial model of counts whose rate varies between patients."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,9 @@ _LOWEST, _HIGHEST = 1e-4, 0.5  # correlation
 
 @dataclass(frozen=True)
 class Rate:
-    """The rate of a new patient: its mean, and the correlation of a patient's cells.
+    """Rate of a new patient: its mean and the correlation of the patient's cells.
 
-    The correlation says how much patients differ: the variance of their rates is
-    ``correlation * mean * (1 - mean)``.
+    The variance of the rates of patients is ``correlation * mean * (1 - mean)``.
     """
 
     mean: float
@@ -46,9 +45,9 @@ class Rate:
         return float(min(1, self.probabilities(np.arange(count, n + 1), n).sum()))
 
     def smallest_count(self, level: float, n: int) -> int:
-        """Return the smallest count that at most this share of patients reaches.
+        """Return the smallest count that is reached with at most this probability.
 
-        It is ``n + 1`` where even `n` counted cells are too likely.
+        It is ``n + 1`` if even `n` counted cells are more likely than that.
         """
         of_each = self.probabilities(np.arange(n + 1), n)
         at_least = np.cumsum(of_each[::-1])[::-1]
@@ -60,13 +59,13 @@ class Rate:
 
 
 def fit_rate(counts: Floats, n: Floats) -> Rate:
-    """Estimate from patients with `counts` out of `n` cells what to expect of another.
+    """Estimate the rate of a new patient from patients with `counts` out of `n` cells.
 
-    The likelihood of a beta-binomial distribution on a grid of means and correlations,
-    with Jeffreys' prior for the mean and a flat one for the logit of the correlation.
-    The result has the mean and the variance of the rates of a new patient over
-    the whole grid: the most likely point alone, fitted to a few patients, is too sure
-    of itself, and its tests raise too many alarms.
+    The posterior is computed on a grid of means and correlations of a beta-binomial
+    distribution. The prior is Jeffreys' prior for the mean and flat for the logit of
+    the correlation. The result has the posterior mean and variance of the rate. The
+    maximum of the likelihood, fitted to a few patients, underestimates the variance, so
+    tests based on it raise too many false alarms.
     """
     mean = (counts.sum() + 0.5) / (n.sum() + 1)
     excess = ((counts - n * mean) ** 2).sum() / (n.sum() * mean * (1 - mean))
@@ -88,7 +87,7 @@ def fit_rate(counts: Floats, n: Floats) -> Rate:
 
 
 def _log_likelihood(counts: Any, n: Any, mean: Any, correlation: Any) -> Any:
-    """Return the log-likelihood but for the binomial coefficient, which is constant."""
+    """Return the log-likelihood without the binomial coefficient, which is constant."""
     strength = 1 / correlation - 1
     a, b = mean * strength, (1 - mean) * strength
     return betaln(counts + a, n - counts + b) - betaln(a, b)

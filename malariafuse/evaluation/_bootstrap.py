@@ -1,4 +1,4 @@
-"""Resampling of whole patients."""
+"""Bootstrap over patients."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ from malariafuse._parameters import RANDOM_STATE, Integers, Reals, check_paramet
 Floats = NDArray[np.float64]
 Measure = Callable[[Floats], Floats]
 
-_BLOCK_BYTES = 2**20  # of the weights of all cells, of which a few copies are made
-_ROWS_AT_LEAST = 16  # fewer would read the sums of all clusters too often
-# Of draws from many patients, 5 % lack three given ones, and 2 % four.
+_BLOCK_BYTES = 2**20  # bytes of the weights of all cells, which are copied a few times
+_ROWS_AT_LEAST = 16  # with fewer, the sums of all clusters would be read too often
+# Of resamples of many patients, 5 % lack three given patients, and 2 % lack four.
 _UNDEFINED_AT_MOST = 0.03
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """Metrics, one a column, and what they become when patients are redrawn."""
+    """Metrics, one per column, with their bootstrap and jackknife replicates."""
 
     value: Floats
     resampled: Floats
-    left_out: Floats  # a row for each patient left out; no rows if they are too many
+    left_out: Floats  # one row per left-out patient, or no rows
     n_clusters: int
 
     def of(self, columns: slice) -> "Replicates":
-        """Return some of the metrics."""
+        """Return the replicates of some of the metrics."""
         return Replicates(
             self.value[columns],
             self.resampled[:, columns],
@@ -46,7 +46,7 @@ def replicate(
     n_resamples: int,
     random_state: int | RandomState | None,
 ) -> Replicates:
-    """Evaluate `measure` for all clusters, for resamples, and without each of them."""
+    """Evaluate `measure` on all clusters, on resamples, and without each cluster."""
     check_parameter("random_state", random_state, RANDOM_STATE)
     random = check_random_state(random_state)
     rows = max(_ROWS_AT_LEAST, _BLOCK_BYTES // (8 * n_cells))
@@ -60,7 +60,7 @@ def replicate(
             yield counts.reshape(n, n_clusters).astype(float)
 
     def all_but_one() -> Iterator[Floats]:
-        # With so many clusters, how much each of them matters makes no difference.
+        # With so many clusters, the influence of a single one is negligible.
         for start in range(0, n_clusters if n_clusters <= n_resamples else 0, rows):
             left_out = np.arange(start, min(start + rows, n_clusters))
             weights = np.ones((len(left_out), n_clusters))
@@ -77,17 +77,17 @@ def replicate(
 
 
 def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:
-    """Return the bootstrap's standard error and its degrees of freedom.
+    """Return the bootstrap standard error and its degrees of freedom.
 
-    A few patients who weigh much leave the standard error itself uncertain: as
-    uncertain as that of the few normal values which its degrees of freedom stand for.
+    If a few patients dominate the metric, the standard error is itself uncertain, and
+    the degrees of freedom are low.
     """
     n = replicates.n_clusters
     undefined = np.isnan(replicates.resampled)
     unusable = undefined.mean(axis=0) > _UNDEFINED_AT_MOST
     resampled = np.where(unusable, 0.0, replicates.resampled)
     variance = np.nanvar(resampled, axis=0, ddof=1) * n / (n - 1)
-    # Rounding is no spread.
+    # Rounding errors do not count as spread.
     exact = np.nanmax(resampled, axis=0) - np.nanmin(resampled, axis=0) < 1e-12
     error = np.where(unusable, np.nan, np.where(exact, 0.0, np.sqrt(variance)))
 
@@ -103,6 +103,6 @@ def standard_error(replicates: Replicates) -> tuple[Floats, Floats]:
 
 
 def check_resampling(n_resamples: int, confidence_level: float) -> None:
-    """Raise ValueError unless the parameters of an interval are possible."""
+    """Raise ValueError if a parameter of the bootstrap is invalid."""
     check_parameter("n_resamples", n_resamples, [Integers(100, 10**6)])
     check_parameter("confidence_level", confidence_level, [Reals(0, 1, open_at="both")])

@@ -1,4 +1,4 @@
-"""Probabilities and thresholds of several classifiers, checked."""
+"""Validation of probabilities and thresholds of several classifiers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,15 +21,15 @@ def check_classifiers(
     groups: ArrayLike,
     pos_label: Any,
 ) -> dict[str, Cells]:
-    """Return the cells with the probabilities of each classifier."""
-    expected = "expected a dict from the name of each classifier to its probabilities"
+    """Return the validated cells with the probabilities of each classifier."""
+    expected = "expected a dict that maps names of classifiers to their probabilities"
     if not isinstance(probabilities, Mapping):
         raise TypeError(
             f"probabilities is a {type(probabilities).__name__}: {expected}."
         )
     if not probabilities:
         raise ValueError(f"probabilities is empty: {expected}.")
-    # Errors in these are no classifier's.
+    # Errors in these arguments do not name a classifier.
     target = check_target(y_true, pos_label=pos_label)
     check_patients(groups, len(target), at_least=2)
     cells = {}

@@ -1,4 +1,4 @@
-"""Differences of several classifiers on the same cells."""
+"""Differences between classifiers on the same cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,84 +36,86 @@ def compare(
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
 ) -> pd.DataFrame:
-    """Compare classifiers with one of them, on the same cells and patients.
+    """Compare classifiers with a reference classifier on the same cells.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
-        Name of each classifier, at least two, and its probabilities of the positive
-        class, 0 to 1, out of fold.
+        Out-of-fold probabilities of the positive class, in [0, 1], by name of the
+        classifier. At least two classifiers are required.
     groups : array-like of shape (n_cells,)
-        Patient of each cell; at least two.
+        Patient of each cell. At least two patients are required.
     reference : str, default=None
-        Name of the classifier that the others are compared with. None is the first.
+        Name of the classifier with which the others are compared. None uses the first.
     threshold : float or mapping of str to float, default=0.5
-        Probability from which on a cell is called parasitized, 0 to 1. A mapping has
-        one for each classifier.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold. A mapping has one threshold for each classifier.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     metrics : sequence of str, default=("recall", "specificity", "accuracy", "roc_auc")
-        Names of the metrics to compare, each once, among those of :func:`summarize`.
+        Names of the metrics to compare, without repetition. See :func:`summarize` for
+        the available metrics.
     n_resamples : int, default=2000
-        Number of times that the patients are drawn, at least 100.
+        Number of bootstrap resamples of the patients, at least 100.
     confidence_level : float, default=0.95
-        Confidence level of each interval, 0 to 1, both excluded.
+        Confidence level of the intervals, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        Random seed of the draws. Pass an int for the same intervals in every call.
+        Random seed or generator of the bootstrap. Pass an int for reproducible
+        intervals.
 
     Returns
     -------
     DataFrame of shape ((n_classifiers - 1) * n_metrics, 7), float64
-        Rows by "classifier" and "metric". The columns are the "value" of the
-        classifier, that of the "reference", the "difference" of the two, positive where
-        the classifier has the larger value, the bounds "low" and "high" of the
-        difference, "p_value" and "p_holm", which is corrected for all rows.
+        One row for each "classifier" and "metric". The columns are the "value" of the
+        classifier, the value of the "reference", their "difference", the bounds "low"
+        and "high" of the difference, the "p_value", and "p_holm", the p-value corrected
+        for all rows. The difference is positive if the classifier has the larger value.
 
     Raises
     ------
     TypeError
-        If `probabilities` is no mapping, or `metrics` no sequence.
+        If `probabilities` is not a mapping, or `metrics` is not a sequence.
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If probabilities of a classifier have two values only, or its ROC AUC is below
-        0.5.
+        If the probabilities of a classifier have only two distinct values, or its ROC
+        AUC is below 0.5.
 
     See Also
     --------
-    comparison_table : The metrics themselves.
+    comparison_table : Compute the metrics of each classifier.
 
     Notes
     -----
-    The differences are paired: every draw of patients serves both classifiers, so what
-    is hard in a patient for both of them cancels out. As in :func:`summarize`, errors
-    are those of the draws on the scale of logits, with quantiles of Student's t.
-    Interval and p-value agree: the interval at `confidence_level` holds 0 where the
-    p-value is larger than ``1 - confidence_level``. Holm's correction [1]_ keeps the
-    chance of one false finding among all rows below the level that `p_holm` is compared
-    with; intervals are not corrected.
+    The differences are paired: both classifiers are evaluated on the same bootstrap
+    resamples of the patients, so difficulties that they share cancel out. As in
+    :func:`summarize`, standard errors are computed on the logit scale, with quantiles
+    of Student's t. The interval contains 0 if and only if the p-value exceeds
+    ``1 - confidence_level``. Holm's correction [1]_ controls the family-wise error rate
+    over all rows. Intervals are not corrected.
 
-    **Without an error.** Where a metric of one of the two does not vary, as with a
-    recall of 1, its interval allows for unseen patients as in :func:`summarize`, and is
-    combined with that of the other classifier: the squares of their widths add up [2]_.
-    The cells of the one are taken to be as alike within patients as those of the other,
-    so that more than the number of patients counts where errors are scattered [3]_.
-    Where the difference itself does not vary, the interval allows for unseen patients
-    in whom one classifier is always right and the other always wrong. Only a classifier
-    and its copy differ by 0 for certain.
+    **Metrics without errors.** If the metric of one classifier does not vary between
+    resamples, such as a recall of 1, its interval allows for unseen patients as in
+    :func:`summarize`. The two intervals are combined by adding the squares of their
+    widths [2]_. The correlation of cells within patients is taken from the other
+    classifier, so that the effective sample size exceeds the number of patients if
+    errors are scattered [3]_. If the difference itself does not vary, the interval
+    allows for unseen patients in whom one classifier is always right and the other
+    always wrong. Only a classifier and its exact copy have a difference of 0 with
+    certainty.
 
-    Intervals and p-values are NaN where a value is undefined, or where more than 3 % of
-    the draws leave one undefined that varies.
+    Intervals and p-values are NaN if a value is undefined, or if a value that varies is
+    undefined in more than 3 % of the resamples.
 
-    Two fits of one classifier differ as well, by their random numbers alone. A
-    difference found here is one between the fitted classifiers.
+    The differences are between fitted classifiers. Two fits of the same classifier with
+    different random seeds also differ.
 
     References
     ----------
@@ -158,7 +160,7 @@ def compare(
     base = next(iter(cells)) if reference is None else reference
 
     measures = [Measures(cells[name], thresholds[name], metrics) for name in cells]
-    # One call for all of them: every draw of patients serves every classifier.
+    # One call for all classifiers, so that they share the resamples.
     replicates = replicate(
         lambda weights: np.hstack([measure(weights) for measure in measures]),
         n_clusters=cells[base].n_clusters,
@@ -203,7 +205,7 @@ def compare(
 def _same(
     cells: dict[str, Cells], thresholds: dict[str, float], one: str, other: str
 ) -> bool:
-    """Return whether two classifiers say the same of every cell."""
+    """Return whether two classifiers agree on every cell."""
     own, others = cells[one].probability, cells[other].probability
     return np.array_equal(own, others) and np.array_equal(
         own >= thresholds[one], others >= thresholds[other]
@@ -211,7 +213,7 @@ def _same(
 
 
 def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correct p-values for their number; NaN stays NaN and does not count."""
+    """Apply Holm's correction to p-values. NaN stays NaN and is not counted."""
     corrected = np.full(len(p_values), np.nan)
     order = np.argsort(p_values)[: np.isfinite(p_values).sum()]
     factors = np.arange(len(order), 0, -1)

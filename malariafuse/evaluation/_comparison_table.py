@@ -1,4 +1,4 @@
-"""The metrics of several classifiers on the same cells."""
+"""Metrics of several classifiers on the same cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,61 +32,64 @@ def comparison_table(
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
 ) -> pd.DataFrame:
-    """Set out the metrics of several classifiers, with intervals.
+    """Tabulate the metrics of several classifiers, with confidence intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     probabilities : mapping of str to array-like of shape (n_cells,)
-        Name of each classifier and its probabilities of the positive class, 0 to 1, out
-        of fold.
+        Out-of-fold probabilities of the positive class, in [0, 1], by name of the
+        classifier.
     groups : array-like of shape (n_cells,)
-        Patient of each cell; at least two.
+        Patient of each cell. At least two patients are required.
     threshold : float or mapping of str to float, default=0.5
-        Probability from which on a cell is called parasitized, 0 to 1. A mapping has
-        one for each classifier.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold. A mapping has one threshold for each classifier.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     metrics : sequence of str, default=("precision", "recall", "f1", "accuracy", \
             "specificity", "roc_auc")
-        Names of the metrics to set out, each once, among those of :func:`summarize`.
+        Names of the metrics, without repetition. See :func:`summarize` for the
+        available metrics.
     n_resamples : int, default=2000
-        Number of times that the patients are drawn, at least 100.
+        Number of bootstrap resamples of the patients, at least 100.
     confidence_level : float, default=0.95
-        Confidence level of each interval, 0 to 1, both excluded.
+        Confidence level of the intervals, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        Random seed of the draws. Pass an int for the same intervals in every call.
+        Random seed or generator of the bootstrap. Pass an int for reproducible
+        intervals.
 
     Returns
     -------
     DataFrame of shape (n_classifiers, 3 * n_metrics), float64
-        A row for each classifier; columns of two levels, the metric and "value", "low"
-        or "high", as from :func:`summarize`.
+        One row for each classifier. The columns have two levels: the metric, and
+        "value", "low" or "high" as in :func:`summarize`.
 
     Raises
     ------
     TypeError
-        If `probabilities` is no mapping, or `metrics` no sequence.
+        If `probabilities` is not a mapping, or `metrics` is not a sequence.
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If probabilities of a classifier have two values only, or its ROC AUC is below
-        0.5.
+        If the probabilities of a classifier have only two distinct values, or its ROC
+        AUC is below 0.5.
 
     See Also
     --------
-    compare : Whether the differences are more than chance.
+    compare : Test the differences between classifiers.
 
     Notes
     -----
-    Intervals of two classifiers may overlap although one of them is reliably better:
-    the same patients are hard for both. Judge differences with :func:`compare`.
+    The intervals of two classifiers may overlap although one classifier is
+    significantly better, because the same patients are difficult for both. Use
+    :func:`compare` to judge differences.
 
     Examples
     --------

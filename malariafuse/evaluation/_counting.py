@@ -1,4 +1,4 @@
-"""Counting the cells above a threshold, and what the count says of a patient."""
+"""Estimation of the parasitized fraction from counts above a threshold."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from malariafuse._cells import Cells
 from malariafuse.evaluation._beta_binomial import Rate, fit_rate
 from malariafuse.model_selection import choose_threshold
 
-_STANDARD_ERRORS = 3  # from which on a difference of two rates is real
+_STANDARD_ERRORS = 3  # standard errors that the difference of two rates must exceed
 
 
 @dataclass(frozen=True)
 class CountingRule:
-    """A threshold, and how often cells of both kinds reach it in a new patient."""
+    """Threshold, with the rates of cells that reach it in a new patient."""
 
     threshold: float
     false_positive: Rate
@@ -27,9 +27,9 @@ class CountingRule:
         return self.sensitivity.mean - self.false_positive.mean
 
     def rate(self, fraction: float) -> Rate:
-        """Return the rate of counted cells of a patient with parasites in `fraction`.
+        """Return the rate of counted cells of a patient with this parasitized fraction.
 
-        The two kinds of cells vary independently of each other.
+        The rates of the two classes vary independently between patients.
         """
         one, other = self.sensitivity, self.false_positive
         return Rate.with_variance(
@@ -49,8 +49,8 @@ class CountingRule:
         return float(np.sqrt(rate.variance + within)) / self.difference
 
     def interval(self, count: int, n: int, level: float) -> tuple[float, float]:
-        """Return the fractions that a test does not reject."""
-        # How far the tests at both ends reach, each with half of what may go wrong.
+        """Return the bounds of the fractions that a test does not reject."""
+        # Each end has half of the error probability.
         reach = (1 - level) / 2
         low = _crossing(lambda f: self.rate(f).at_least(count, n) - reach, default=0)
         high = _crossing(lambda f: self.rate(f).at_most(count, n) - reach, default=1)
@@ -58,7 +58,7 @@ class CountingRule:
 
 
 def fit_rule(cells: Cells, specificity: float) -> tuple[CountingRule, bool]:
-    """Return the rule for a specificity, and whether its rates differ beyond chance."""
+    """Return the rule for a specificity, and whether its rates differ significantly."""
     threshold = _threshold(cells, specificity)
     negative = cells.target == 0
     counted = cells.probability >= threshold
@@ -75,15 +75,16 @@ def fit_rule(cells: Cells, specificity: float) -> tuple[CountingRule, bool]:
 
 
 def best_rule(rules: list[CountingRule], counts: list[int], n: int) -> int:
-    """Return which rule estimates the fraction of a patient with the smallest error.
+    """Return the index of the rule with the smallest error for a patient.
 
-    Few parasites are drowned by the false alarms of a lenient rule, and many are missed
-    by a strict one, in a share that differs between patients. The first rule is the
-    strictest. Where two rules refer to each other, the stricter one is taken.
+    A lenient rule has too many false alarms if parasites are few. A strict rule misses
+    a proportion of the parasites that varies between patients. The rules are in
+    descending order of strictness. If two rules refer to each other, the stricter one
+    is returned.
     """
     seen: list[int] = [0]
     while True:
-        # A fraction below one cell of all cells is none.
+        # A fraction below one cell counts as zero.
         fraction = max(rules[seen[-1]].fraction(counts[seen[-1]], n), 1 / n)
         best = int(np.argmin([rule.error(fraction, n) for rule in rules]))
         if best in seen:
@@ -92,7 +93,7 @@ def best_rule(rules: list[CountingRule], counts: list[int], n: int) -> int:
 
 
 def _crossing(of_fraction: Callable[[float], float], *, default: float) -> float:
-    """Return the fraction where a test turns, or the end where it never does."""
+    """Return the fraction at which a test changes its result, or the default."""
     if of_fraction(default) >= 0:
         return default
     if of_fraction(1 - default) <= 0:
@@ -107,24 +108,24 @@ def _threshold(cells: Cells, specificity: float) -> float:
         )
     except ValueError as error:
         raise ValueError(
-            f"cell_specificity={specificity!r} is reached by no threshold of "
-            "y_prob: too many uninfected cells have probability 1."
+            f"cell_specificity={specificity!r} is not reached by any threshold: too "
+            "many uninfected cells have a y_prob of 1."
         ) from error
 
 
 def _fit_rate(
     cells: Cells, chosen: NDArray[np.bool_], counted: NDArray[np.bool_], kind: str
 ) -> tuple[Rate, float]:
-    """Return the rate of counted cells of one kind, and the standard error of its mean.
+    """Return the rate of counted cells of one class, and its standard error.
 
-    Cells of one patient are correlated, so a patient with many cells adds less to what
-    is known than as many cells of many patients.
+    Cells of one patient are correlated, so many cells of one patient carry less
+    information than the same number of cells from many patients.
     """
     n = cells.sums(chosen)
     if (n > 0).sum() < 2:
         raise ValueError(
-            f"groups has one patient only with {kind} cells: expected at least two, to "
-            "estimate how much patients differ."
+            f"groups has only one patient with {kind} cells: expected at least two, to "
+            "estimate the spread between patients."
         )
     rate = fit_rate(cells.sums(chosen & counted)[n > 0], n[n > 0])
     unexplained = rate.mean * (1 - rate.mean) - rate.variance

@@ -1,4 +1,4 @@
-"""Out-of-fold probabilities, decisions and metrics, by patient."""
+"""Cross-validation by patient."""
 
 import warnings
 from collections.abc import Mapping
@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Bunch, _safe_indexing
+from sklearn.utils import _safe_indexing
 
 from malariafuse._arrays import as_labels, check_length, of_one_type
+from malariafuse._bunch import Bunch
 from malariafuse._cells import (
     Cells,
     check_both_classes,
@@ -25,10 +27,12 @@ from malariafuse._labels import (
     pos_label_of,
     positive_column_of,
 )
-from malariafuse._parameters import Integers, Reals, check_parameter
+from malariafuse._parameters import N_JOBS, Integers, Reals, check_parameter
 from malariafuse._patients import check_patients
+from malariafuse._rows import rows_of
 from malariafuse._shown import short_repr
 from malariafuse._warn import warn
+from malariafuse._which_training import in_fold
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 
@@ -44,42 +48,49 @@ def cross_validate_patients(
     pos_label: Any = None,
     fit_params: dict[str, Any] | None = None,
     random_state: int | RandomState | None = None,
+    n_jobs: int | None = None,
 ) -> Bunch:
-    """Judge a classifier on patients that it was not fitted on, fold by fold.
+    """Cross-validate a classifier by patient.
 
-    Every cell gets a probability and a decision from a classifier that has seen no cell
-    of its patient. All functions of this package take these probabilities.
+    Each cell gets a probability and a decision from a classifier that was not fitted on
+    its patient. The functions of this package take these out-of-fold probabilities.
 
     Parameters
     ----------
     estimator : estimator
-        A classifier with `predict_proba`, or a pipeline that ends in one. Clones of it
-        are fitted, one for each fold.
+        Classifier with `predict_proba`, or a pipeline that ends in one. A clone is
+        fitted for each fold.
     X : array-like of shape (n_cells, ...)
-        Input of `estimator`: images, features, paths of files, or whatever else it
-        takes, as :class:`~malariafuse.preprocessing.ImageLoader` images in memory.
+        Input of `estimator`: images, features, file paths, or any other input that it
+        accepts, such as the images in memory of
+        :class:`~malariafuse.preprocessing.ImageLoader`.
     y : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     groups : array-like of shape (n_cells,)
         Patient of each cell.
     cv : int, splitter or iterable of (train, test), default=5
-        Number of folds, or the splits. A number stands for ``PatientKFold(cv,
-        shuffle=True, random_state=random_state)``. Other splits have to test
-        every cell once, and to keep each patient on one side.
+        Number of folds, or the splits. An int is short for
+        ``PatientKFold(cv, shuffle=True, random_state=random_state)``. Other splits must
+        test every cell exactly once and keep each patient in one part.
     threshold : float, default=None
-        Probability from which on a cell is called parasitized, 0 to 1. None takes the
-        decisions of `estimator` itself: those of its `predict`.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold. None uses the decisions of `estimator.predict`.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the `pos_label` of
-        `estimator` where it has one, and otherwise the labels 0 and 1, or booleans.
+        Label of the positive (parasitized) class. None uses the `pos_label` of
+        `estimator` if it has one. Otherwise it requires the labels 0 and 1, or
+        booleans.
     fit_params : dict of str to object, default=None
-        Arguments for `fit`. An array-like with one entry for each cell is cut to the
-        cells of the fold, as in ``fit_params={"groups": patients}`` for a classifier
-        that stops early on patients that it sets aside.
+        Keyword arguments of `fit`. An array-like with one entry for each cell is
+        restricted to the training cells of the fold. An example is
+        ``fit_params={"groups": patients}`` for a classifier with early stopping on
+        held-out patients.
     random_state : int, RandomState instance or None, default=None
         Random seed or generator that shuffles the folds if `cv` is an int. Pass an int
-        for the same folds in every call.
+        for reproducible folds.
+    n_jobs : int or None, default=None
+        Number of folds that are fitted in parallel, as in joblib. None means 1 unless
+        in a joblib context. -1 means one for each core.
 
     Returns
     -------
@@ -89,35 +100,37 @@ def cross_validate_patients(
         y_prob : ndarray of shape (n_cells,), dtype float64
             Out-of-fold probability of the positive class.
         decisions : ndarray of shape (n_cells,), dtype int64
-            Out-of-fold decision: 1 where the cell is called parasitized, else 0.
+            Out-of-fold decision: 1 if the cell is called parasitized, otherwise 0.
         fold : ndarray of shape (n_cells,), dtype int64
-            The fold, from 1, in which a cell was tested.
+            Number of the fold in which the cell was tested, starting at 1.
         table : DataFrame of shape (n_folds + 1, 13)
-            The metrics of :func:`summarize`, without intervals, and the numbers of
-            "patients" and "cells", for each fold and "pooled" over all cells.
+            Metrics of :func:`summarize`, without intervals, and the numbers of
+            "patients" and "cells". There is one row for each fold, and one for all
+            cells, "pooled".
 
     Raises
     ------
     malariafuse.model_selection.LeakageError
-        If a split has a patient on both sides.
+        If a patient is in both parts of a split.
     ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Warns
     -----
     UserWarning
-        If the probabilities have two values only, the ROC AUC is below 0.5, or `X` has
-        equal images under several patients.
+        If the probabilities have only two distinct values, the ROC AUC is below 0.5, or
+        `X` has equal images of several patients.
 
     See Also
     --------
-    malariafuse.model_selection.PatientKFold : The folds.
-    summarize : Intervals for the pooled metrics.
+    malariafuse.model_selection.PatientKFold : Cross-validator by patient.
+    summarize : Compute the pooled metrics with confidence intervals.
 
     Notes
     -----
-    The spread of the metrics over the folds is no interval: folds share most of their
-    training cells. NaN in the table means undefined, as :func:`summarize` says.
+    The spread of the metrics over folds is not a confidence interval, because the folds
+    share most of their training cells. Undefined metrics are NaN, as in
+    :func:`summarize`.
 
     Examples
     --------
@@ -145,10 +158,11 @@ def cross_validate_patients(
         labels, positive = of_one_type(as_labels(y, "y")), pos_label
     cluster, names = check_patients(groups, len(target), at_least=2)
     check_length(X, len(target))
+    check_parameter("n_jobs", n_jobs, N_JOBS)
     if not isinstance(fit_params, Mapping | None):
         raise ValueError(
-            f"fit_params={short_repr(fit_params)}: expected a dict of arguments "
-            "for fit, from their names to their values."
+            f"fit_params={short_repr(fit_params)}: expected a dict that maps names of "
+            "arguments of fit to their values."
         )
     if not hasattr(estimator, "predict_proba"):
         raise ValueError(
@@ -162,27 +176,29 @@ def cross_validate_patients(
     for train, _ in splits:
         if len(np.unique(target[train])) < 2:
             raise ValueError(
-                "y and groups leave the training cells of a fold with one class only: "
-                "expected both. Use fewer folds, or folds that PatientKFold makes."
+                "y and groups: the training cells of a fold have only one class, "
+                "expected both. Use fewer folds, or PatientKFold."
             )
     y_prob = np.empty(len(target))
     decisions = np.empty(len(target), dtype=np.int64)
     fold = np.empty(len(target), dtype=np.int64)
-    for number, (train, test) in enumerate(splits, start=1):
-        fitted = clone(estimator).fit(
-            _safe_indexing(X, train),
-            labels[train],
-            **_cut(fit_params or {}, train, len(target)),
+    # Each process takes memory, also one that has nothing to do.
+    n_workers = min(effective_n_jobs(n_jobs), len(splits))
+    judged = Parallel(n_jobs=n_workers)(
+        delayed(_judge_fold)(
+            (number, len(splits)),
+            estimator,
+            X,
+            labels,
+            fit_params or {},
+            split,
+            threshold,
+            positive,
         )
-        tested = _safe_indexing(X, test)
-        if threshold is None:
-            decided, columns = decisions_and_probabilities(fitted, tested)
-        else:
-            columns = np.asarray(fitted.predict_proba(tested))
-        y_prob[test] = columns[:, _positive_column(fitted, positive)]
-        decisions[test] = (
-            decided == positive if threshold is None else y_prob[test] >= threshold
-        )
+        for number, split in enumerate(splits, start=1)
+    )
+    for number, (_, test) in enumerate(splits, start=1):
+        y_prob[test], decisions[test] = judged[number - 1]
         fold[test] = number
 
     cells = Cells(target, check_probability(y_prob), cluster, names, by_patient=True)
@@ -202,8 +218,35 @@ def cross_validate_patients(
     )
 
 
+def _judge_fold(
+    place: tuple[int, int],
+    estimator: BaseEstimator,
+    X: Any,
+    labels: NDArray[Any],
+    fit_params: Mapping[str, Any],
+    split: tuple[NDArray[np.int64], NDArray[np.int64]],
+    threshold: float | None,
+    positive: Any,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the probabilities and decisions of the tested cells of one fold."""
+    train, test = split
+    with in_fold(*place), rows_of(X, train) as trained:
+        fitted = clone(estimator).fit(
+            trained, labels[train], **_cut(fit_params, train, len(labels))
+        )
+    with rows_of(X, test) as tested:
+        if threshold is None:
+            decided, columns = decisions_and_probabilities(fitted, tested)
+        else:
+            columns = np.asarray(fitted.predict_proba(tested))
+    probability = np.asarray(columns[:, _positive_column(fitted, positive)], float)
+    return probability, (
+        decided == positive if threshold is None else probability >= threshold
+    )
+
+
 def _warn_of_equal_images(X: Any, patients: NDArray[Any]) -> None:
-    """Warn if an image is there under two patients, who may be on both sides."""
+    """Warn if two patients share an image, since they may be in different parts."""
     if not isinstance(X, np.ndarray | list | tuple | pd.Series) or not all(
         isinstance(image, np.ndarray) and image.ndim == 3 for image in X
     ):
@@ -216,9 +259,9 @@ def _warn_of_equal_images(X: Any, patients: NDArray[Any]) -> None:
     if several:
         shown = ", ".join(map(str, several[0]))
         warn(
-            f"X has {len(several)} images that are equal in every pixel and belong to "
-            f"several patients, such as {shown}: they may be on both sides of a split. "
-            "malariafuse.datasets.find_duplicates lists them."
+            f"X has {len(several)} images that are pixel-identical and belong to "
+            f"several patients, such as {shown}: they may be in both parts of a split. "
+            "Use malariafuse.datasets.find_duplicates to list them."
         )
 
 
@@ -230,14 +273,15 @@ def _splits(
     pos_label: Any,
     random_state: int | RandomState | None,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the splits, or raise before anything is trained."""
+    """Return the splits, validated before anything is trained."""
     if Integers(2).allows(cv):
         cv = PatientKFold(
             int(cv), shuffle=True, pos_label=pos_label, random_state=random_state
         )
     if callable(getattr(cv, "split", None)) and not isinstance(cv, (str, bytes)):
         with warnings.catch_warnings():
-            # A splitter that ignores the patients is judged below by what it makes.
+            # A splitter that ignores the patients is accepted if its splits pass the
+            # checks below.
             warnings.filterwarnings(
                 "ignore", "The groups parameter is ignored", UserWarning
             )
@@ -257,7 +301,7 @@ def _splits(
     )
     if (tested != 1).any():
         raise ValueError(
-            f"cv={short_repr(cv)} tests {(tested == 0).sum()} cells never and "
+            f"cv={short_repr(cv)} never tests {(tested == 0).sum()} cells and tests "
             f"{(tested > 1).sum()} more than once: expected every cell once."
         )
     return splits
@@ -266,12 +310,12 @@ def _splits(
 def _rows(
     split: Any, n_cells: int, cv: Any
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the cells of one split, as numbers."""
+    """Return the cells of one split as indices."""
     try:
-        # Numbers or truth values, as arrays are indexed.
+        # Indices or a boolean mask.
         train, test = (np.arange(n_cells)[np.asarray(rows)] for rows in split)
         if train.ndim != 1 or test.ndim != 1:
-            raise ValueError("The numbers of cells are no list.")
+            raise ValueError("The indices of the cells are not a list.")
         return train, test
     except (TypeError, ValueError, IndexError) as error:
         raise _no_splits(cv) from error
@@ -280,8 +324,7 @@ def _rows(
 def _no_splits(cv: Any) -> ValueError:
     return ValueError(
         f"cv={short_repr(cv)}: expected a number of folds of at least 2, a splitter, "
-        "or pairs of arrays, the numbers of the cells to train on and of those to test "
-        "on."
+        "or pairs of arrays with the indices of training and test cells."
     )
 
 
@@ -303,7 +346,7 @@ def _positive_column(fitted: BaseEstimator, positive: Any) -> int:
         return positive_column_of(fitted, positive)
     except ValueError as error:
         raise ValueError(
-            f"{error} Does every training fold have cells of both classes?"
+            f"{error} Check that every training fold has cells of both classes."
         ) from error
 
 
@@ -318,7 +361,7 @@ def _metrics(
         cells.names[cluster],
         by_patient=True,
     )
-    # A threshold for each cell, out of reach where the decision is against it.
+    # A threshold for each cell: 0 if it is called parasitized, otherwise above 1.
     thresholds = np.where(decisions[chosen] == 1, 0.0, np.inf)
     values = Measures(part, thresholds, METRICS)(np.ones((1, part.n_clusters)))[0]
     counts = {"patients": part.n_clusters, "cells": len(part.target)}

@@ -1,4 +1,4 @@
-"""Intervals and p-values of the differences of two classifiers."""
+"""Intervals and p-values of the differences between two classifiers."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,15 +9,15 @@ from scipy.stats import t as student
 from malariafuse.evaluation._bootstrap import Floats, Replicates, standard_error
 from malariafuse.evaluation._intervals import Bounds, Interval
 
-_FARTHEST = 1e6  # of all quantiles of Student's t that matter
+_FARTHEST = 1e6  # bounds of the quantiles of Student's t in the search
 _FRACTIONS = np.geomspace(1e-2, 1, 30)
 _SMALLEST = 1e-300  # probability
 
 
 class Difference:
-    """The differences of two classifiers' metrics, drawn in pairs.
+    """Paired differences between the metrics of two classifiers.
 
-    `same` says that the two are one classifier, whose differences are known to be 0.
+    If `same` is True, both are the same classifier, and all differences are 0.
     """
 
     def __init__(self, own: Interval, base: Interval, *, same: bool) -> None:
@@ -25,14 +25,14 @@ class Difference:
         self._paired = _Paired(own, base)
         self._apart = _Apart(own, base)
         self._together = _Together(own, base)
-        # The draws say nothing of a difference that does not vary.
+        # Resamples carry no information on a difference that does not vary.
         self._constant = (own.agrees & base.agrees) | (self._paired.error == 0)
         self._at_limit = own.at_limit | base.at_limit
         self._same = same
         self._width = 1 - own.scale.lowest
 
     def interval(self, confidence_level: float) -> Bounds:
-        """Return the bounds of the differences."""
+        """Return the bounds of the differences at a confidence level."""
         if self._same:
             return Bounds(self.value, self.value)
         tail = np.full(self.value.shape, float(1 - confidence_level) / 2)
@@ -41,7 +41,7 @@ class Difference:
         return Bounds(np.maximum(low, -self._width), np.minimum(high, self._width))
 
     def p_values(self) -> Floats:
-        """Return 1 minus the level of the interval that ends at 0."""
+        """Return 1 minus the confidence level of the interval that ends at 0."""
         if self._same:
             return np.where(np.isnan(self.value), np.nan, 1.0)
         return self._choose(lambda way: way.p_values())
@@ -58,18 +58,18 @@ class Difference:
 
 
 class _Way:
-    """A way to come from two intervals to that of the difference."""
+    """Method that derives the interval of a difference."""
 
     def __init__(self, own: Interval, base: Interval) -> None:
         self.own, self.base = own, base
         self.value = own.value - base.value
 
     def reach(self, side: Floats | int, tail: Floats) -> Floats:
-        """Return how far the interval goes to one side, -1 or 1."""
+        """Return the extent of the interval to one side, -1 or 1."""
         raise NotImplementedError
 
     def p_values(self) -> Floats:
-        """Return 1 minus the level of the interval that ends at 0."""
+        """Return 1 minus the confidence level of the interval that ends at 0."""
         toward_zero = -np.sign(self.value)
         enough = np.full(self.value.shape, np.log(_SMALLEST))
         too_little = np.full(self.value.shape, np.log(0.5))
@@ -84,7 +84,7 @@ class _Way:
 
 
 class _Together(_Way):
-    """Both differ from what was seen in the same unseen patients, in opposite ways."""
+    """Interval that allows for unseen patients in whom the two classifiers disagree."""
 
     def reach(self, side: Floats | int, tail: Floats) -> Floats:
         own_low, own_high = self.own.unseen.bounds(tail, np.ones(1))
@@ -95,11 +95,11 @@ class _Together(_Way):
 
 
 class _Apart(_Way):
-    """The interval from two intervals alone, of which one is no matter of draws.
+    """Interval from two separate intervals, at least one of which is not bootstrapped.
 
-    Squares of distances add up: the method of variance estimates recovery. The cells of
-    a classifier without an error are taken to be as alike within patients as those of
-    the other one.
+    Squared widths add up (method of variance estimates recovery). For a classifier
+    without errors, the correlation of cells within patients is taken from the other
+    classifier.
     """
 
     def reach(self, side: Floats | int, tail: Floats) -> Floats:
@@ -115,19 +115,19 @@ class _Apart(_Way):
 
 
 class _Paired(_Way):
-    """The interval from paired draws.
+    """Interval from paired resamples.
 
-    On the line, two values are their middle and their distance. A difference depends on
-    both: on the distance, and on how far the middle is from the end, where differences
-    are small. Each of them has an error, and the two errors of a difference add up like
-    those of any sum.
+    On the logit scale, two values are described by their midpoint and their distance.
+    The difference depends on both: near the ends of the scale, the same distance is a
+    smaller difference. The errors of midpoint and distance add up like those of any
+    sum.
     """
 
     def __init__(self, own: Interval, base: Interval) -> None:
         super().__init__(own, base)
         self._scale = scale = own.scale
-        # Draws without an error are the same for both. Otherwise a single patient with
-        # errors would fix the distance, and all draws would agree on it.
+        # In resamples without errors, both classifiers are equal. Otherwise a single
+        # patient with errors would determine the distance in all resamples.
         nearest = np.minimum(
             scale.nearest(own.replicates), scale.nearest(base.replicates)
         )
@@ -163,9 +163,9 @@ class _Paired(_Way):
         )
 
     def _reach(self, side: Floats | int, quantile: Floats) -> Floats:
-        # Where one patient makes all the difference, the two errors cancel, and at some
-        # level the interval would shrink again. Intervals of higher levels hold those
-        # of lower ones.
+        # If one patient accounts for the whole difference, the two errors cancel, and
+        # the interval could shrink as the level grows. Intervals of higher levels must
+        # contain those of lower levels.
         smaller = np.multiply.outer(_FRACTIONS, quantile)
         return np.asarray(np.max(self._reach_alone(side, smaller), axis=0))
 

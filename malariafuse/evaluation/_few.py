@@ -1,16 +1,16 @@
-"""Bounds where only a few patients have an error.
+"""Bounds if only a few patients have an error.
 
-Draws say little then: whether a draw holds those patients is nearly all that varies.
-A recall of n patients, k of whom have a missed cell, is bounded in two ways which
-assume nothing about the patients, and the better of them counts.
+Resamples are then uninformative: they differ mainly in whether they contain those
+patients. A recall of n patients, k of whom have a missed cell, is bounded in two ways
+that make no assumption about the patients. The tighter bound is used.
 
-1. Patients with a missed cell have a share of all patients that is at most the bound of
-   Clopper and Pearson for k of n. All cells of such patients may be missed.
-2. The product of the ratios of patients' recalls to the mean recall has the mean 1, and
-   exceeds 1 / tail with at most the probability `tail` by Markov's inequality. So the
-   mean is at least the geometric mean of the recalls times tail^(1/n).
+1. The proportion of patients with a missed cell is at most the bound of Clopper and
+   Pearson for k of n. All cells of such patients may be missed.
+2. The product of the ratios of the patients' recalls to the mean recall has the mean 1.
+   By Markov's inequality it exceeds 1 / tail with a probability of at most `tail`. So
+   the mean is at least the geometric mean of the recalls times tail^(1/n).
 
-Without an error both are the bound for unseen patients. Another error lowers each.
+Without errors, both equal the bound for unseen patients. Each error lowers both.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from scipy.stats import beta
 from malariafuse._cells import Cells
 from malariafuse.evaluation._measures import Floats, Ranking, Tally
 
-# Draws are not heard where at most so many patients have an error, in a study of any
-# size, and are all that counts where three times as many have one.
+# Resamples are ignored if at most this many patients have an error, and used alone if
+# three times as many have one.
 _FEW, _FEW_OF = 5, 1 / 8
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of what patients have, one a row: what is right, of how much.
+    """Proportions, one per row, as sums of right values and totals by patient.
 
-    `wrong` says which patients have an error that counts as one.
+    `wrong` marks the patients with an error.
     """
 
     of_patients: Floats
@@ -39,27 +39,27 @@ class Shares:
     wrong: NDArray[np.bool_]
 
     def low(self, tail: Floats, units: Floats) -> Floats:
-        """Return the bounds that the truth falls below with the probability `tail`."""
+        """Return the lower bounds, each at the level `tail`."""
         weight = self._weight()
         nothing = self.of_patients == 0
         own = np.divide(
             self.right, self.of_patients, out=np.ones_like(weight), where=~nothing
         )
-        # Summed as it is, to be 0 and no rounding error where all patients have one.
+        # Summed directly, so that it is exactly 0 if all patients have an error.
         rest = (weight * ~self.wrong).sum(axis=-1)
         others = np.where(self.wrong, 0, weight * own).sum(axis=-1)
         others = np.divide(others, rest, out=np.ones_like(rest), where=rest > 0)
         k = (1 - rest) * units
         bound = beta.isf(tail, k + 1, np.maximum(units - k, 1e-9))
         most = np.where(rest > 0, bound, 1)
-        with np.errstate(divide="ignore"):  # a patient who is all wrong
+        with np.errstate(divide="ignore"):  # a patient without any right value
             logs = np.where(self.wrong & (weight > 0), weight * np.log(own), 0)
             of_means = rest * np.log(others) + logs.sum(axis=-1)
             markov = np.exp(np.log(tail) / units + of_means)
         return np.maximum((1 - most) * others, markov)
 
     def share_wrong(self) -> Floats:
-        """Return the share of patients with an error, each as large as it counts."""
+        """Return the weighted proportion of patients with an error."""
         return np.asarray((self._weight() * self.wrong).sum(axis=-1))
 
     def _weight(self) -> Floats:
@@ -68,21 +68,21 @@ class Shares:
 
 
 def weight_of_draws(n_wrong: Floats, units: Floats) -> Floats:
-    """Return how much the draws count, 0 to 1, if so many patients have an error."""
+    """Return the weight of the resamples, in [0, 1], given the patients with errors."""
     few = np.minimum(_FEW, _FEW_OF * units)
     return np.clip((n_wrong - few) / (2 * few), 0, 1)
 
 
 @dataclass(frozen=True)
 class Few:
-    """A value that is a share: of what is right, and of what is not."""
+    """Value that is a proportion, with the proportions of right and wrong values."""
 
     right: Shares
     wrong: Shares
 
     @classmethod
     def counted(cls, right: Floats, wrong: Floats) -> "Few":
-        """Return the shares where whatever is not right is wrong."""
+        """Return the proportions in which every value is either right or wrong."""
         total = right + wrong
         return cls(Shares(total, right, wrong > 0), Shares(total, wrong, right > 0))
 
@@ -90,7 +90,7 @@ class Few:
         return self.right.low(tail, units), 1 - self.wrong.low(tail, units)
 
     def weights_of_draws(self, units: Floats) -> tuple[Floats, Floats]:
-        """Return how much the draws count for the lower and the upper bound."""
+        """Return the weights of the resamples for the lower and the upper bound."""
         low, high = (
             weight_of_draws(shares.share_wrong() * units, units)
             for shares in (self.right, self.wrong)
@@ -101,12 +101,12 @@ class Few:
 def few_of_metrics(
     cells: Cells, tally: Tally, ranking: Ranking
 ) -> dict[str, list[Few]]:
-    """Return the shares that metrics are, or the two that they follow from."""
+    """Return the proportions that metrics are, or the two that they follow from."""
     n = tally.of_patients
     gross = cells.sums(np.abs(cells.probability - cells.target) >= 0.5) > 0
     n_cells = n["tp"] + n["fn"] + n["fp"] + n["tn"]
     recall, specificity = Few.counted(n["tp"], n["fn"]), Few.counted(n["tn"], n["fp"])
-    # The sizes of errors are a share whose opposite is what few patients lack.
+    # The sizes of errors are the complement of a proportion.
     sizes = Few(
         Shares(n_cells, n["squares"], n["squares"] < n_cells),
         Shares(n_cells, n_cells - n["squares"], gross),

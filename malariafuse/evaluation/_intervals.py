@@ -1,6 +1,6 @@
-"""Intervals from resampled patients, on the scale of logits.
+"""Confidence intervals from resampled patients, on the logit scale.
 
-Values near 1 spread evenly there, and no bound leaves the range of the metric.
+The logit scale spreads values near 1, and bounds stay in the range of the metric.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +15,9 @@ from malariafuse.evaluation._bootstrap import Floats, Replicates, standard_error
 from malariafuse.evaluation._measures import RANGE_FROM
 from malariafuse.evaluation._unseen import Unseen
 
-# How many times as close to an end as the value itself a draw may be. A draw without
-# any error would be infinitely far out, and would rule the interval alone.
+# Resamples are clipped to 1 / _CLOSER of the distance between the value and the end of
+# its range. The logit of a resample without errors would be infinite and would dominate
+# the interval.
 _CLOSER = 10
 _TINY, _EPSILON = np.finfo(float).tiny, np.finfo(float).eps
 _ROUNDING = 1e-12
@@ -25,19 +26,19 @@ _NORMAL = norm.isf(0.025)
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from `lowest` to 1, and the line that they are drawn out to."""
+    """Logit scale for values between `lowest` and 1."""
 
     lowest: Floats
-    closest: Floats  # to `lowest`, as a share of the range
-    rounding: Floats  # of values whatever their size
+    closest: Floats  # smallest distance to `lowest`, as a fraction of the range
+    rounding: Floats  # absolute rounding error of the values
 
     @classmethod
     def of(cls, metrics: tuple[str, ...], n_cells: int) -> "Scale":
         """Return the scale of `metrics`.
 
-        Only a calibration error may be at an end, 0, while its draws vary: errors of
-        one sign happen to cancel those of the other. The line stops for it half a cell
-        away from there, where a logit is infinite.
+        Only the calibration error may be 0 although its resamples vary, because errors
+        of opposite sign cancel. Its scale ends half a cell above 0, where the logit
+        would be infinite.
         """
         return cls(
             np.array([RANGE_FROM.get(name, 0.0) for name in metrics]),
@@ -47,7 +48,8 @@ class Scale:
                     for name in metrics
                 ]
             ),
-            # A mean of squares may be tiny. Others are 0 where little is left.
+            # A mean of squares may be tiny. Tiny values of other metrics are rounding
+            # errors.
             np.array([0 if name == "brier_score" else _ROUNDING for name in metrics]),
         )
 
@@ -55,7 +57,7 @@ class Scale:
         return self.lowest + (1 - self.lowest) * expit(values)
 
     def nearest(self, replicates: Replicates) -> Floats:
-        """Return how near an end a draw may be, as a share of the range."""
+        """Return the smallest distance to an end of the range for a resample."""
         share = self._inside(replicates.value)
         return np.minimum(share, 1 - share) / _CLOSER
 
@@ -76,15 +78,15 @@ class Scale:
         return np.clip(self.share(values), self.closest, 1 - _EPSILON)
 
     def share(self, values: Floats) -> Floats:
-        """Return where in its range each value is, 0 to 1."""
+        """Return the position of each value in its range, in [0, 1]."""
         return (values - self.lowest) / (1 - self.lowest)
 
 
 class Interval:
-    """The intervals of metrics, at any level.
+    """Confidence intervals of metrics, at any level.
 
-    Where the draws do not vary, and where they could not show the errors that matter
-    most because there is none, bounds allow for unseen patients.
+    The bounds allow for unseen patients if the resamples do not vary, or if no patient
+    has the errors that matter most.
     """
 
     def __init__(self, replicates: Replicates, scale: Scale, unseen: Unseen) -> None:
@@ -97,7 +99,7 @@ class Interval:
         self._spread, _ = standard_error(replicates)
 
     def at(self, tail: Floats | float, gain: Floats | float = 1.0) -> "Bounds":
-        """Return the bounds, each of which the truth crosses with probability `tail`.
+        """Return the bounds, each with the error probability `tail`.
 
         See :class:`Unseen` for `gain`.
         """
@@ -115,10 +117,10 @@ class Interval:
     def _with_few(
         self, low: Floats, high: Floats, tail: Floats, gain: Floats
     ) -> tuple[Floats, Floats]:
-        """Return bounds that count draws as far as enough patients have an error."""
+        """Return bounds that combine the bootstrap with the bounds for few errors."""
         few_low, few_high = self.unseen.bounds_of_few(tail, gain)
         of_low, of_high = self.unseen.weights_of_draws
-        # Draws are no worse than what assumes nothing, however few they show.
+        # Bootstrap bounds are never looser than the bounds without assumptions.
         low, high = np.maximum(low, few_low), np.minimum(high, few_high)
         few_low = np.where(np.isfinite(few_low), few_low, low)
         few_high = np.where(np.isfinite(few_high), few_high, high)
@@ -128,10 +130,10 @@ class Interval:
         )
 
     def gain(self) -> Floats:
-        """Return how many times as many units there are as patients, at least 1.
+        """Return the ratio of the effective sample size to the number of patients.
 
-        They are the cells whose share would have the error that the draws show, with a
-        correction for its degrees of freedom: Korn and Graubard's effective sample.
+        The ratio is at least 1. The effective sample size is that of Korn and Graubard,
+        with their correction for the degrees of freedom.
         """
         share = self.scale.share(self.value)
         variance = (self._spread / (1 - self.scale.lowest)) ** 2
@@ -144,14 +146,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Bounds:
-    """The two ends of each interval."""
+    """Lower and upper bound of each interval."""
 
     low: Floats
     high: Floats
 
 
 def _agrees(replicates: Replicates, rounding: Floats) -> NDArray[np.bool_]:
-    """Return which values all draws have, of those in which it is defined."""
+    """Return which values are the same in all resamples in which they are defined."""
     value, resampled = replicates.value, replicates.resampled
     spread = np.ptp(np.where(np.isnan(resampled), value, resampled), axis=0)
     return np.asarray(spread <= np.maximum(rounding, _ROUNDING * np.abs(value)))

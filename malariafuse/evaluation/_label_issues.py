@@ -1,4 +1,4 @@
-"""Labels that out-of-fold probabilities contradict."""
+"""Detection of label issues from out-of-fold probabilities."""
 
 from typing import Any
 
@@ -17,54 +17,56 @@ def label_issues(
     *,
     pos_label: Any = None,
 ) -> pd.DataFrame:
-    """List the cells whose label the classifier confidently contradicts.
+    """Find cells whose label is confidently contradicted by the classifier.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probabilities of the positive class, 0 to 1, out of fold. Probabilities of cells
-        that the classifier was fitted on repeat the labels, right or wrong.
+        Out-of-fold probabilities of the positive class, in [0, 1]. Probabilities of
+        training cells are not suitable, because they reproduce the labels, right or
+        wrong.
     groups : array-like of shape (n_cells,), default=None
         Patient of each cell, for the column "patient".
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Returns
     -------
     DataFrame of shape (n_issues, 3 or 4)
-        The most contradicted label first. The index, "position", is the position in
-        `y_true`; the columns are the "label", the "probability" of the positive class,
-        the "self_confidence", that is the probability of the labeled class, and, with
-        `groups`, the "patient".
+        One row for each issue, in ascending order of "self_confidence". The index,
+        "position", is the position in `y_true`. The columns are the "label", the
+        "probability" of the positive class, the "self_confidence", which is the
+        probability of the labeled class, and the "patient" if `groups` is given.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     Notes
     -----
     This is confident learning [1]_ with two classes. A class is confidently predicted
-    where its probability is at least the mean probability of that class among the cells
-    that are labeled so; where both are, the more probable one counts. A label is an
-    issue if the other class is confidently predicted. The thresholds are means, so a
-    classifier that is timid about one class is not taken for doubt about its labels.
+    if its probability is at least the mean probability of that class among the cells
+    labeled with it. If both classes qualify, the more probable one is used. A label is
+    an issue if the other class is confidently predicted. Because the thresholds are
+    means, low confidence in one class as a whole is not mistaken for label issues.
 
-    An issue is a reason to look at the image again, no more: a classifier that is wrong
-    in a systematic way lists sound labels. **Never remove cells from a test set because
-    of it.** Whatever the classifier gets wrong would be removed with the wrong labels,
-    and every metric would improve. Metrics with and without the issues may be shown
-    side by side, to tell how much they depend on the labels; a second expert, who sees
-    neither label nor probability, can correct them.
+    An issue is only a reason to look at the image again: a classifier with systematic
+    errors also lists correct labels.
+    **Never remove cells from a test set because of an issue.** Errors of the classifier
+    would be removed together with wrong labels, and every metric would improve. Metrics
+    with and without the issues may be reported together to show how much they depend on
+    the labels. A second expert, blinded to labels and probabilities, can correct the
+    labels.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Every metric as a function of how often each patient counts."""
+"""Metrics as functions of the weights of patients."""
 
 from collections.abc import Callable, Iterable
 
@@ -14,11 +14,12 @@ N_BINS = 10
 
 
 class Measures:
-    """Metrics of weighted patients, for many rows of weights at a time.
+    """Metrics of weighted patients, for many rows of weights at once.
 
-    Row `b` of the weights says how often each patient counts: all ones give the metric
-    itself, what a bootstrap drew gives a resample, one zero leaves one patient out.
-    A metric that is undefined is NaN. The threshold is one, or one for each cell.
+    A row of the weights has one weight for each patient. Ones give the metric itself,
+    the counts of a bootstrap draw give a resample, and a single zero leaves a patient
+    out. An undefined metric is NaN. The threshold is a scalar or an array with one
+    value for each cell.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class Measures:
         self._ranking = Ranking(cells)
 
     def __call__(self, weights: Floats) -> Floats:
-        """Return the metrics: a row for each row of `weights`, a column for a name."""
+        """Return the metrics, one row per row of `weights` and one column per name."""
         with np.errstate(invalid="ignore", divide="ignore"):
             total = self._tally.weighted(weights)
             if not _FROM_RANKS.isdisjoint(self.names):
@@ -38,7 +39,7 @@ class Measures:
 
 
 class Tally:
-    """Sums over the cells of each patient, from which most metrics follow."""
+    """Sums over the cells of each patient, from which most metrics are computed."""
 
     def __init__(self, cells: Cells, threshold: float | Floats) -> None:
         positive = cells.target == 1
@@ -60,7 +61,7 @@ class Tally:
         recalls = np.divide(
             sums["tp"], positives, out=np.zeros_like(positives), where=infected
         )
-        # The recall of a cell is no recall of a patient.
+        # Without patients, the patient-averaged recall is undefined.
         sums["recalls"] = recalls if cells.by_patient else np.full_like(recalls, np.nan)
         self.of_patients = sums
         self._names = tuple(sums)
@@ -71,11 +72,11 @@ class Tally:
 
 
 class Ranking:
-    """Cells by their probability, for the ROC AUC and the average precision.
+    """Ranks of cells by probability, for the ROC AUC and the average precision.
 
-    Of each positive cell it is known how many negative cells lie above it, how many at
-    or above it, and how many positive cells do. Weights of cells, summed from the top,
-    turn these places into numbers of cells.
+    For each positive cell, the numbers of negative cells above it, of negative cells at
+    or above it, and of positive cells at or above it are stored. They index cumulative
+    sums of the weights, in descending order of probability.
     """
 
     def __init__(self, cells: Cells) -> None:
@@ -87,7 +88,8 @@ class Ranking:
         self._above = np.searchsorted(ranked[~positive], ranked[positive], "left")
         self.alarms = np.searchsorted(ranked[~positive], ranked[positive], "right")
         self.hits = np.searchsorted(ranked[positive], ranked[positive], "right")
-        # Of each negative cell, how many positive cells lie below it, a tie half.
+        # For each negative cell, the number of positive cells below it. A tie counts
+        # half.
         self._below = (
             self._positive.size
             - (
@@ -99,9 +101,10 @@ class Ranking:
         self._n_clusters = cells.n_clusters
 
     def pairs_of_patients(self) -> list[tuple[Floats, Floats]]:
-        """Return pairs in and out of order: of positive, then of negative cells.
+        """Return the concordant and discordant pairs of positive, then negative cells.
 
-        They are sums over the cells of each patient, in cells of the other class.
+        They are sums over the cells of each patient, in numbers of cells of the other
+        class.
         """
         lost_by_positive = (self._above + self.alarms) / 2
         pairs = []
@@ -126,7 +129,7 @@ class Ranking:
         # A tie counts half.
         ahead = (np.take(negatives_found, self._above, axis=1) + alarms) / 2
         pairs_lost = np.einsum("ij,ij->i", of_positive, ahead)
-        # The maximum is for cells that were not drawn, and whose weight is 0.
+        # The maximum avoids 0 / 0 for cells that were not drawn, whose weight is 0.
         precision = hits / np.maximum(hits + alarms, 1)
         return {
             "roc_auc": 1 - pairs_lost / (positives * negatives),
@@ -136,7 +139,7 @@ class Ranking:
 
 
 def _sums_from_top(weights: Floats) -> Floats:
-    """Return the sums of the first 0, 1, 2, ... columns."""
+    """Return the cumulative sums over columns, starting with 0."""
     sums = np.zeros((len(weights), weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums
@@ -162,7 +165,7 @@ def _n_cells(n: Sums) -> Floats:
 
 
 def matthews(n: Sums) -> Floats:
-    """Return Matthews' correlation coefficient."""
+    """Return the Matthews correlation coefficient."""
     product = _called(n) * (n["tn"] + n["fn"]) * _positives(n) * _negatives(n)
     correlation = (n["tp"] * n["tn"] - n["fp"] * n["fn"]) / np.sqrt(product)
     return np.clip(correlation, -1, 1)
@@ -186,10 +189,9 @@ _METRICS: dict[str, Callable[[Sums], Floats]] = {
     "patient_averaged_recall": lambda n: n["recalls"] / n["infected"],
 }
 METRICS = tuple(_METRICS)
-RANGE_FROM = {"mcc": -1.0}  # others from 0
+RANGE_FROM = {"mcc": -1.0}  # the lower end of other metrics is 0
 
-# The cells that a metric counts. Where it compares the classes, it counts the cells of
-# each.
+# Cells that enter a metric, by class if the metric compares the classes.
 COUNTED: dict[str, tuple[Callable[[Sums], Floats], ...]] = {
     "recall": (_positives,),
     "specificity": (_negatives,),
@@ -204,7 +206,7 @@ COUNTED: dict[str, tuple[Callable[[Sums], Floats], ...]] = {
     "patient_averaged_recall": (lambda n: n["infected"],),
 }
 
-# By how much the probabilities of one tenth of 0..1 exceed the labels there.
+# Sum of probability minus label in one tenth of [0, 1].
 EXCESS = tuple(f"excess {number}" for number in range(N_BINS))
 
 
@@ -217,7 +219,7 @@ _FROM_RANKS = frozenset({"roc_auc", "average_precision"})
 
 
 def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Return `metrics` as a tuple; raise unless they are different, known names."""
+    """Return `metrics` as a tuple, or raise if a name is unknown or repeated."""
     expected = f"expected a tuple of names among {', '.join(METRICS)}"
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         kind = ValueError if isinstance(metrics, str) else TypeError
@@ -227,5 +229,7 @@ def check_metrics(metrics: Iterable[str]) -> tuple[str, ...]:
     if not all(known) or not names:
         raise ValueError(f"metrics={short_repr(metrics)}: {expected}.")
     if len(set(names)) < len(names):
-        raise ValueError(f"metrics={short_repr(metrics)}: expected each name once.")
+        raise ValueError(
+            f"metrics={short_repr(metrics)}: expected names without repetition."
+        )
     return names

@@ -1,4 +1,4 @@
-"""Estimated against true parasitemia."""
+"""Comparison of estimated and true parasitemia."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from malariafuse._arrays import one_dimension, real_numbers
 from malariafuse._parameters import Reals, check_parameter
 
-# Percents of red cells that microscopists call low, moderate and high.
+# Percentages of red cells that microscopists call low, moderate and high.
 _BANDS = ((0.0, 0.01, "below 1 %"), (0.01, 0.05, "1 to 5 %"), (0.05, 1.0, "above 5 %"))
 
 
@@ -20,43 +20,45 @@ def parasitemia_scores(
     *,
     tolerance: float = 0.25,
 ) -> pd.DataFrame:
-    """Compare estimated parasitemias with true ones, over infected patients.
+    """Compute the agreement of estimated and true parasitemia.
 
     Parameters
     ----------
     true : array-like of shape (n_patients,)
-        True parasitized fractions of the red cells, 0 to 1. Patients without parasites
-        are left out.
+        True parasitized fraction of red cells, in [0, 1]. Patients without parasites
+        are ignored.
     estimated : array-like of shape (n_patients,)
-        Estimated fractions, 0 to 1.
+        Estimated parasitized fraction, in [0, 1].
     low, high : array-like of shape (n_patients,), default=None
-        Ends of the intervals of the estimates. None leaves the coverage out.
+        Bounds of the intervals of the estimates. None skips the coverage.
     tolerance : float, default=0.25
-        Largest relative error of an estimate that is called close, above 0. The WHO
-        asks for estimates within a quarter of the truth.
+        Maximum relative error of a close estimate, above 0. The default is the WHO
+        criterion: within 25 % of the true value.
 
     Returns
     -------
     DataFrame of shape (4, 5)
-        One row for each band of true parasitemia, "below 1 %", "1 to 5 %" and "above
-        5 %", and "all". The columns:
+        One row for each range of true parasitemia, "below 1 %", "1 to 5 %" and "above 5
+        %", and one for "all". The columns are:
 
-        - "patients": the number of infected patients;
-        - "close": the share of estimates within the tolerance;
-        - "ratio": the median of estimated by true fraction;
+        - "patients": number of infected patients;
+        - "close": proportion of estimates within the tolerance;
+        - "ratio": median of estimated divided by true fraction;
         - "rank_correlation": Spearman's rank correlation [1]_, NaN for fewer than two
-          patients or where all are alike;
-        - "coverage": the share of intervals that hold the truth, NaN without intervals.
+          patients or constant values;
+        - "coverage": proportion of intervals that contain the true fraction, NaN
+          without intervals.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or no patient has parasites.
+        If an argument is invalid, or no patient has parasites.
 
     See Also
     --------
-    PatientTest : Estimates parasitized fractions.
-    malariafuse.plotting.ParasitemiaCalibrationDisplay : Draws them.
+    PatientTest : Estimate parasitized fractions.
+    malariafuse.plotting.ParasitemiaCalibrationDisplay : Plot estimated against true
+        parasitemia.
 
     References
     ----------
@@ -74,7 +76,7 @@ def parasitemia_scores(
     truth = _fractions(true, "true")
     arrays = {"estimated": estimated}
     if (low is None) != (high is None):
-        raise ValueError("low and high belong together: expected both or none.")
+        raise ValueError("low and high: expected both or neither.")
     if low is not None and high is not None:
         arrays |= {"low": low, "high": high}
     values = {}
@@ -88,7 +90,9 @@ def parasitemia_scores(
     table = pd.DataFrame({"true": truth, **values})
     table = table[table["true"] > 0]
     if table.empty:
-        raise ValueError("true has no patient with parasites: expected one above 0.")
+        raise ValueError(
+            "true has no patient with parasites: expected at least one value above 0."
+        )
     table["close"] = (
         abs(table["estimated"] - table["true"]) <= tolerance * table["true"] + 1e-12
     )
@@ -124,7 +128,7 @@ def _fractions(given: ArrayLike, name: str) -> NDArray[np.float64]:
     values = real_numbers(one_dimension(given, name), name)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(
-            f"{name} has values outside of 0..1 or missing ones: expected fractions of "
-            "the red cells, 0.02 for 2 %."
+            f"{name} has values that are missing or not in [0, 1]: expected fractions "
+            "of red cells, such as 0.02 for 2 %."
         )
     return values

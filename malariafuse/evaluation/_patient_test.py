@@ -1,4 +1,4 @@
-"""A test of patients, from the probabilities of their cells."""
+"""Statistical test of patients from the probabilities of their cells."""
 
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -6,105 +6,103 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse._patients import check_patients, for_each_cell
 from malariafuse.evaluation._counting import CountingRule, best_rule, fit_rule
 
-# Of the rules that estimate fractions, in multiples of those of the strictest one.
+# False-positive rates of the rules, as multiples of that of the strictest rule.
 _FALSE_ALARMS = (1, 2, 4, 8, 16)
 
 
-class PatientTest(BaseEstimator):
+class PatientTest(Estimator):
     """Test whether a patient is infected, from the probabilities of the cells.
 
-    A classifier of cells raises false alarms, so a few cells above its threshold prove
-    nothing. This counts the cells above a strict threshold of its own and asks how
-    often a patient without parasites would show as many. The answer allows for
-    patients who differ: false alarms come in clusters, by stain and by slide.
+    A cell classifier has false positives, so a few cells above its threshold do not
+    prove an infection. This test counts the cells above a strict threshold and computes
+    the probability of that count in a patient without parasites. The false-positive
+    rate may vary between patients, for example by stain and by slide.
 
-    It is a statistical test of patients and no classifier of scikit-learn: `fit` learns
-    from patients with known labels, :meth:`test` tests others.
+    It is a statistical test, not a scikit-learn classifier. :meth:`fit` takes patients
+    with known labels, and :meth:`test` tests other patients.
 
     Parameters
     ----------
     specificity : float, default=0.95
-        Intended share of uninfected patients whose verdict is not "infected", 0 to 1,
-        both excluded.
+        Intended proportion of uninfected patients whose verdict is not "infected", in
+        (0, 1).
     review_specificity : float, default=0.8
-        Intended share of uninfected patients whose verdict is neither "infected" nor
-        "review", 0 to 1, both excluded; at most `specificity`.
+        Intended proportion of uninfected patients whose verdict is neither "infected"
+        nor "review", in (0, 1). At most `specificity`.
     cell_specificity : float, default=0.9975
-        Share of uninfected cells that the threshold for cells leaves below it, 0 to
-        1, both excluded. It takes at least ``1 / (1 - cell_specificity)`` uninfected
-        cells to fit, 400 by default.
+        Proportion of uninfected cells below the threshold for cells, in (0, 1). The fit
+        requires at least ``1 / (1 - cell_specificity)`` uninfected cells, 400 by
+        default.
     confidence_level : float, default=0.95
-        Confidence level of the interval of the parasitized fraction, 0 to 1, both
-        excluded.
+        Confidence level of the interval of the parasitized fraction, in (0, 1).
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Attributes
     ----------
     cell_threshold_ : float
-        Probability from which on a cell is counted for the verdict.
+        Threshold for the verdict. A cell is counted if its probability is at least the
+        threshold.
     false_positive_rate_ : float
-        Expected share of uninfected cells of a new patient that are counted.
+        Expected proportion of the uninfected cells of a new patient that are counted.
     false_positive_correlation_ : float
-        Correlation of the uninfected cells of one patient in this, 0 to 1: the variance
-        of the patients' rates is this times ``rate * (1 - rate)``.
+        Intraclass correlation of uninfected cells within patients, in [0, 1]. The
+        variance of the patients' rates is the correlation times ``rate * (1 - rate)``.
     sensitivity_ : float
-        Expected share of parasitized cells of a new patient that are counted.
+        Expected proportion of the parasitized cells of a new patient that are counted.
     sensitivity_correlation_ : float
-        Correlation of the parasitized cells of one patient in this, 0 to 1.
+        Intraclass correlation of parasitized cells within patients, in [0, 1].
 
     See Also
     --------
-    patient_table : The counts behind it.
+    patient_table : Count the cells of each patient.
 
     Notes
     -----
-    The number of counted cells of an uninfected patient is taken to be beta-binomial:
-    each patient has a rate of false alarms, and the rates of patients have a beta
-    distribution [1]_. Mean and variance of the rates are averaged over all that the
-    patients of `fit` leave likely; the maximum of the likelihood alone promised more
-    specificity than it kept in simulations.
+    The number of counted cells of an uninfected patient is modeled as beta-binomial:
+    each patient has a false-positive rate, and the rates have a beta distribution [1]_.
+    The mean and the variance of the rates are averaged over their posterior
+    distribution, given the patients of `fit`. In simulations, the maximum of the
+    likelihood did not keep the intended specificity.
 
-    The rate is estimated from the uninfected cells of all patients, infected ones
-    included. They are most of the uninfected cells, and most of the patients: the
-    spread between patients cannot be estimated from a few healthy ones. Parasitized
-    cells that were labeled uninfected, which only infected patients can have, make the
-    rate too high and the verdict too cautious, not too bold.
+    The rate is estimated from the uninfected cells of all patients, including infected
+    ones, because the spread between patients cannot be estimated from a few healthy
+    patients. Infected patients may have parasitized cells with the label uninfected.
+    They increase the estimated rate and make the verdict more conservative.
 
-    A patient is infected, for `fit`, who has a parasitized cell.
+    In `fit`, a patient with at least one parasitized cell is infected.
 
-    The parasitized fraction is the share of the cells above a threshold, corrected for
-    false alarms and missed parasites as Rogan and Gladen do [2]_: ``(share -
-    false_positive_rate) / (sensitivity - false_positive_rate)``. A strict threshold is
-    best for few parasites, and a lenient one for many. So `fit` learns the rates at
-    five thresholds, with 1, 2, 4, 8 and 16 times the false alarms of
-    `cell_specificity`, and each patient is counted at the one with the smallest
-    standard error, sampling and differences between patients included.
+    The parasitized fraction is the proportion of cells above a threshold, corrected for
+    false positives and missed parasites by the Rogan-Gladen estimator [2]_:
+    ``(proportion - false_positive_rate) / (sensitivity - false_positive_rate)``. A
+    strict threshold is best for few parasites, a lenient threshold for many. `fit`
+    therefore estimates the rates at five thresholds, with 1, 2, 4, 8 and 16 times the
+    false-positive rate of `cell_specificity`. For each patient, the threshold with the
+    smallest standard error is used. The standard error includes sampling and the spread
+    between patients.
 
-    Like its interval the fraction is clipped to 0..1: without parasites, half of the
-    patients show fewer counted cells than the expected false alarms, and more than all
-    parasites would be no fraction. The mean over patients of very low or very high
-    fractions is therefore a little too high or too low. The interval is made of the
-    fractions that a test, in the same distribution, does not reject. Since the counts
-    choose the threshold, the error of the interval is shared among all thresholds
-    (Bonferroni), so it is a little wider than that of one threshold.
+    The fraction and its interval are clipped to [0, 1]. The mean over patients is
+    therefore slightly biased for very low or very high fractions. The interval contains
+    the fractions that a test, under the same distribution, does not reject. Because the
+    threshold depends on the counts, the error probability of the interval is divided by
+    the number of thresholds (Bonferroni correction).
 
-    The difference that the fraction is divided by has to be real. `fit` asks for three
-    standard errors, in which patients count by their cells and their correlation: less
-    would make the fraction wrong by a third or more.
+    The denominator of the fraction must differ from 0 significantly. `fit` requires
+    three standard errors, weighted by the cells of the patients and their correlation.
+    With less, the relative error of the fraction could exceed one third.
 
-    The promise of specificity is for patients like those of `fit`: the same
-    preparation, the same classifier and about as many cells. If a classifier or a
-    laboratory changes, or there are ten times as many cells, fit again.
+    The specificity holds for patients like those of `fit`: the same preparation, the
+    same classifier and a similar number of cells. Fit again if the classifier or the
+    laboratory changes, or if there are ten times as many cells.
 
     References
     ----------
@@ -160,19 +158,19 @@ class PatientTest(BaseEstimator):
         self.pos_label = pos_label
 
     def fit(self, y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike) -> Self:
-        """Learn how often cells are counted that are not, or are, parasitized.
+        """Estimate the false-positive rate and the sensitivity of counted cells.
 
         Parameters
         ----------
         y_true : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-            `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         y_prob : array-like of shape (n_cells,)
-            Probability of the positive class, 0 to 1, out of fold: of cells whose
-            patients the classifier was not fitted on.
+            Out-of-fold probability of the positive class, in [0, 1]: the classifier was
+            not fitted on the patient of the cell.
         groups : array-like of shape (n_cells,)
-            Patient of each cell. At least two have parasitized cells, and at least
-            two have uninfected ones.
+            Patient of each cell. At least two patients with parasitized cells and at
+            least two with uninfected cells are required.
 
         Returns
         -------
@@ -182,13 +180,13 @@ class PatientTest(BaseEstimator):
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described, or the probabilities do
-            not distinguish parasitized cells from uninfected ones.
+            If an argument or a parameter is invalid, or the probabilities do not
+            distinguish parasitized from uninfected cells.
 
         Warns
         -----
         UserWarning
-            If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+            If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
         """
         self._check_parameters()
         cells = check_cells(y_true, y_prob, groups, pos_label=self.pos_label)
@@ -213,7 +211,7 @@ class PatientTest(BaseEstimator):
     def _fit_rules(
         self, cells: Cells, negative: NDArray[np.bool_]
     ) -> list[CountingRule]:
-        """Return the rule of `cell_specificity`, and more lenient ones."""
+        """Return the rule of `cell_specificity` and the more lenient rules."""
         rules: list[CountingRule] = []
         for times in _FALSE_ALARMS:
             specificity = 1 - times * (1 - self.cell_specificity)
@@ -225,11 +223,11 @@ class PatientTest(BaseEstimator):
                 break
             if not beyond_chance:
                 raise ValueError(
-                    f"y_prob reaches {rule.threshold:.3g}, the threshold for "
+                    f"y_prob is at least {rule.threshold:.3g}, the threshold for "
                     f"cell_specificity={self.cell_specificity!r}, for "
                     f"{counted[~negative].mean():.2%} of the parasitized and "
                     f"{counted[negative].mean():.2%} of the uninfected cells: expected "
-                    "more of the parasitized ones, beyond chance. Probabilities that "
+                    "significantly more of the parasitized cells. Probabilities that "
                     "hardly vary cannot distinguish patients."
                 )
             rules.append(rule)
@@ -241,32 +239,32 @@ class PatientTest(BaseEstimator):
         Parameters
         ----------
         y_prob : array-like of shape (n_cells,)
-            Probability of the positive class, 0 to 1, from the same classifier, of
-            patients that neither it nor this estimator was fitted on.
+            Probability of the positive class, in [0, 1], from the same classifier.
+            Neither the classifier nor this test was fitted on these patients.
         groups : array-like of shape (n_cells,), str or number
-            Patient of each cell, or the one patient of all cells.
+            Patient of each cell, or a single patient for all cells.
 
         Returns
         -------
         DataFrame of shape (n_patients, 9)
-            One row for each patient, whose index is the patient, sorted. The columns:
+            One row for each patient, indexed by patient and sorted. The columns are:
 
-            - "verdict": "infected", "review" for a patient whose cells a person should
-              look at, or "not infected", which means that nothing speaks for an
-              infection, and is worth as much as there are cells;
-            - "p_value": the probability of so many counted cells, or more, without a
-              parasite;
-            - "cells" and "counted": the number of cells, and of those counted;
-            - "needed": how many counted cells would make the verdict "infected";
-            - "fraction", "low" and "high": the parasitized fraction of the cells, and
-              its interval, 0 to 1;
-            - "threshold": the probability from which on cells were counted for the
-              fraction, at most that for the verdict.
+            - "verdict": "infected", "review" if a person should look at the cells, or
+              "not infected" if there is no evidence of an infection. The more cells,
+              the stronger a negative verdict;
+            - "p_value": probability of at least this number of counted cells without
+              parasites;
+            - "cells" and "counted": number of cells, and number of counted cells;
+            - "needed": smallest number of counted cells with the verdict "infected";
+            - "fraction", "low" and "high": parasitized fraction of the cells and its
+              interval, in [0, 1];
+            - "threshold": threshold at which cells were counted for the fraction. At
+              most the threshold for the verdict.
 
         Raises
         ------
         ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         check_is_fitted(self)
         self._check_parameters()
@@ -282,7 +280,7 @@ class PatientTest(BaseEstimator):
             axis=1,
         ).astype(int)
         n_cells = np.bincount(cluster, minlength=len(names))
-        # Many patients have the same counts.
+        # Results are cached, because many patients have the same counts.
         decide = cache(self._decide)
         return pd.DataFrame(
             [
@@ -303,7 +301,7 @@ class PatientTest(BaseEstimator):
             verdict = "review"
         best = best_rule(self._rules, list(counts), n)
         rule = self._rules[best]
-        # Bonferroni: any of the rules might have been the best by chance.
+        # Bonferroni correction, because the counts choose the rule.
         level = 1 - (1 - self.confidence_level) / len(self._rules)
         low, high = rule.interval(counts[best], n, level)
         return {
@@ -322,7 +320,7 @@ class PatientTest(BaseEstimator):
         check_parameters(self)
         if self.review_specificity > self.specificity:
             raise ValueError(
-                f"review_specificity={self.review_specificity!r} exceeds specificity="
-                f"{self.specificity!r}: expected at most that, so that a review comes "
-                "before the verdict."
+                f"review_specificity={self.review_specificity!r} exceeds "
+                f"specificity={self.specificity!r}: expected a value of at most "
+                "specificity."
             )

@@ -1,4 +1,4 @@
-"""Counts and rates of each patient."""
+"""Counts and metrics of each patient."""
 
 from typing import Any
 
@@ -23,53 +23,54 @@ def patient_table(
     decisions: ArrayLike | None = None,
     pos_label: Any = None,
 ) -> pd.DataFrame:
-    """Count the cells of each patient and what a classifier made of them.
+    """Tabulate the cells and the classifier's decisions by patient.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1.
+        Probability of the positive class, in [0, 1].
     groups : array-like of shape (n_cells,)
         Patient of each cell.
     threshold : float, default=0.5
-        Probability from which on a cell is called parasitized, 0 to 1.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold.
     decisions : array-like of shape (n_cells,), default=None
-        Decision about each cell: 1 where it is called parasitized, 0 where it is not.
-        None decides by `threshold`, which does not count otherwise.
+        Decision for each cell: 1 if it is called parasitized, otherwise 0. None applies
+        `threshold`, which is ignored if decisions are given.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Returns
     -------
     DataFrame of shape (n_patients, 8)
-        One row for each patient, whose index is the patient, the worst recall first,
-        then the worst specificity. The columns:
+        One row for each patient, indexed by patient, in ascending order of recall and
+        then specificity. The columns are:
 
-        - "cells", "parasitized" and "uninfected": the numbers of cells, by label;
-        - "found": the parasitized cells that are called so;
-        - "false_alarms": the uninfected cells that are called parasitized;
-        - "recall", NaN for a patient without parasitized cells, who comes last;
-        - "specificity", NaN for a patient without uninfected cells;
-        - "mean_probability" of the positive class, over all cells.
+        - "cells", "parasitized" and "uninfected": numbers of cells, by label;
+        - "found": number of parasitized cells that are called parasitized;
+        - "false_alarms": number of uninfected cells that are called parasitized;
+        - "recall": NaN, and sorted last, for a patient without parasitized cells;
+        - "specificity": NaN for a patient without uninfected cells;
+        - "mean_probability": mean probability of the positive class over all cells.
 
     Raises
     ------
     ValueError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
     PatientTest : Test whether patients are infected.
-    cross_validate_patients : Decisions and probabilities out of fold.
+    cross_validate_patients : Compute out-of-fold probabilities and decisions.
 
     Examples
     --------

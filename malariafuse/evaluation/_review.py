@@ -1,4 +1,4 @@
-"""Cells near the threshold, for a person to look at."""
+"""Review of cells near the threshold."""
 
 from typing import Any
 
@@ -28,63 +28,64 @@ def review_table(
 ) -> pd.DataFrame:
     """Compute coverage and recall if cells near the threshold are reviewed.
 
-    The classifier decides about cells outside of a band around the threshold. A person
-    looks at those inside, and is taken to be right about them.
+    The classifier decides on cells outside a band around the threshold. A person
+    reviews the cells inside the band and is assumed to be always right.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold.
+        Out-of-fold probability of the positive class, in [0, 1].
     groups : array-like of shape (n_cells,), default=None
-        Patient of each cell; at least two. None takes every cell for a patient of
-        its own, which makes the intervals too narrow: see :func:`summarize`.
+        Patient of each cell. At least two patients are required. None treats every cell
+        as a separate patient, which makes the intervals too narrow. See
+        :func:`summarize`.
     threshold : float, default=0.5
-        Threshold of the classifier, 0 to 1, both excluded.
+        Decision threshold of the classifier, in (0, 1).
     widths : array-like of shape (n_bands,), default=(0, 0.5, 1, 1.5, 2, 3)
-        Half-widths of the bands in log-odds, at least 0. A band reaches as far below
-        the threshold as above it.
+        Non-negative half-widths of the bands in log-odds. A band is symmetric around
+        the threshold.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     n_resamples : int, default=2000
-        Number of draws of the patients, at least 100.
+        Number of bootstrap resamples of the patients, at least 100.
     confidence_level : float, default=0.95
-        Confidence level of the intervals, 0 to 1, both excluded.
+        Confidence level of the intervals, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        Random seed or generator for the draws of patients. Pass an int for the same
-        intervals in every call.
+        Random seed or generator of the bootstrap. Pass an int for reproducible
+        intervals.
 
     Returns
     -------
     DataFrame of shape (n_bands, 9)
-        Rows by "width". "from_probability" and "below_probability" are the ends of the
-        band, "coverage" is the share of all cells that the classifier decides alone,
-        and "recall" and "specificity" are those of classifier and reviewer together,
-        each with "_low" and "_high".
+        One row for each "width". The columns "from_probability" and "below_probability"
+        are the ends of the band. "coverage" is the proportion of cells on which the
+        classifier decides alone. "recall" and "specificity" are those of classifier and
+        reviewer combined, with bounds in columns that end in "_low" and "_high".
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    threshold_table : Recall and specificity at many thresholds.
-    malariafuse.model_selection.choose_threshold : One threshold for an aim.
+    threshold_table : Compute recall and specificity at many thresholds.
+    malariafuse.model_selection.choose_threshold : Choose a decision threshold.
 
     Notes
     -----
-    A parasitized cell is missed only below the band, so the recall is that of the lower
-    end as threshold; a false alarm is raised only above it, so the specificity is that
-    of the upper end.
+    A parasitized cell is missed only below the band, so the recall is that at the lower
+    end. A false alarm occurs only above the band, so the specificity is that at the
+    upper end.
 
     Examples
     --------
@@ -112,7 +113,7 @@ def review_table(
     for place, value in enumerate(half.tolist()):
         check_parameter(f"widths[{place}]", value, [Reals(0)])
     center = logit(float(threshold))
-    # The threshold itself, to the last bit, where there is no band.
+    # Exactly the threshold if the band has no width.
     low, high = (
         np.where(half == 0, threshold, expit(center + sign * half)) for sign in (-1, 1)
     )

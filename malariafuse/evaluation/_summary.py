@@ -1,4 +1,4 @@
-"""The metrics of one classifier, with intervals."""
+"""Metrics of one classifier, with confidence intervals."""
 
 from typing import Any
 
@@ -29,110 +29,112 @@ def summarize(
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
 ) -> pd.DataFrame:
-    """Compute metrics of a classifier, with intervals from resampled patients.
+    """Compute metrics of a classifier with bootstrap intervals over patients.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probabilities of the positive class, 0 to 1, for cells of patients that the
-        classifier was not fitted on.
+        Probability of the positive class, in [0, 1]. The classifier must not be fitted
+        on the patients of these cells.
     groups : array-like of shape (n_cells,), default=None
-        Patient of each cell; at least two. None takes every cell for a patient of its
-        own, see the warning below.
+        Patient of each cell. At least two patients are required. None treats every cell
+        as a separate patient, see the warning below.
     threshold : float, default=0.5
-        Probability from which on a cell is called parasitized, 0 to 1.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     n_resamples : int, default=2000
-        Number of times that the patients are drawn, at least 100.
+        Number of bootstrap resamples of the patients, at least 100.
     confidence_level : float, default=0.95
-        Confidence level of each interval, 0 to 1, both excluded.
+        Confidence level of the intervals, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        Random seed of the draws. Pass an int for the same intervals in every call.
+        Random seed or generator of the bootstrap. Pass an int for reproducible
+        intervals.
 
     Returns
     -------
     DataFrame of shape (11, 3), float64
-        The columns are "value", "low" and "high", the rows:
+        One row for each metric, with the columns "value", "low" and "high". The rows
+        are:
 
-        - "recall", "specificity", "precision", "f1", "accuracy" and "mcc" (Matthews'
-          correlation coefficient, -1 to 1; all others are 0 to 1), at `threshold`;
-        - "roc_auc" and "average_precision", over all thresholds;
-        - "brier_score", the mean squared difference of probability and label;
-        - "calibration_error", the expected calibration error: the mean absolute
-          difference of probability and share of parasitized cells in ten bins of equal
-          width, weighted by their cells;
-        - "patient_averaged_recall": the mean of the recalls of the infected patients,
-          each of whom counts alike however many cells there are.
+        - "recall", "specificity", "precision", "f1" and "accuracy" at `threshold`, in
+          [0, 1];
+        - "mcc": Matthews correlation coefficient at `threshold`, in [-1, 1];
+        - "roc_auc" and "average_precision", over all thresholds, in [0, 1];
+        - "brier_score": mean squared difference between probability and label;
+        - "calibration_error": expected calibration error, the mean absolute difference
+          between mean probability and proportion of parasitized cells in ten bins of
+          equal width, weighted by their cells;
+        - "patient_averaged_recall": unweighted mean of the recalls of infected
+          patients.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    patient_table : The same classifier, patient by patient.
-    comparison_table : The metrics of several classifiers.
+    patient_table : Tabulate cells and decisions by patient.
+    comparison_table : Tabulate the metrics of several classifiers.
 
     Notes
     -----
     .. warning::
-        Cells of one patient resemble each other. Without `groups`, cells are drawn one
-        by one, as if each came from a patient of its own, and the intervals are too
-        narrow: in a simulation of 100 patients, 95 % intervals of recall held the truth
-        in less than half of the cases.
+        Cells of one patient are correlated. Without `groups`, cells are resampled
+        independently, and the intervals are too narrow. In a simulation of 100
+        patients, 95 % intervals of recall contained the true value in less than half of
+        the cases.
 
-    Patients are drawn with replacement, all cells of a patient together. An interval is
-    the value plus and minus the standard error that the draws give, times a quantile of
-    Student's t, on the scale of logits, on which values near 1 spread evenly; no draw
-    counts there as more than ten times as close to 1 as the value itself. The
-    degrees of freedom follow from how unevenly the patients bear on the metric: few
-    patients with many cells are few. Percentiles of the draws, the usual choice [1]_,
-    held the truth less often in simulations of few, strongly clustered patients:
-    `benchmarks/interval_coverage.py` measures it.
+    Patients are resampled with replacement, together with all of their cells. An
+    interval is the value plus and minus the bootstrap standard error times a quantile
+    of Student's t, on the logit scale. Resamples more than ten times as close to 1 as
+    the value are clipped. The degrees of freedom account for the unequal influence of
+    patients on the metric. Percentile intervals, the usual choice [1]_, had lower
+    coverage in simulations of few, strongly clustered patients, as measured by
+    `benchmarks/interval_coverage.py`.
 
-    **Without an error.** Draws do not vary where all patients agree, as with a recall
-    of 1. The bounds then allow for patients unlike those that were seen. If a share q
-    of all patients were of another kind, n patients would show none of it with
-    probability ``(1 - q) ** n``; at the level 0.95, the largest q that this leaves
-    possible is ``1 - 0.025 ** (1 / n)``, Clopper and Pearson's bound [2]_. All cells of
-    such patients are taken to be wrong, so the lower bound of a recall of 1 is
-    ``0.025 ** (1 / n)``: 0.91 with 40 infected patients. Where patients differ in
-    the number of their cells, n is Kish's effective number of those that the metric
-    counts, ``sum(cells) ** 2 / sum(cells ** 2)``. These bounds are conservative.
+    **Metrics without errors.** Resamples do not vary if all patients agree, for example
+    if the recall is 1. The bounds then allow for unseen patients of a different kind.
+    If a proportion q of all patients were of this kind, none would be among n patients
+    with probability ``(1 - q) ** n``. At the confidence level 0.95, the largest
+    possible q is ``1 - 0.025 ** (1 / n)``, Clopper and Pearson's bound [2]_. All cells
+    of such patients are assumed to be wrong, so the lower bound of a recall of 1 is
+    ``0.025 ** (1 / n)``: 0.91 with 40 infected patients. If patients have different
+    numbers of cells, n is Kish's effective sample size,
+    ``sum(cells) ** 2 / sum(cells ** 2)``, over the cells that enter the metric. These
+    bounds are conservative. The Brier score and the calibration error are sensitive to
+    gross errors, even rare ones. If no probability differs from the label by 0.5 or
+    more, their upper bounds allow for unseen patients in the same way.
 
-    The Brier score and the calibration error depend on gross errors, even on rare ones.
-    Where no probability is off by 0.5 or more, their upper bounds allow for unseen
-    patients in the same way.
+    **Few errors.** If at most 5 patients, or n / 8 of fewer than 40, have an error, the
+    resamples carry little information on the size of errors. The bound on the side of
+    the errors is then the tighter of two: the bound of Clopper and Pearson, as if all
+    cells of patients with an error were wrong, and the geometric mean of the patients'
+    values times the bound without errors. It is never tighter than with fewer such
+    patients. With three times as many such patients, the bootstrap is used alone. In
+    between, the two are combined with weights. The average precision and the upper
+    bound of the ROC AUC always use the bootstrap alone.
 
-    **Few errors.** Where at most 5 patients, or n / 8 of fewer than 40, have an error,
-    the draws say little of how bad errors may be. The bound on the side of the errors
-    is then the better of two, and never better than with fewer of these patients: the
-    bound of Clopper and Pearson, as if all cells of patients with an error were wrong,
-    and the geometric mean of what the patients have, times the bound without an error.
-    With three times as many such patients, the draws alone count, and in between both
-    do in part. The average precision has the bounds of the draws alone, and
-    so has the upper end of the ROC AUC.
+    The calibration error is biased upward in small samples, because noise of either
+    sign increases it. Its interval is the value plus and minus the effect of noise, as
+    estimated from the resamples.
 
-    The calibration error is too large in small samples, since noise adds to it whatever
-    its sign. Its interval is the value plus and minus what the draws show to be within
-    the reach of noise alone.
-
-    Values are NaN where they are undefined: precision where no cell is called
-    parasitized, Matthews' correlation coefficient there and where all are, and the
-    patient-averaged recall without `groups`. Bounds are NaN there, and where more than
-    3 % of the draws leave a metric undefined that varies, as the recall of two or three
-    infected patients among many: so few do not show how much patients differ.
+    Undefined values are NaN: precision if no cell is called parasitized, the Matthews
+    correlation coefficient if no cell or every cell is called parasitized, and the
+    patient-averaged recall without `groups`. The bounds of an undefined value are NaN.
+    They are also NaN if a metric that varies is undefined in more than 3 % of the
+    resamples, such as the recall of two or three infected patients among many.
 
     References
     ----------
@@ -184,7 +186,7 @@ def metrics_with_intervals(
     confidence_level: float,
     random_state: int | RandomState | None,
 ) -> pd.DataFrame:
-    """Return the columns "value", "low" and "high" for each of `metrics`."""
+    """Return the columns "value", "low" and "high" for each metric."""
     calibrated = "calibration_error" in metrics
     replicates = replicate(
         Measures(cells, threshold, metrics + EXCESS if calibrated else metrics),
@@ -203,8 +205,8 @@ def metrics_with_intervals(
     bounds = interval.at(tail)
     value, low, high = interval.value, bounds.low, bounds.high
     if calibrated:
-        # The errors of the bins are off by noise, and so is the sum of their sizes, by
-        # at most the sum of the sizes of the noise.
+        # Noise in the errors of the bins changes the sum of their absolute values by at
+        # most the sum of the absolute noise.
         noise = np.abs(replicates.resampled - replicates.value)[:, n:].sum(axis=1)
         reach = np.quantile(noise, 1 - tail)
         here = metrics.index("calibration_error")

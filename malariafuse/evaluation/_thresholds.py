@@ -32,52 +32,53 @@ def threshold_table(
     confidence_level: float = 0.95,
     random_state: int | RandomState | None = None,
 ) -> pd.DataFrame:
-    """Compute recall and specificity at many thresholds, with intervals.
+    """Compute recall and specificity at many thresholds, with confidence intervals.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold.
+        Out-of-fold probability of the positive class, in [0, 1].
     groups : array-like of shape (n_cells,), default=None
-        Patient of each cell; at least two. None takes every cell for a patient of
-        its own, which makes the intervals too narrow: see :func:`summarize`.
+        Patient of each cell. At least two patients are required. None treats every cell
+        as a separate patient, which makes the intervals too narrow. See
+        :func:`summarize`.
     thresholds : array-like of shape (n_thresholds,), default=None
-        Thresholds, 0 to 1; None is 0, 0.01, ..., 1.
+        Decision thresholds, in [0, 1]. None uses 0, 0.01, ..., 1.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     n_resamples : int, default=2000
-        Number of draws of the patients, at least 100.
+        Number of bootstrap resamples of the patients, at least 100.
     confidence_level : float, default=0.95
-        Confidence level of the intervals, 0 to 1, both excluded. It holds for
-        each threshold on its own, not for all of them together.
+        Confidence level of the intervals, in (0, 1). It holds for each threshold
+        separately, not simultaneously for all.
     random_state : int, RandomState instance or None, default=None
-        Random seed or generator for the draws of patients. Pass an int for the same
-        intervals in every call.
+        Random seed or generator of the bootstrap. Pass an int for reproducible
+        intervals.
 
     Returns
     -------
     DataFrame of shape (n_thresholds, 6)
-        Rows by "threshold"; the columns are "recall", "recall_low", "recall_high",
-        "specificity", "specificity_low" and "specificity_high". Bounds of 1 or 0 allow
-        for patients that were not seen, as in :func:`summarize`.
+        One row for each "threshold". The columns are "recall", "recall_low",
+        "recall_high", "specificity", "specificity_low" and "specificity_high". Bounds
+        of values of 1 or 0 allow for unseen patients, as in :func:`summarize`.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    malariafuse.model_selection.choose_threshold : One threshold for an aim.
+    malariafuse.model_selection.choose_threshold : Choose a decision threshold.
 
     Examples
     --------
@@ -116,7 +117,7 @@ def threshold_table(
     unseen = UnseenOfShares(replicates.value, *measure.of_patients())
     interval = Interval(replicates, scale, unseen)
     bounds = interval.at(float(1 - confidence_level) / 2)
-    # At the threshold 0 every cell is called, of unseen patients, too.
+    # At the threshold 0, every cell is called parasitized, also in unseen patients.
     certain = np.tile(grid == 0, 2)
     low, high = (
         np.where(certain, replicates.value, bound)
@@ -134,10 +135,10 @@ def threshold_table(
 
 
 class _Rates:
-    """Recall, then specificity, at each threshold, for rows of weights."""
+    """Recall, then specificity, at each threshold, for rows of patient weights."""
 
     def __init__(self, cells: Cells, thresholds: Floats) -> None:
-        # Cells are called at as many of the lowest thresholds as they reach.
+        # A cell is called parasitized at all thresholds up to its probability.
         order = np.argsort(thresholds, kind="stable")
         reached = np.searchsorted(thresholds[order], cells.probability, side="right")
         n = len(thresholds)
@@ -155,7 +156,7 @@ class _Rates:
             self._called.append(called)
 
     def of_patients(self) -> tuple[Floats, Floats]:
-        """Return the numbers of right and of wrong cells: a row for each rate."""
+        """Return the numbers of right and wrong cells, with one row for each rate."""
         found, alarms = (called[:, 1:].T for called in self._called)
         missed, kept = (called[:, :1].T - called[:, 1:].T for called in self._called)
         return np.vstack([found, kept]), np.vstack([missed, alarms])
@@ -173,8 +174,8 @@ def _check_grid(thresholds: ArrayLike) -> Floats:
     refuse_complex(grid, "thresholds")
     if grid.ndim != 1 or not len(grid) or grid.dtype.kind not in "iuf":
         raise ValueError(
-            f"thresholds={short_repr(thresholds)}: expected numbers between 0 "
-            "and 1, in a list."
+            f"thresholds={short_repr(thresholds)}: expected a list of numbers in [0, "
+            "1]."
         )
     for place, value in enumerate(grid):
         check_parameter(f"thresholds[{place}]", value, [Reals(0, 1)])

@@ -1,15 +1,15 @@
-"""Bounds for what patients unlike all that were seen could change.
+"""Bounds that allow for unseen patients of a different kind.
 
-Resamples of patients who all agree do not vary, which says nothing about patients that
-were not seen. If a share q of all patients were unlike them, n patients would show none
-of that kind with probability (1 - q)^n. The largest share that this leaves possible is
-q = 1 - tail^(1/n), the bound of Clopper and Pearson for no error in n trials. A bound
-follows if all cells of these patients are taken to be as wrong, or as right, as can be.
+Resamples of patients who all agree do not vary, which carries no information on unseen
+patients. If a proportion q of all patients were of a different kind, none would be
+among n patients with probability (1 - q)^n. The largest possible proportion is q = 1 -
+tail^(1/n), the bound of Clopper and Pearson for no error in n trials. A bound on the
+metric follows if all cells of these patients are assumed to be wrong, or right.
 
-For the mean of values from 0 to 1, one for each patient, this needs no other kind of
-patients: of independent values with the mean mu, the product of the ratios to mu has
-the mean 1, and exceeds 1 / tail with at most the probability `tail` by Markov's
-inequality; so if all values are c, mu is at least c * tail^(1/n).
+For a mean over patients of values in [0, 1], the bound needs no assumption about kinds
+of patients. For independent values with the mean mu, the product of the ratios to mu
+has the mean 1. By Markov's inequality, it exceeds 1 / tail with a probability of at
+most `tail`. If all values are c, mu is therefore at least c * tail^(1/n).
 """
 
 from typing import Protocol
@@ -33,34 +33,34 @@ _SIZES_OF_ERRORS = ("brier_score", "calibration_error")
 
 
 class Unseen(Protocol):
-    """Bounds of several values, each at its own level."""
+    """Bounds of several values, each at a separate level."""
 
     unseen_errors: NDArray[np.bool_]
-    # How much draws count, 0 to 1, for the lower and for the upper bound.
+    # Weights of the resamples, in [0, 1], for the lower and the upper bound.
     weights_of_draws: tuple[Floats, Floats]
 
     @property
     def units(self) -> Floats:
-        """Number of independent patients that each value stands for."""
+        """Number of independent patients behind each value."""
         ...
 
     def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
-        """Return bounds which the truth crosses with at most the probability `tail`.
+        """Return bounds with an error probability of at most `tail`.
 
-        Parts of patients may be as good as independent: then there are `gain` times as
-        many units as patients.
+        If cells within patients are weakly correlated, there are `gain` times as many
+        independent units as patients.
         """
         ...
 
     def bounds_of_few(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
-        """Return such bounds where only a few patients have an error."""
+        """Return such bounds if only a few patients have an error."""
         ...
 
 
 class UnseenOfShares:
-    """Bounds for shares of cells, such as a recall at many thresholds.
+    """Bounds for proportions of cells, such as the recall at many thresholds.
 
-    `right` and `wrong` are numbers of cells of each patient: a row for each share.
+    `right` and `wrong` are numbers of cells by patient, one row for each proportion.
     """
 
     def __init__(self, value: Floats, right: Floats, wrong: Floats) -> None:
@@ -96,7 +96,7 @@ class UnseenOfMetrics:
         self._units = [[_units(of_patients) for of_patients in row] for row in counted]
         self._most = [[of_patients.sum() for of_patients in row] for row in counted]
         if "patient_averaged_recall" in names:
-            # A recall of a patient is a mean over cells, too.
+            # The recall of a patient is also a mean over cells.
             positives = float(cells.target.sum())
             self._most[names.index("patient_averaged_recall")] = [positives]
         everyone = np.ones((1, cells.n_clusters))
@@ -104,12 +104,13 @@ class UnseenOfMetrics:
         total = tally.weighted(everyone)
         self._total = {name: float(sums[0]) for name, sums in total.items()}
         self._hits, self._alarms = ranking.hits, ranking.alarms
-        # A mean of how wrong each cell is hangs on gross errors, even if rare ones.
+        # A mean of squared errors is sensitive to gross errors, even rare ones.
         gross = np.abs(cells.probability - cells.target) >= 0.5
         self.unseen_errors = np.isin(names, _SIZES_OF_ERRORS) & ~gross.any()
         few = few_of_metrics(cells, tally, ranking)
         self._few = [few.get(name, []) for name in names]
-        # The same errors matter to both, but those of a sign cancel in one of them.
+        # Both depend on the same errors, but errors of opposite sign cancel in one of
+        # them.
         of_sizes = few["brier_score"]
         low, high = np.transpose(
             [
@@ -121,7 +122,7 @@ class UnseenOfMetrics:
 
     @property
     def units(self) -> Floats:
-        # Two classes, both with unseen patients: tail^(1/n) * tail^(1/m).
+        # Unseen patients in both classes: tail^(1/n) * tail^(1/m).
         return np.array([1 / sum(1 / n for n in row) for row in self._units])
 
     def bounds(self, tail: Floats, gain: Floats) -> tuple[Floats, Floats]:
@@ -145,7 +146,7 @@ class UnseenOfMetrics:
             return self._average_precision(*others)
         other = 1 - np.prod([1 - share for share in others])
         if name == "calibration_error":
-            # What the others exceed may also cancel what is there.
+            # Errors of unseen patients may also cancel present errors.
             return max(0, (1 - other) * value - other), (1 - other) * value + other
         lowest = RANGE_FROM.get(name, 0.0)
         return value - other * (value - lowest), value + other * (1 - value)
@@ -157,8 +158,8 @@ class UnseenOfMetrics:
             few.weights_of_draws(np.asarray(units))
             for few, units in zip(ways, self._units[i], strict=True)
         ]
-        # One class with enough errors is enough to draw from. A pair out of order is an
-        # error of both classes, and a matter of few patients if it is so in one class.
+        # Errors in one class are enough for the bootstrap. A discordant pair is an
+        # error in both classes, and an error of few patients if it is so in one class.
         choose = np.max if self._names[i] == "mcc" else np.min
         of_low, of_high = choose(of_ways, axis=0)
         return float(of_low), float(of_high)
@@ -189,9 +190,9 @@ class UnseenOfMetrics:
                 self._matthews_of(float(recalls[1]), float(specificities[1])),
             )
         if name == "roc_auc":
-            # A cell out of order is an error of few patients in one class, and of many
-            # in the other: the wider bound is that of the few. Errors of a patient in
-            # both classes are one for all, of which no mean over patients can be had.
+            # A discordant pair may be an error of few patients in one class and of many
+            # in the other. The wider bound is that of the few. Errors of one patient in
+            # both classes are not a mean over patients.
             others = [1 - _largest_share(tail, of_class) for of_class in units[::-1]]
             lows = zip(bounds, others, strict=True)
             return min(float(low * r) for (low, _), r in lows), np.inf
@@ -223,7 +224,7 @@ class UnseenOfMetrics:
         positives = self._total["tp"] + self._total["fn"]
         negatives = self._total["tn"] + self._total["fp"]
         hits, alarms = self._hits * (1 - positive), self._alarms * (1 - negative)
-        # Others last and their negatives first, then the reverse.
+        # Unseen positives last and unseen negatives first, then the reverse.
         low = hits / (hits + alarms + negative * negatives)
         more_hits = hits + positive * positives
         high = more_hits / (more_hits + alarms)
@@ -231,15 +232,15 @@ class UnseenOfMetrics:
 
 
 def _units(of_patients: Floats) -> Floats:
-    """Return the number of patients, fewer if a few of them have most of the cells.
+    """Return the effective number of patients.
 
-    It is Kish's effective sample size: as many equal patients would give a mean the
-    same variance.
+    It is Kish's effective sample size: this number of equally large patients would give
+    a mean the same variance.
     """
     squares: Floats = (of_patients**2).sum(axis=-1)
     return np.maximum(1, of_patients.sum(axis=-1) ** 2 / np.maximum(squares, 1))
 
 
 def _largest_share(tail: Floats | float, n: Floats | float) -> Floats:
-    """Return the share of a kind of which `n` draws show none with that probability."""
+    """Return the largest proportion that `n` draws miss with probability `tail`."""
     return np.asarray(-np.expm1(np.log(tail) / n))

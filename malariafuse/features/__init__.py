@@ -1,4 +1,4 @@
-"""Transformers that turn images of cells into vectors."""
+"""Feature extractors for images of single cells."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,8 @@ __all__ = ["PretrainedFeatureExtractor", "SpotFeatureExtractor"]
 
 
 def __getattr__(name: str) -> Any:
-    # Processes that measure spots import this package, and need no Keras, which takes
-    # seconds and half a gigabyte in each.
+    # Worker processes of SpotFeatureExtractor import this package and do not need
+    # Keras, which would take seconds and half a gigabyte in each.
     if name == "PretrainedFeatureExtractor":
         with needed_for("Pretrained networks"):
             from malariafuse.features._pretrained import PretrainedFeatureExtractor

@@ -1,4 +1,4 @@
-"""The outline of a cell: its notches, and the stain along it."""
+"""Features of the outline of a cell: its notches and the stain along it."""
 
 from math import sqrt
 
@@ -10,11 +10,11 @@ from malariafuse._cell import Cell
 from malariafuse.features._cell_density import Stain
 
 _N_POINTS = 128
-# In points of the outline: what is smaller is a step between pixels, and how wide a
-# notch is at least.
+# Lengths in points of the outline: smaller structures are steps between pixels, and the
+# minimum width of a notch.
 _STEPS, _NOTCH = 2, 4
-_OFFSETS = range(0, 25, 2)  # from the notch, to either side
-_INSIDE = 0.1  # of the radius
+_OFFSETS = range(0, 25, 2)  # offsets from the notch, to either side
+_INSIDE = 0.1  # fraction of the radius
 
 BORDER_NAMES = (
     *(
@@ -30,15 +30,15 @@ BORDER_NAMES = (
 
 
 def border_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
-    """Return the values of `BORDER_NAMES`, a row for each cell.
+    """Return the features `BORDER_NAMES`, one row for each cell.
 
-    The notch is where the outline is most concave. Around it, values of both sides are
-    averaged, so that a mirrored cell has the same.
+    The notch is the most concave point of the outline. Values at both sides of it are
+    averaged, so that a mirrored cell has the same features.
     """
-    # Outlines of complex numbers, whose derivatives are products in their spectrum.
+    # Outlines as complex numbers: derivatives are products in their spectrum.
     outlines = _even_outlines([cell.outline for cell in cells])
     radius = np.array([[cell.radius] for cell in cells])
-    # Whether the outline runs around the cell one way or the other.
+    # Orientation of the outline: clockwise or counterclockwise.
     areas = [[cv2.contourArea(cell.outline, oriented=True)] for cell in cells]
     way = np.where(np.array(areas) > 0, 1.0, -1.0)
     center = outlines.mean(axis=1, keepdims=True)
@@ -53,7 +53,7 @@ def border_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
     radii = np.abs(points) / radius
     places = points + _INSIDE * radius * inward + center
     green, purple, solid = _read(stain.layers, places)
-    # Shape (2, n_offsets, n_cells), like the index of cells beside it.
+    # Shape (2, n_offsets, n_cells), to match the index of cells.
     around = np.add.outer(np.outer((-1, 1), _OFFSETS), bends.argmin(axis=1)) % _N_POINTS
     rows = np.arange(len(cells))
     spot = purple.argmax(axis=1)
@@ -69,12 +69,12 @@ def border_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
 
 
 def _even_outlines(outlines: list[NDArray[np.int32]]) -> NDArray[np.complex128]:
-    """Return points at even distances along each outline, a row each."""
-    # The first corner follows the last one.
+    """Return equidistant points along each outline, one row for each outline."""
+    # The outline is closed: the first corner follows the last.
     corners = np.concatenate([part for line in outlines for part in (line, line[:1])])
     stops = np.cumsum([len(line) + 1 for line in outlines])
     starts = np.concatenate([[0], stops[:-1]])
-    # Steps are 1 or the square root of 2 long, so sums over all outlines are exact.
+    # Steps have length 1 or sqrt(2), so sums over all outlines are exact.
     steps = np.abs(np.diff(corners, axis=0, prepend=corners[:1]))
     steps[starts] = 0
     n_moves, n_diagonal = np.cumsum([steps.max(axis=1), steps.min(axis=1)], axis=1)
@@ -103,7 +103,7 @@ def _even_outlines(outlines: list[NDArray[np.int32]]) -> NDArray[np.complex128]:
 def _curvature(
     spectrum: NDArray[np.complex128], angles: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the inverse radius of the circle that fits at each point."""
+    """Return the curvature at each point."""
     first = np.fft.ifft(1j * angles * spectrum)
     second = np.fft.ifft(-(angles**2) * spectrum)
     bends: NDArray[np.float64] = (first.conj() * second).imag / (
@@ -115,12 +115,12 @@ def _curvature(
 def _read(
     layers: NDArray[np.float32], places: NDArray[np.complex128]
 ) -> NDArray[np.float32]:
-    """Return green, purple and the mask at places of each cell, the first two within.
+    """Return green density, purple and the mask at positions of each cell.
 
-    The former are smoothed a little.
+    Green density and purple are slightly smoothed within the cell.
     """
     _, n_cells, height, width = layers.shape
-    # All images are smoothed at once, each with its first and last row mirrored.
+    # All images are smoothed in one call, each with mirrored first and last rows.
     framed = np.empty((3, n_cells, height + 2, width), dtype=np.float32)
     framed[:, :, 1:-1] = layers
     framed[:, :, 0] = layers[:, :, min(1, height - 1)]
@@ -130,7 +130,7 @@ def _read(
     seen = np.empty_like(layers)
     np.divide(smooth[:2], smooth[2] + np.float32(1e-3), out=seen[:2])
     seen[2] = layers[2]
-    # Between pixels by hand: before OpenCV 5, cv2.remap knows 32 steps only.
+    # Interpolated without cv2.remap, which has only 32 steps before OpenCV 5.
     pixels, parts = _corners(places, height, width)
     pixels += (height * width) * np.arange(n_cells)[:, np.newaxis]
     read: NDArray[np.float32] = seen.reshape(3, -1).take(pixels, axis=1)
@@ -141,7 +141,7 @@ def _read(
 def _corners(
     places: NDArray[np.complex128], height: int, width: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the four pixels around each place and their parts in it, corners first."""
+    """Return the four pixels around each position and their weights, corners first."""
     x, y = (part.astype(np.float32) for part in (places.real, places.imag))
     left, top = np.floor(x), np.floor(y)
     right, below = x - left, y - top
@@ -157,7 +157,7 @@ def _corners(
 def _correlation(
     a: NDArray[np.floating], b: NDArray[np.floating]
 ) -> NDArray[np.floating]:
-    """Return the correlation of each row of `a` with that of `b`."""
+    """Return the correlation of each row of `a` with the same row of `b`."""
     a, b = (line - line.mean(axis=1, keepdims=True) for line in (a, b))
     aa, bb, ab = ((x * y).sum(axis=1) for x, y in ((a, a), (b, b), (a, b)))
     correlation: NDArray[np.floating] = ab / (np.sqrt(aa * bb) + 1e-6)

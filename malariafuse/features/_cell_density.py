@@ -1,4 +1,4 @@
-"""Optical density of cells relative to themselves, and where in a cell a pixel is."""
+"""Optical density relative to the cell's median, and depth of pixels in a cell."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,31 +9,30 @@ from numpy.typing import NDArray
 
 from malariafuse._cell import Cell
 
-_RIM = 0.1  # of the radius
+_RIM = 0.1  # fraction of the radius
 
 
 @dataclass(frozen=True)
 class Stain:
-    """The stain of several cells.
+    """Optical density and depth of the pixels of several cells.
 
-    Pixels of the cells alone are in one line, cell after cell, and of each cell the
-    inner ones before those of the rim.
+    Pixels of cells are stored in one sequence, cell after cell. Within a cell, inner
+    pixels precede those of the rim.
 
     Attributes
     ----------
     places : ndarray of shape (n_pixels,), int64
-        Places of the pixels in the flattened stack of images.
+        Indices of the pixels in the flattened stack of images.
     bounds : ndarray of shape (n_cells, 3), int64
-        Where in the line of pixels each cell begins, where its rim begins, and where
-        it ends.
+        Indices in the sequence at which each cell begins, its rim begins, and it ends.
     density : ndarray of shape (3, n_pixels), float32
-        Optical density in red, green and blue relative to that of the cell.
+        Optical density in red, green and blue, relative to the median of the cell.
     depth : ndarray of shape (n_pixels,), float32
         Distance from the outline, in radii.
     plane : ndarray of shape (3, n_cells, height, width), float32
-        Density as images; 0 outside.
+        Density as images, 0 outside the cell.
     layers : ndarray of shape (3, n_cells, height, width), float32
-        Density in green, density in green beyond that in red, and mask.
+        Density in green, density in green minus that in red, and mask.
     """
 
     places: NDArray[np.int64]
@@ -44,13 +43,13 @@ class Stain:
     layers: NDArray[np.float32]
 
     def inner(self) -> Iterator[slice]:
-        """Yield where the inner pixels of each cell are in the line of pixels."""
+        """Yield the slice of the inner pixels of each cell."""
         for start, rim, _ in self.bounds.tolist():
             yield slice(start, rim)
 
 
 def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
-    """Measure the stain of the cells in images in 0..255, one cell in each."""
+    """Measure the stain of images in [0, 255] with one cell each."""
     n_cells, height, width = images.shape[:3]
     masks = np.stack([cell.mask for cell in cells])
     depths = _depths(masks, cells)
@@ -62,8 +61,8 @@ def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
     pixels: NDArray[np.float32] = np.empty((3, len(places)), dtype=np.float32)
     for line, channel in zip(pixels, channels, strict=True):
         np.add(channel.ravel().take(places), 1, out=line)
-    # Optical density relative to that of the cell itself: the same for any lamp and for
-    # a paler or darker cell (gray-world balance by the cell's own median).
+    # Optical density relative to the median of the cell is independent of the lamp and
+    # of the overall darkness of the cell (as in gray-world balance).
     for start, _, stop in bounds.tolist():
         own = pixels[:, start:stop]
         np.divide(own, median(own)[:, None], out=own)
@@ -71,9 +70,9 @@ def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
     plane = np.zeros((3, masks.size), dtype=np.float32)
     for line, values in zip(plane, density, strict=True):
         line[places] = values
-    # Chromatin absorbs green and lets red pass; the shade of a fold or of the edge of
-    # the cell absorbs both, so purple tells a spot even at the rim, where parasites
-    # often lie.
+    # Chromatin absorbs green but not red. The shade of a fold or of the edge of the
+    # cell absorbs both. Purple therefore identifies spots even at the rim, where
+    # parasites are frequent.
     layers = np.stack([plane[1], plane[1] - plane[0], masks.ravel()])
     shape = (3, n_cells, height, width)
     return Stain(
@@ -87,10 +86,10 @@ def measure_stain(images: NDArray[np.float32], cells: list[Cell]) -> Stain:
 
 
 def _depths(masks: NDArray[np.uint8], cells: list[Cell]) -> NDArray[np.float32]:
-    """Return the distance of each pixel from the outline of its cell, in radii.
+    """Return the distance of each pixel from the outline of its cell in radii.
 
-    All are measured at once, one image below the other. The frame between the images
-    is background, as what is outside of an image.
+    All images are stacked vertically and measured in one call. The frame between images
+    is background.
     """
     n_cells, height, width = masks.shape
     scroll = np.zeros((1 + n_cells * (height + 1), width + 2), dtype=np.uint8)
@@ -107,7 +106,7 @@ def _depths(masks: NDArray[np.uint8], cells: list[Cell]) -> NDArray[np.float32]:
 def _inner_first(
     inner: NDArray[np.bool_], rim: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return `places` and `bounds` of a `Stain` from masks, a row for each cell."""
+    """Return `places` and `bounds` of a `Stain` from masks, one row for each cell."""
     found, lengths = [], []
     for mask in (inner, rim):
         lengths.append(np.count_nonzero(mask, axis=1))
@@ -128,7 +127,7 @@ def _inner_first(
 
 def median(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the median along the last axis."""
-    # A fifth of the time of np.median, which looks for NaN and averages more.
+    # Five times as fast as np.median, which checks for NaN.
     half = values.shape[-1] // 2
     parts = np.partition(values, half, axis=-1)
     upper: NDArray[np.float32] = parts[..., half]

@@ -1,7 +1,7 @@
-"""How disks fill gaps of cells and cut their tips: closing and opening (Serra, 1982).
+"""Areas of gaps and tips of cells by morphological closing and opening (Serra, 1982).
 
-Cells are measured one below the other, as calls of OpenCV are many otherwise. Around
-each is so much background that none is reached by the disks of another.
+Cells are stacked vertically to reduce the number of calls of OpenCV. The background
+between cells is wide enough that the disks of one cell never reach another.
 """
 
 import cv2
@@ -12,10 +12,10 @@ from malariafuse._cell import Cell
 
 
 def gap_areas(cells: list[Cell], sizes: tuple[float, ...]) -> NDArray[np.float64]:
-    """Return the areas that closing by disks adds, in areas of the cells.
+    """Return the areas added by closing with disks, relative to the cells.
 
-    A disk that reaches a pixel of the box around the cell has its center less than a
-    radius from the box, so nothing farther away is looked at.
+    A disk that reaches a pixel in the bounding box has its center less than a radius
+    from the box, so only this neighborhood is computed.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def gap_areas(cells: list[Cell], sizes: tuple[float, ...]) -> NDArray[np.float64
     Returns
     -------
     ndarray of shape (n_cells, n_sizes), float64
-        Areas.
+        Relative areas.
     """
     radii, areas = _radii(cells), np.array([cell.area for cell in cells])
     margin = int(max(sizes) * radii.max()) + 1
@@ -43,7 +43,7 @@ def gap_areas(cells: list[Cell], sizes: tuple[float, ...]) -> NDArray[np.float64
 
 
 def tip_areas(cells: list[Cell], sizes: tuple[float, ...]) -> NDArray[np.float64]:
-    """Return the areas that opening by disks takes, in areas of the cells.
+    """Return the areas removed by opening with disks, relative to the cells.
 
     Parameters
     ----------
@@ -55,10 +55,11 @@ def tip_areas(cells: list[Cell], sizes: tuple[float, ...]) -> NDArray[np.float64
     Returns
     -------
     ndarray of shape (n_cells, n_sizes), float64
-        Areas.
+        Relative areas.
     """
     radii, areas = _radii(cells), np.array([cell.area for cell in cells])
-    # Disks of the largest cell must not reach from its neighbor, whose are smaller.
+    # The margin is for the disks of the largest cell, so that they do not reach its
+    # neighbor.
     margin = int(max(sizes) * np.ptp(radii)) + 1
     inside = _distances(_framed(cells, margin))
     table = np.empty((len(cells), len(sizes)))
@@ -75,7 +76,7 @@ def _radii(cells: list[Cell]) -> NDArray[np.float32]:
 
 
 def _framed(cells: list[Cell], margin: int) -> NDArray[np.uint8]:
-    """Return the boxes around the cells, of one size, with a margin of background."""
+    """Return equally sized boxes around the cells, with a margin of background."""
     boxes = [cv2.boundingRect(cell.outline) for cell in cells]
     width, height = (max(box[side] for box in boxes) + 2 * margin for side in (2, 3))
     framed = np.zeros((len(cells), height, width), dtype=np.uint8)
@@ -93,6 +94,6 @@ def _distances(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _count(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how many pixels of each image are in the mask."""
+    """Return the number of mask pixels of each image."""
     counts: NDArray[np.int64] = np.count_nonzero(masks.reshape(len(masks), -1), axis=1)
     return counts

@@ -1,4 +1,4 @@
-"""Connected regions of a cell that are beyond some thresholds."""
+"""Connected regions of a cell that exceed thresholds."""
 
 import cv2
 import numpy as np
@@ -22,14 +22,15 @@ REGION_NAMES = (
 def region_features(
     beyond: NDArray[np.bool_], stain: Stain, cells: list[Cell]
 ) -> NDArray[np.float64]:
-    """Describe the regions of each cell and threshold, the largest above all.
+    """Return features of the regions of each cell above each threshold.
 
-    The regions of all are labeled at once, one image below the other.
+    Most features describe the largest region. All images are stacked vertically and
+    labeled in one call.
 
     Parameters
     ----------
     beyond : ndarray of shape (n_thresholds, n_pixels), bool
-        Pixels of the cells that are beyond each threshold, in the order of the stain.
+        Pixels of the cells that exceed each threshold, in the order of `stain`.
     stain : Stain
         Stain of the cells.
     cells : list of Cell
@@ -38,7 +39,7 @@ def region_features(
     Returns
     -------
     ndarray of shape (n_cells, n_thresholds * 8)
-        Values of `REGION_NAMES` for each threshold; 0 where nothing is beyond it.
+        Features `REGION_NAMES` for each threshold, 0 if no pixel exceeds it.
     """
     height, width = stain.plane.shape[2:]
     n_thresholds, n_cells = len(beyond), len(cells)
@@ -47,14 +48,15 @@ def region_features(
     if not len(pixel):
         return table.reshape(n_cells, -1)
     cell, place = np.divmod(stain.places[pixel], height * width)
-    # An image for each threshold and cell that have a region.
+    # One image for each threshold and cell with a region.
     image = threshold * n_cells + cell
     n_beyond = np.bincount(image, minlength=len(table))
     some = np.flatnonzero(n_beyond)
     n_beyond = n_beyond[some]
     image = np.repeat(np.arange(len(some)), n_beyond)
-    # A black row between images. Of regions of one size the first is taken, and OpenCV
-    # numbers them by pairs of rows, so each image begins at an even row.
+    # Images are separated by a black row. Ties between regions of equal size go to the
+    # first. OpenCV numbers regions by pairs of rows, so each image begins at an even
+    # row.
     size = (height + 2) // 2 * 2 * width
     on_scroll = image * size + place
     scroll = np.zeros(len(some) * size, dtype=np.uint8)
@@ -67,7 +69,7 @@ def region_features(
     image_of_region[region] = image
     counts = np.bincount(image_of_region)
     largest_areas = np.maximum.reduceat(areas, _starts(counts))
-    # The first of the largest regions of each image.
+    # The largest region of each image, or the first of several.
     candidates = np.flatnonzero(areas == largest_areas.repeat(counts))
     _, firsts = np.unique(image_of_region[candidates], return_index=True)
     is_largest = np.zeros(len(areas), dtype=bool)
@@ -96,5 +98,5 @@ def region_features(
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each of several parts begins that follow each other."""
+    """Return the start index of each of several consecutive parts."""
     return np.cumsum(lengths) - lengths

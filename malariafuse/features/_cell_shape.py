@@ -1,4 +1,4 @@
-"""The outline of the cell in a crop, and what its shape tells."""
+"""Features of the shape of a cell."""
 
 from math import dist, isfinite, pi
 from typing import Any
@@ -13,8 +13,8 @@ from malariafuse.features._cell_disks import gap_areas, tip_areas
 _ANGLES = np.linspace(-pi, pi, 64, endpoint=False) % (2 * pi)
 _N_DENTS = 3
 _HARMONICS = range(1, 9)
-# In radii of the cell: half the width of the gaps that are filled, and of the tips that
-# are cut.
+# Radii of the disks in radii of the cell: half of the maximum width of filled gaps and
+# removed tips.
 _GAPS = (0.08, 0.15, 0.25, 0.4, 0.6)
 _TIPS = (0.08, 0.15, 0.25, 0.4)
 
@@ -44,9 +44,10 @@ SHAPE_NAMES = (
 
 
 def shape_features(cells: list[Cell]) -> NDArray[np.float64]:
-    """Return the values of `SHAPE_NAMES`, a row each; lengths in radii, areas in areas.
+    """Return the features `SHAPE_NAMES`, one row for each cell.
 
-    What is short by itself is measured cell by cell, and the rest for all at once.
+    Lengths are in radii and areas in areas of the cell. Fast measures are computed cell
+    by cell, others in one call for all cells.
     """
     n_pixels = cells[0].mask.size
     masks, lit = (
@@ -76,9 +77,9 @@ def shape_features(cells: list[Cell]) -> NDArray[np.float64]:
 
 
 def _hull_features(cell: Cell, ellipse: NDArray[np.uint8]) -> list[float]:
-    """Compare the cell with its convex hull: a bite out of the rim is a deep dent.
+    """Compare the cell with its convex hull: a concavity is a deep dent.
 
-    The ellipse through the hull is drawn, and the ratio of its axes comes last.
+    The ellipse fitted to the hull is drawn. The last feature is the ratio of its axes.
     """
     outline = cell.outline
     corners = cv2.convexHull(outline, returnPoints=False).ravel()
@@ -102,11 +103,11 @@ def _hull_features(cell: Cell, ellipse: NDArray[np.uint8]) -> list[float]:
 
 
 def _dents(outline: NDArray[np.int32], corners: NDArray[Any]) -> list[list[int]]:
-    """Return start, end, farthest point and depth of dents, the deepest first."""
+    """Return start, end, farthest point and depth of dents, deepest first."""
     if len(corners) < 4:
         return []
-    # The defects are undefined where rounding makes the hull cross itself; on a
-    # sorted hull it does not.
+    # The defects are undefined if the hull intersects itself by rounding. A sorted hull
+    # does not.
     found = cv2.convexityDefects(outline, np.sort(corners)[::-1, None])
     if found is None:
         return []
@@ -117,8 +118,8 @@ def _dents(outline: NDArray[np.int32], corners: NDArray[Any]) -> list[list[int]]
 
 
 def _draw_ellipse(hull: NDArray[np.int32], ellipse: NDArray[np.uint8]) -> float:
-    """Draw the ellipse through a hull and return the ratio of its axes, 0 for none."""
-    if len(hull) < 5:  # what a unique ellipse needs
+    """Draw the ellipse fitted to a hull and return the ratio of its axes, or 0."""
+    if len(hull) < 5:  # minimum number of points of a unique ellipse
         return 0.0
     center, axes, angle = cv2.fitEllipse(hull)
     if not all(map(isfinite, (*center, *axes, angle))) or min(axes) <= 0:
@@ -130,7 +131,7 @@ def _draw_ellipse(hull: NDArray[np.int32], ellipse: NDArray[np.uint8]) -> float:
 def _overlap(
     ellipses: NDArray[np.bool_], masks: NDArray[np.bool_], ratios: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Compare cells with the ellipses through their hulls."""
+    """Return the overlap of cells with the ellipses fitted to their hulls."""
     area, ellipse, both = (
         np.count_nonzero(layer, axis=1) for layer in (masks, ellipses, ellipses & masks)
     )
@@ -147,7 +148,7 @@ def _overlap(
 
 
 def _radii_by_angle(cells: list[Cell]) -> NDArray[np.float64]:
-    """Return the distances of outlines from their centers at even angles, in radii."""
+    """Return the distances of outlines from their centers at equidistant angles."""
     lengths = np.array([len(cell.outline) for cell in cells])
     stops = np.cumsum(lengths)
     outlines = np.concatenate([cell.outline for cell in cells])
@@ -159,7 +160,7 @@ def _radii_by_angle(cells: list[Cell]) -> NDArray[np.float64]:
     for row, cell, stop, length in zip(table, cells, stops, lengths, strict=True):
         part = slice(stop - length, stop)
         order = np.argsort(angles[part], kind="stable")
-        # As np.interp does with a period, in less time.
+        # Like np.interp with a period, but faster.
         turned = angles[part][order] % (2 * pi)
         again = np.argsort(turned)
         around, radius = turned[again], radii[part][order[again]]
@@ -171,7 +172,7 @@ def _radii_by_angle(cells: list[Cell]) -> NDArray[np.float64]:
 
 
 def _outline_features(radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Describe the radius as a function of the angle, and its spectrum."""
+    """Return features of the radius as a function of the angle, and of its spectrum."""
     spectrum = np.abs(np.fft.rfft(radius)) / len(_ANGLES)
     steps = np.diff(radius, append=radius[:, :1])
     bends = np.diff(steps, append=steps[:, :1])

@@ -1,12 +1,12 @@
 """Gaussian smoothing of images at many scales.
 
-OpenCV mirrors an image at its border, so that it is a sum of cosines, each of which a
-Gaussian only damps. A wide Gaussian leaves few of them, and products with short
-matrices take a fraction of the time of a kernel of 8 standard deviations.
+With mirrored borders, as in OpenCV, an image is a sum of cosines, and a Gaussian only
+damps each cosine. A wide Gaussian keeps few of them. Products with small matrices are
+much faster than a kernel of 8 standard deviations.
 
-Images of cells of about one size are smoothed together, each by Gaussians of its own,
-with as many cosines. How many is known from the class of their size alone, so that an
-image is smoothed in the same way with whatever others.
+Images of cells of similar size are smoothed together, each with Gaussians scaled to its
+cell and with the same number of cosines. The number of cosines depends only on the size
+class, so the result does not depend on the other images.
 """
 
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ from math import floor, log, log2, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-# What is damped below this part is left out.
+# Cosines that are damped below this fraction are dropped.
 _FAINT = 1e-5
-# Multiplications, up to which OpenBLAS takes one thread.
+# Number of multiplications up to which OpenBLAS uses one thread.
 _IN_ONE_THREAD = 2**18
 _FEWEST_ROWS = 8
 _CLASSES_PER_OCTAVE = 4
 
 
 def size_class(radius: float) -> int:
-    """Return the class of a radius: within one, the largest is 1.19 times the least."""
+    """Return the size class of a radius, a range up to a factor of 1.19."""
     return floor(_CLASSES_PER_OCTAVE * log2(radius))
 
 
 def smooth(
     layers: NDArray[np.float32], scales: list[float], radii: NDArray[np.float64]
 ) -> Iterator[NDArray[np.float32]]:
-    """Smooth layers by Gaussians as `cv2.GaussianBlur` does, except for rounding.
+    """Smooth layers with Gaussians, like `cv2.GaussianBlur` except for rounding.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def smooth(
     scales : list of float
         Standard deviations in radii.
     radii : ndarray of shape (n_images,), float64
-        Length in pixels that is the unit of the scales in each image. All are of one
+        Unit of the scales in pixels, for each image. All radii must be in one size
         class, see `size_class`.
 
     Yields
     ------
     ndarray of shape (n_layers, n_images, height, width), float32
-        Smooth layers, for each scale in turn.
+        Smoothed layers, for each scale in turn.
     """
     height, width = layers.shape[2:]
     size = size_class(radii[0])
@@ -72,10 +72,10 @@ def smooth(
 
 
 def _multiply(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the product of stacks of matrices, few rows at a time.
+    """Return the product of stacks of matrices, computed in blocks of few rows.
 
-    OpenBLAS computes larger products in threads, which on a busy machine wait for each
-    other much longer than the product takes, and round in other ways.
+    OpenBLAS computes larger products in threads. On a busy machine, they wait for each
+    other longer than the product takes, and they round differently.
     """
     n_rows = a.shape[-2]
     at_once = max(_FEWEST_ROWS, _IN_ONE_THREAD // (b.shape[-2] * b.shape[-1]))
@@ -91,7 +91,7 @@ def _multiply(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.floa
 
 @lru_cache(maxsize=16)
 def _cosines(length: int) -> NDArray[np.float32]:
-    """Return the cosines, frequencies by places, whose mirrored border is OpenCV's."""
+    """Return the cosines of a mirrored border, of shape (frequencies, positions)."""
     steps = np.arange(length)
     period = max(2 * (length - 1), 1)
     cosines = np.cos(2 * np.pi / period * (np.outer(steps, steps) % period))
@@ -100,18 +100,18 @@ def _cosines(length: int) -> NDArray[np.float32]:
 
 @lru_cache(maxsize=16)
 def _analysis(length: int) -> NDArray[np.float32]:
-    """Return the matrix that finds the amplitudes of the cosines in a line."""
+    """Return the matrix that computes the amplitudes of the cosines of a line."""
     weights = np.full(length, 2.0)
     weights[[0, -1]] = 1
     period = max(2 * (length - 1), 1)
-    # An end has no mirror image, as a place and as a frequency.
+    # The first and the last position and frequency have no mirror image.
     analysis = _cosines(length) * weights * weights[:, None] / period
     return np.asarray(analysis, dtype=np.float32)
 
 
 def _n_cosines(sigma: float, length: int) -> int:
-    """Return how many cosines a Gaussian leaves more than faint."""
-    # The transform of a Gaussian is another, of the inverse width.
+    """Return the number of cosines that a Gaussian does not damp below the limit."""
+    # The Fourier transform of a Gaussian is a Gaussian of the inverse width.
     most = (length - 1) * sqrt(-2 * log(_FAINT)) / pi
     return min(length, int(most / sigma) + 1)
 
@@ -119,9 +119,9 @@ def _n_cosines(sigma: float, length: int) -> int:
 def _gains(
     sigmas: NDArray[np.float64], largest: float, length: int
 ) -> NDArray[np.float32]:
-    """Return what each Gaussian, up to the largest, leaves of each cosine."""
+    """Return the damping factor of each cosine for each Gaussian."""
     sigmas = sigmas[..., np.newaxis]
-    reach = np.rint(8 * sigmas + 1) // 2  # of OpenCV's kernel, in pixels
+    reach = np.rint(8 * sigmas + 1) // 2  # half-width of OpenCV's kernel in pixels
     places = np.arange(round(8 * largest + 1) // 2 + 1)
     kernels = np.exp(-0.5 * (places / sigmas) ** 2) * (places <= reach)
     kernels[..., 1:] *= 2
@@ -130,9 +130,9 @@ def _gains(
     if len(places) <= length:
         cosines = cosines[: len(places)]
     else:
-        # A kernel longer than the image meets its mirror images.
+        # A kernel longer than the image extends into the mirror images.
         period = max(2 * (length - 1), 1)
         cosines = cosines[np.minimum(places % period, -places % period)]
-    # A product for each image, so that it is rounded in the same way among others.
+    # One product for each image, so that rounding does not depend on other images.
     by_image = kernels.astype(np.float32).swapaxes(0, 1)
     return _multiply(by_image, cosines).swapaxes(0, 1)

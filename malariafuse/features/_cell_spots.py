@@ -1,4 +1,4 @@
-"""The darkest and the most purple spots of a cell, where chromatin is."""
+"""Features of the darkest and the most purple spots of a cell."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +8,14 @@ from malariafuse.features._cell_density import Stain, median
 from malariafuse.features._cell_regions import REGION_NAMES, region_features
 from malariafuse.features._cell_smooth import smooth
 
-# In radii of the cell, of about 3.8 micrometers: from chromatin dots to trophozoites.
+# Scales in radii of the cell (about 3.8 micrometers), from chromatin dots to
+# trophozoites.
 _SCALES = (0.035, 0.055, 0.085, 0.135)
-# Optical density in green above that of the cell.
+# Thresholds of the optical density in green, relative to the median of the cell.
 _DENSITIES = (0.15, 0.3, 0.5)
-# Optical density in green beyond that in red.
+# Thresholds of the optical density in green minus that in red.
 _PURPLES = (0.08, 0.15, 0.25, 0.4)
-_EXTREME = 0.007  # of the pixels: the spot of a ring form
+_EXTREME = 0.007  # fraction of the pixels, about the spot of a ring form
 _SPOT = (
     "contrast",
     "density",
@@ -46,7 +47,7 @@ SPOT_NAMES = (
 
 
 def spot_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
-    """Return the values of `SPOT_NAMES`, a row for each cell."""
+    """Return the features `SPOT_NAMES`, one row for each cell."""
     near, contrasts = _smooth(stain, cells)
     spots = _spots(near, contrasts, stain)
     return np.hstack([spots, region_features(_beyond(near[0], stain), stain, cells)])
@@ -55,11 +56,11 @@ def spot_features(stain: Stain, cells: list[Cell]) -> NDArray[np.float64]:
 def _smooth(
     stain: Stain, cells: list[Cell]
 ) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return density and purple, smoothed, and their differences of Gaussians.
+    """Return smoothed density and purple, and their differences of Gaussians.
 
-    The former are images for each scale, shape (2, n_cells * height * width). The
-    latter have shape (n_scales, 2, n_pixels). Pixels outside of the cell do not count
-    (Knutsson, 1993).
+    Smoothed images have shape (2, n_cells * height * width) for each scale. Differences
+    have shape (n_scales, 2, n_pixels). Pixels outside the cell have no weight
+    (normalized convolution; Knutsson, 1993).
     """
     radii = np.array([cell.radius for cell in cells])
     scales = [factor * scale for scale in _SCALES for factor in (1, 2)]
@@ -76,7 +77,7 @@ def _smooth(
 
 
 def _within(blurred: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Divide smooth layers by the smooth mask."""
+    """Divide smoothed layers by the smoothed mask."""
     weights = blurred[2]
     weights += np.float32(1e-3)
     return np.divide(blurred[:2], weights, out=blurred[:2]).reshape(2, -1)
@@ -85,9 +86,9 @@ def _within(blurred: NDArray[np.float32]) -> NDArray[np.float32]:
 def _spots(
     near: list[NDArray[np.float32]], contrasts: NDArray[np.float32], stain: Stain
 ) -> NDArray[np.float64]:
-    """Describe the spot of most contrast of each kind at each scale."""
+    """Return features of the spot with the highest contrast, by kind and scale."""
     n_scales, n_cells = len(near), len(stain.bounds)
-    # Kinds: density inside, purple anywhere, and purple in the rim.
+    # Kinds: density inside, purple in the whole cell, and purple in the rim.
     layers = np.array([0, 1, 1])[:, np.newaxis]
     spots = np.zeros((n_cells, 3, n_scales), dtype=np.int64)
     extremes = np.zeros((n_cells, 3, 2, n_scales))
@@ -120,7 +121,7 @@ def _spots(
 
 
 def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the mean density of the 3 x 3 pixels around each spot, colors last."""
+    """Return the mean density of the 3 x 3 pixels around each spot, channels last."""
     height, width = stain.plane.shape[2:]
     image, y, x = np.unravel_index(stain.places[spots], stain.plane.shape[1:])
     reach = np.arange(-1, 2)
@@ -132,7 +133,7 @@ def _around(stain: Stain, spots: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def _beyond(near: NDArray[np.float32], stain: Stain) -> NDArray[np.bool_]:
-    """Return which pixels of the cells are beyond each threshold, a row for each."""
+    """Return the pixels that exceed each threshold, one row for each threshold."""
     dark, purple = near.take(stain.places, axis=1)
     n_dark = len(_DENSITIES) + 1
     beyond = np.empty((n_dark + len(_PURPLES), len(dark)), dtype=bool)
@@ -142,9 +143,8 @@ def _beyond(near: NDArray[np.float32], stain: Stain) -> NDArray[np.bool_]:
         np.greater(purple, threshold, out=row)
     for start, rim, stop in stain.bounds.tolist():
         core = dark[start:rim] if rim > start else dark[start:stop]
-        # Four times the median deviation: a spot of the cell's own, whatever its
-        # texture.
+        # Four times the median absolute deviation adapts to the texture of the cell.
         adaptive = 4 * (float(median(np.abs(core - median(core)))) + 0.01)
         np.greater(dark[start:rim], adaptive, out=beyond[n_dark - 1, start:rim])
-        beyond[:n_dark, rim:stop] = False  # the rim has a shade of its own
+        beyond[:n_dark, rim:stop] = False  # the rim is excluded, because it is darker
     return beyond

@@ -1,4 +1,4 @@
-"""How the stain is distributed over a cell, and how it forms spots."""
+"""Distribution of the stain over a cell."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from malariafuse.features._cell_spots import SPOT_NAMES, spot_features
 _RANKS = (0.01, 0.05, 0.25, 0.75, 0.9, 0.95, 0.98, 0.995)
 _TINT_RANKS = (0.02, 0.5, 0.98)
 _ALL_RANKS = np.array([*_RANKS, *_TINT_RANKS, *_TINT_RANKS])
-# Of green, of red beyond green, and of blue beyond green.
+# Quantiles of green, red minus green, and blue minus green.
 _LINES = np.repeat([0, 1, 2], [len(_RANKS), len(_TINT_RANKS), len(_TINT_RANKS)])
 
-# Without the rim, whose pixels are mixed with what lies beyond the outline.
+# Without the rim, whose pixels are mixed with the background.
 STAIN_NAMES = (
     *(f"inner_density_p{100 * rank:g}" for rank in _RANKS),
     *(f"inner_red_to_green_p{100 * rank:g}" for rank in _TINT_RANKS),
@@ -27,9 +27,9 @@ STAIN_NAMES = (
 def stain_features(
     images: NDArray[np.float32], cells: list[Cell]
 ) -> NDArray[np.float64]:
-    """Return the values of `STAIN_NAMES` for images in 0..255, a row each.
+    """Return the features `STAIN_NAMES` for images in [0, 255], one row for each.
 
-    The radii of the cells must be of one size, see `size_class`.
+    The radii of the cells must be in one size class, see `size_class`.
     """
     stain = measure_stain(images, cells)
     return np.hstack(
@@ -42,14 +42,14 @@ def stain_features(
 
 
 def _distribution(stain: Stain) -> NDArray[np.float64]:
-    """Return quantiles of the density in green and of the tint inside each cell."""
+    """Return quantiles of green density and tint inside each cell."""
     red, green, blue = stain.density
     lines = np.stack([green, red - green, blue - green])
     table = np.zeros((len(stain.bounds), len(_ALL_RANKS)))
     for row, inner in zip(table, stain.inner(), strict=True):
         if inner.start == inner.stop:
             continue
-        # A twentieth of the time of np.quantile, which checks and interpolates more.
+        # Twenty times as fast as np.quantile, which has more checks and interpolation.
         ordered = np.sort(lines[:, inner])
         last = inner.stop - inner.start - 1
         row[:] = ordered[_LINES, np.rint(_ALL_RANKS * last).astype(np.intp)]

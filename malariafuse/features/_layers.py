@@ -1,4 +1,4 @@
-"""Layers of a network by name, and the network cut off behind some of them."""
+"""Selection of layers of a network and truncation of the network."""
 
 import re
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ Layers = dict[str, keras.layers.Layer]
 
 
 class LayerNames:
-    """Names of several layers, in a list or a tuple."""
+    """Rule for a list or tuple of layer names."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is at least one name, and none twice."""
+        """Return whether `value` has at least one name, without repetition."""
         return (
             isinstance(value, tuple | list)
             and all(isinstance(name, str) for name in value)
@@ -31,15 +31,14 @@ class LayerNames:
         )
 
     def __str__(self) -> str:
-        return "a list of names, at least one and none twice"
+        return "a non-empty list of names without repetition"
 
 
 def layers_by_name(network: keras.Model, *, renumber: bool) -> Layers:
-    """Return the layers of `network` in its order, except its input.
+    """Return the layers of `network` by name, in order, without the input.
 
-    Layers without a name of their own are numbered by Keras through the whole process:
-    the second InceptionV3 has other names than the first. With `renumber`, they get
-    those of the first.
+    Keras numbers unnamed layers across the whole process, so a second InceptionV3 has
+    different names. With `renumber`, layers get the names of the first network.
     """
     layers = [
         layer
@@ -61,13 +60,13 @@ def layers_by_name(network: keras.Model, *, renumber: bool) -> Layers:
 
 
 def _stem(layer: keras.layers.Layer) -> str:
-    """Return what Keras calls a layer of this class: ReLU becomes re_lu."""
+    """Return Keras' default name of a layer of this class, such as re_lu for ReLU."""
     words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def choose_layers(layers: Layers, names: Sequence[str] | None) -> Layers:
-    """Return the layers called `names`, in this order; the last one for None.
+    """Return the layers called `names` in this order, or the last layer for None.
 
     Raises
     ------
@@ -79,8 +78,9 @@ def choose_layers(layers: Layers, names: Sequence[str] | None) -> Layers:
     for name in names:
         if name not in layers:
             raise ValueError(
-                f"layer={name!r}: the network has no layer of this name."
-                f"{did_you_mean(name, layers)} available_layers() lists all of them."
+                f"layer={name!r}: the network has no layer of this "
+                f"name.{did_you_mean(name, layers)} Call available_layers() for all "
+                "names."
             )
     return {name: layers[name] for name in names}
 
@@ -88,29 +88,29 @@ def choose_layers(layers: Layers, names: Sequence[str] | None) -> Layers:
 def cut_network(
     network: keras.Model, chosen: Layers, pooling: str
 ) -> tuple[keras.Model, dict[str, int]]:
-    """Make a frozen network of `network` that ends in the outputs of `chosen`.
+    """Return a frozen network that ends in the outputs of the layers `chosen`.
 
     Parameters
     ----------
     network : keras.Model
-        The network; the new one shares its layers.
+        Network, whose layers are shared.
     chosen : dict of str to keras.layers.Layer
-        Layers of it by name.
+        Layers of `network` by name.
     pooling : {"avg", "max", "flatten"}
-        Way in which a map becomes a vector.
+        Conversion of feature maps to vectors.
 
     Returns
     -------
     keras.Model
-        Images to the outputs in the order of `chosen`, side by side.
+        Network from images to the concatenated outputs, in the order of `chosen`.
     dict of str to int
         Number of features of each layer.
 
     Raises
     ------
     ValueError
-        If the output of a layer is neither a map (4-D) nor a vector (2-D), or its size
-        is not fixed.
+        If the output of a layer is neither a feature map (4-D) nor a vector (2-D), or
+        its size is not fixed.
     """
     vectors: list[Any] = []
     widths: dict[str, int] = {}
@@ -121,15 +121,15 @@ def cut_network(
             raise ValueError(
                 f"layer={name!r} gives {getattr(output, 'shape', 'several outputs')}: "
                 "expected maps of shape (None, height, width, channels) or vectors of "
-                "shape (None, features). Name another layer."
+                "shape (None, features). Choose another layer."
             )
         if rank == 4:
-            # Names that no layer of the network has, whatever it was made from.
+            # Names that do not clash with layers of the network.
             output = POOLING[pooling](name=f"features_{len(vectors)}")(output)
         if None in output.shape[1:]:
             raise ValueError(
-                f"layer={name!r} gives vectors of no fixed size: use pooling='avg' or "
-                "'max', or give the network a fixed input_shape."
+                f"layer={name!r} gives vectors without a fixed size: use pooling='avg' "
+                "or 'max', or give the network a fixed input_shape."
             )
         vectors.append(output)
         widths[name] = int(np.prod(output.shape[1:]))
@@ -142,6 +142,6 @@ def cut_network(
 
 
 def has_depthwise_convolutions(network: keras.Model) -> bool:
-    """Return whether a convolution in `network` looks at each channel by itself."""
+    """Return whether `network` has a depthwise convolution."""
     kinds = (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
     return any(isinstance(layer, kinds) for layer in all_layers(network))

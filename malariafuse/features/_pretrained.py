@@ -1,4 +1,4 @@
-"""Features from networks that were trained on something else."""
+"""Features from pretrained networks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, gen_batches
-from tqdm.auto import tqdm
 
 from malariafuse._engine._backbones import (
     Shape,
@@ -39,6 +38,7 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._progress import Progress
 from malariafuse._transformer import ImageTransformer
 from malariafuse.features._layers import (
     POOLING,
@@ -49,13 +49,13 @@ from malariafuse.features._layers import (
     layers_by_name,
 )
 
-# The parameters that the network is built from; the others say how it is applied.
+# Parameters from which the network is built. The others affect only its application.
 _BUILT_FROM = ("backbone", "layer", "pooling", "weights", "image_size", "compute_dtype")
 
 
 @dataclass(frozen=True)
 class _Built:
-    """A network, and the settings and the input shape that it was built with."""
+    """Network with the settings and the input shape from which it was built."""
 
     network: FrozenNetwork
     settings: dict[str, Any]
@@ -65,91 +65,91 @@ class _Built:
 
 
 class PretrainedFeatureExtractor(ImageTransformer):
-    """Turn images into the activations of a frozen network.
+    """Extract features of images with a frozen pretrained network.
 
-    The network is one of `keras.applications`, as a rule with weights from ImageNet. It
-    is never trained here: what is learned is learned by the classifier that follows.
+    The network is usually one of `keras.applications` with ImageNet weights. It is not
+    trained. Train a classifier on the features instead.
 
     **Choose an intermediate layer.** For malaria cells, features from an intermediate
-    layer beat those of the last one, which is made for the classes of ImageNet: of
-    VGG-16 the best layer was ``block5_conv2`` [1]_. The default is the last layer only
-    because no other can be named for every network. `layer` can be searched like any
-    other parameter.
+    layer are better than those of the last layer, which is specific to the classes of
+    ImageNet. The best layer of VGG-16 was ``block5_conv2`` [1]_. The default is the
+    last layer, because no other name is valid for every network. `layer` can be tuned
+    like any other parameter.
 
     Parameters
     ----------
     backbone : str or callable, default="VGG16"
         Name of a network in `keras.applications`, such as "VGG16", "ResNet50V2",
-        "MobileNetV2", "InceptionV3", "DenseNet121" or "EfficientNetB0"; or a function
-        ``(input_shape) -> keras.Model`` of one input. Networks of `keras.applications`
-        get images prepared by the `preprocess_input` that belongs to them; a network
-        from a function gets floating values in 0..1.
+        "MobileNetV2", "InceptionV3", "DenseNet121" or "EfficientNetB0". Alternatively,
+        a function ``(input_shape) -> keras.Model`` with one input. Networks of
+        `keras.applications` get images preprocessed by their `preprocess_input`. A
+        network from a function gets floating values in [0, 1].
     layer : str or list of str, default=None
-        Name of the layer whose output is taken, or of several, whose features stand
-        side by side in this order. :meth:`available_layers` lists them. None is the
-        last layer below the top.
+        Name of the layer whose output is used, or names of several layers, whose
+        features are concatenated in this order. :meth:`available_layers` lists all
+        names. None is the last layer below the top.
     pooling : {"avg", "max", "flatten"}, default="avg"
-        Vector made of maps, which are outputs of shape `(height, width, channels)`: the
-        mean or the maximum of each channel, or all values. Vectors stay as they are.
+        Conversion of feature maps of shape `(height, width, channels)` to vectors: the
+        mean or the maximum of each channel, or all values. Vectors are not changed.
     weights : "imagenet", path-like or None, default="imagenet"
-        Weights of the network. "imagenet" takes them from Keras' cache, into which
-        Keras downloads them the first time. A path names a file with weights of the
-        network without its top. None draws random weights, always the same; with a
-        function as `backbone`, it keeps the weights of the network that the function
-        returns.
+        Weights of the network. "imagenet" uses ImageNet weights, which Keras downloads
+        once into its cache. A path is a file with weights of the network without its
+        top. None uses random weights with a fixed seed or, if `backbone` is a function,
+        the weights of the returned network.
     image_size : tuple of (int, int), default=None
-        Height and width to which images are resized (bilinear interpolation, not
-        rounded), one batch at a time. None takes them as they are.
+        Height and width to which images are resized, one batch at a time, by bilinear
+        interpolation without rounding. None does not resize.
     batch_size : int, default=32
         Number of images in one pass through the network.
     compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
-        Floating type in which layers compute; features are float32 always. "auto" takes
-        bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on Linux),
-        unless the network has depthwise convolutions, as MobileNetV2 and EfficientNetB0
-        have, for which it is slower; else float32.
+        Floating dtype of the computation in layers. Features are always float32. "auto"
+        uses bfloat16 on a CPU that supports it (AMX or AVX-512, detected on Linux) and
+        float32 otherwise. It also uses float32 for networks with depthwise
+        convolutions, such as MobileNetV2 and EfficientNetB0, for which bfloat16 is
+        slower.
     engine : {"auto", "keras", "openvino"}, default="auto"
-        Engine that computes the features. "auto" takes OpenVINO where the extra
-        ``openvino`` is installed and TensorFlow has no GPU, else Keras;
-        `engine_` says which. Their features differ by rounding.
+        Engine that computes the features. "auto" uses OpenVINO if the package
+        ``openvino`` is installed and TensorFlow has no GPU, and Keras otherwise. The
+        attribute `engine_` is the engine in use. Features of the two engines differ by
+        rounding.
     verbose : int or bool, default=0
         Whether to show a progress bar.
 
     Attributes
     ----------
     engine_ : {"keras", "openvino"}
-        Engine that computes the features on this machine.
+        Engine in use.
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
     compute_dtype_ : {"float32", "bfloat16"}
-        Floating type in which the layers compute.
+        Floating dtype of the computation in layers.
 
     See Also
     --------
-    malariafuse.classifiers.KerasImageClassifier : Train a network of one's own.
+    malariafuse.classifiers.KerasImageClassifier : Train a custom network.
 
     Notes
     -----
-    Nothing is learned from data, so `transform` works without `fit`. The network is
-    built by whichever comes first, and kept; `fit` builds it anew. After `fit`,
-    `transform` refuses to go on if `backbone`, `layer`, `pooling`, `weights`,
-    `image_size` or `compute_dtype` was changed. A pickle holds the network with its
-    weights: a fitted pipeline needs neither a connection nor Keras' cache where it is
-    loaded.
+    The transformer does not learn from data, so `transform` works without `fit`. The
+    network is built by the first call of either and kept. `fit` always rebuilds it.
+    After `fit`, `transform` raises an error if `backbone`, `layer`, `pooling`,
+    `weights`, `image_size` or `compute_dtype` has changed. A pickle contains the
+    network with its weights, so a loaded pipeline needs neither a network connection
+    nor Keras' cache.
 
-    Peak memory is that of one batch and of the features; `X` may be memory-mapped.
+    Peak memory is that of one batch and of the features. `X` may be memory-mapped.
 
-    Layers that Keras numbers by itself, such as ``conv2d_40`` of InceptionV3, have the
-    names here that they have in the first network of a process, whatever was built
-    before. A function that is a `backbone` should give a name to each layer that is to
-    be named as `layer`.
+    Layers numbered by Keras, such as ``conv2d_40`` of InceptionV3, have the names of
+    the first network built in a process, independent of previously built networks. A
+    function as `backbone` should name each layer that may be used as `layer`.
 
-    To use ImageNet weights without a connection, put Keras' file into its cache, as the
-    error says, rather than passing the path: EfficientNetB0 to B7 scale their input
+    To use ImageNet weights offline, copy Keras' file into its cache, as explained in
+    the error message. Do not pass the path: EfficientNetB0 to B7 scale their input
     differently with "imagenet" than with a path.
 
-    When batch normalization follows a convolution, TensorFlow computes both at once
-    here, so features differ by rounding from those of `keras.Model.predict`.
+    Batch normalization after a convolution is fused with the convolution, so features
+    differ by rounding from those of `keras.Model.predict`.
 
     References
     ----------
@@ -159,7 +159,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     Examples
     --------
-    Random weights, so that nothing is downloaded here:
+    Random weights, to avoid a download:
 
     >>> from malariafuse.datasets import make_cell_images
     >>> from malariafuse.features import PretrainedFeatureExtractor
@@ -216,12 +216,12 @@ class PretrainedFeatureExtractor(ImageTransformer):
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Build the network and remember the shape of the images.
+        """Build the network and store the shape of the images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
         y : None
             Ignored.
 
@@ -233,12 +233,13 @@ class PretrainedFeatureExtractor(ImageTransformer):
         Raises
         ------
         ValueError
-            If `X` or a parameter is not as described, the images are too small for the
-            network, or `weights` is a file that is damaged or of another network.
+            If `X` or a parameter is invalid, the images are too small for the network,
+            or the file `weights` is damaged or belongs to another network.
         TypeError
-            If the dtype of `X` or what `backbone` returns is not as described.
+            If the dtype of `X` or the return value of `backbone` is invalid.
         OSError
-            If ImageNet weights cannot be downloaded, or `weights` names no file.
+            If ImageNet weights cannot be downloaded, or the file `weights` does not
+            exist.
         """
         check_parameters(self)
         images = check_images(X, channels=3)
@@ -254,7 +255,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+            RGB images, uint8 in [0, 255] or floating in [0, 1]. May be memory-mapped.
 
         Returns
         -------
@@ -264,10 +265,10 @@ class PretrainedFeatureExtractor(ImageTransformer):
         Raises
         ------
         ValueError, TypeError, OSError
-            As in `fit`, and if `X` has images of another shape than those seen there,
-            or a parameter that the network is built from was changed since.
+            As in `fit`, and if the images of `X` have another shape than in `fit`, or a
+            parameter from which the network was built has changed.
         FloatingPointError
-            If the network gives NaN or infinity.
+            If the output of the network is NaN or infinite.
         """
         images = self._check(X)
         built = self._kept()
@@ -275,7 +276,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
             built = self._built = self._build(images.shape[1:])
         engine = built.network.engine_for(self.engine)
         features = np.empty((len(images), sum(built.widths.values())), np.float32)
-        with tqdm(
+        with Progress(
             total=len(images), unit="image", disable=not self.verbose
         ) as progress:
             for part in gen_batches(len(images), self.batch_size):
@@ -286,7 +287,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
                     raise FloatingPointError(
                         f"The network gives NaN or infinity for images {part.start} to "
                         f"{part.stop - 1}: its weights are damaged, or too large for "
-                        f"{built.compute_dtype}. Check the file of weights, and try "
+                        f"{built.compute_dtype}. Check the weights file, and try "
                         "compute_dtype='float32'."
                     )
                 progress.update(part.stop - part.start)
@@ -294,31 +295,31 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     @property
     def engine_(self) -> str:
-        """Engine that computes the features here, "keras" or "openvino"."""
+        """Engine in use, "keras" or "openvino"."""
         return engine_attribute(self._have_built().network, self.engine)
 
     @property
     def compute_dtype_(self) -> str:
-        """Floating type in which the layers compute."""
+        """Floating dtype of the computation in layers."""
         return self._have_built().compute_dtype
 
     def available_layers(self, image_shape: Shape | None = None) -> list[str]:
-        """Return the names that `layer` can have, first layer first.
+        """Return the valid names for `layer`, in the order of the network.
 
-        The network is built for it, with random weights: nothing is downloaded.
+        The network is built with random weights, so nothing is downloaded.
 
         Parameters
         ----------
         image_shape : tuple of (int, int, int), default=None
-            The height, width and channels that the network is built for. Only a
-            `backbone` of the user's can have other layers for another shape. None is
-            `image_size`, the shape seen in `fit`, or (224, 224, 3).
+            Height, width and channels of the input. The layers depend on it only if
+            `backbone` is a function. None uses `image_size`, the shape seen in `fit`,
+            or (224, 224, 3).
 
         Returns
         -------
         list of str
-            Names of layers. A layer whose output is neither a map nor a vector is
-            refused as `layer`.
+            Names of layers. A layer whose output is neither a feature map nor a vector
+            is not valid as `layer`.
         """
         if image_shape is None:
             seen = getattr(self, "image_shape_", (224, 224, 3))
@@ -326,7 +327,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         return list(self._layers_of(build_backbone(self.backbone, image_shape, None)))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the name of each feature: that of its layer and a number.
+        """Return the names of the features: the name of the layer and a number.
 
         Parameters
         ----------
@@ -349,21 +350,21 @@ class PretrainedFeatureExtractor(ImageTransformer):
 
     def _have_built(self) -> _Built:
         built: _Built | None = getattr(self, "_built", None)
-        # NotFittedError is an AttributeError, as the properties have to raise.
+        # Properties must raise an AttributeError, which NotFittedError is.
         if built is None:
             raise NotFittedError(
-                f"This {type(self).__name__} has no network yet, which its features "
-                "and attributes are of. Call fit or transform first."
+                f"This {type(self).__name__} has no network yet. Call fit or transform "
+                "first."
             )
         return built
 
     def _kept(self) -> _Built | None:
-        """Return the network if it was built from the parameters as they are.
+        """Return the network if it was built from the current parameters.
 
         Raises
         ------
         ValueError
-            If `fit` built it and they have changed.
+            If `fit` built it and the parameters have changed.
         """
         built: _Built | None = getattr(self, "_built", None)
         if built is None:
@@ -378,24 +379,24 @@ class PretrainedFeatureExtractor(ImageTransformer):
             name = changed[0]
             raise ValueError(
                 f"{name}={settings[name]!r} was {built.settings[name]!r} when this "
-                f"{type(self).__name__} was fitted: transform would give features "
-                "other than those fitted. Call fit again, or set it back."
+                f"{type(self).__name__} was fitted: transform would give different "
+                "features. Call fit again, or reset the parameter."
             )
         return None
 
     def _settings(self) -> dict[str, Any]:
-        """Return the parameters that the network is built from."""
+        """Return the parameters from which the network is built."""
         settings = {name: getattr(self, name) for name in _BUILT_FROM}
         if isinstance(self.layer, str):
             settings["layer"] = [self.layer]
-        # Lists of the user's may change later.
+        # Copied, because a list of the user may change later.
         for name in ("layer", "image_size"):
             if settings[name] is not None:
                 settings[name] = tuple(settings[name])
         return settings
 
     def _input_shape(self, image_shape: Shape) -> Shape:
-        """Return the shape of images as the network gets them."""
+        """Return the shape of the images at the input of the network."""
         if self.image_size is None:
             return image_shape
         return (*check_image_size(self.image_size), 3)
@@ -415,7 +416,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         return layers_by_name(network, renumber=isinstance(self.backbone, str))
 
     def _prepared(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Return a batch as the network takes it; always a copy."""
+        """Return a batch preprocessed for the network, always as a copy."""
         top = 255 if isinstance(self.backbone, str) else 1
         scale = np.float32(top / 255 if batch.dtype == np.uint8 else top)
         values = np.multiply(batch, scale, dtype=np.float32, order="C")

@@ -1,4 +1,4 @@
-"""Handcrafted features of a cell: its outline, its stain, its chromatin spots."""
+"""Handcrafted features of cells: outline, stain and chromatin spots."""
 
 import os
 from collections import defaultdict
@@ -19,70 +19,75 @@ from malariafuse.features._cell_smooth import size_class
 from malariafuse.features._cell_stain import STAIN_NAMES, stain_features
 
 _NAMES = (*SHAPE_NAMES, *STAIN_NAMES)
-# Fewer images are not worth processes. As many are predicted at a time.
+# Fewer images do not pay off with processes. Also the number of images per batch.
 _FEWEST_SHARED = 128
-# Larger arrays are written to files by joblib, for its processes to read.
+# Larger arrays are passed by joblib to its processes through files.
 _MOST_BYTES_PICKLED = 1_000_000
 _MOST_PROCESSES_PER_CORE = 4
-# Cells of a size measured together, so that calls of NumPy are few and arrays stay in
-# the cache.
+# Number of cells of similar size measured together: few calls of NumPy, and arrays fit
+# in the processor cache.
 _PIXELS_TOGETHER = 45_000
 
 
 class SpotFeatureExtractor(ImageTransformer):
-    """Describe each cell by features made for malaria parasites, without training.
+    """Extract handcrafted features of malaria parasites from images of cells.
 
-    A parasite shows as a dark purple spot of chromatin in a paler cell. The features
-    measure the darkest and the most purple spots at four scales, the latter at the rim
-    too, whatever is darker than fixed and adaptive thresholds or more purple than fixed
-    ones, the distribution of the stain inside the cell, the outline of the cell, and
-    the stain along it, above all around its most concave place. All densities are
-    relative to the median of the cell itself, so that the lamp and the paleness of the
-    cell cancel.
+    A parasite appears as a dark purple chromatin spot in a paler cell. The features
+    describe:
 
-    Nothing is learned in `fit`, which may be left out.
+    - the darkest and the most purple spots at four scales, also at the rim;
+    - regions that are darker or more purple than fixed and adaptive thresholds;
+    - the distribution of the stain inside the cell;
+    - the outline of the cell, and the stain along it, in particular around its most
+      concave point.
+
+    Densities are relative to the median of the cell, which cancels the effects of the
+    lamp and of the paleness of the cell.
+
+    The transformer does not learn from data, so `transform` works without `fit`.
 
     Read more in the :ref:`user guide <handcrafted>`.
 
     Parameters
     ----------
     n_jobs : int or None, default=None
-        The number of processes, as in joblib: None is 1 unless a joblib context says
-        otherwise, -1 is one for each core. They take a second to start, once, so they
-        pay from some hundred images on; fewer than 128 are measured without them.
+        Number of processes, as in joblib. None means 1 unless in a joblib context. -1
+        means one process for each core. Processes take a second to start, once, so they
+        pay off from a few hundred images. Fewer than 128 images are measured without
+        them.
 
     Attributes
     ----------
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    PretrainedFeatureExtractor : Features of a network trained on other images.
-    malariafuse.classifiers.FeatureFusionClassifier : Train a network on images and
-        features together.
+    PretrainedFeatureExtractor : Extract features with a pretrained network.
+    malariafuse.classifiers.FeatureFusionClassifier : Classifier of images and features.
 
     Notes
     -----
-    The background must be black, as in the NIH crops; see
-    :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest thing
-    on it. Lengths are in radii of the disk of the same area, and areas in areas of the
-    cell, so the size of the image matters little. Optical density is the negative
-    logarithm of light relative to the cell's median, after Beer and Lambert.
-    Spots are maxima of a difference of Gaussians [1]_. The notch is the most concave
-    place of the outline, which is smoothed as a sequence of complex numbers [2]_. Gaps
-    and tips are what closings and openings by disks add and take [3]_. Purple is the
-    density in green beyond that in red: chromatin absorbs green and lets red pass,
-    while the shade of a fold or of the edge of the cell absorbs both.
+    The background must be black, as in the NIH crops. See
+    :class:`~malariafuse.preprocessing.BackgroundMasker`. The cell is the largest region
+    on the background. Lengths are in radii of a disk of the same area as the cell, and
+    areas in areas of the cell, so the size of the image has little influence. Optical
+    density is the negative logarithm of the light relative to the cell's median
+    (Beer-Lambert law). Spots are maxima of a difference of Gaussians [1]_. The notch is
+    the most concave point of the outline, which is smoothed as a sequence of complex
+    numbers [2]_. Gaps and tips are the areas added by closing and removed by opening
+    with disks [3]_. Purple is the density in green minus that in red. Chromatin absorbs
+    green but not red, whereas the shade of a fold or of the edge of the cell absorbs
+    both.
 
-    The outline is there because it tells something about the NIH crops: where a
-    parasite at the rim was cut away with the background, a dent is left. That is a
-    property of their segmentation, not of malaria. With crops from elsewhere, look at
-    what the ``dent``, ``notch``, ``border`` and ``gaps`` features do.
+    The outline is informative in the NIH crops: their segmentation sometimes removed a
+    parasite at the rim together with the background, which leaves a dent. This is a
+    property of the segmentation, not of malaria. Check the effect of the ``dent``,
+    ``notch``, ``border`` and ``gaps`` features if your crops come from another source.
 
-    An image without a cell (whose largest region brighter than 10 of 255, holes
-    filled, has fewer than 30 pixels) has 0 in every feature.
+    All features of an image without a cell are 0. An image has no cell if its largest
+    region brighter than 10 of 255, with holes filled, has fewer than 30 pixels.
 
     References
     ----------
@@ -111,36 +116,36 @@ class SpotFeatureExtractor(ImageTransformer):
         self.n_jobs = n_jobs
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Measure each cell.
+        """Extract the features of each image.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, 259), float32
-            One row of features a cell, in the order of `get_feature_names_out`.
+            Features of each cell, in the order of `get_feature_names_out`.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not as described, or `X` is not an array of RGB images,
-            or has images of another shape than in `fit`.
+            If a parameter is not as described, or `X` is not an array of RGB images, or
+            the images have another shape than in `fit`.
         """
         images = self._check(X)
         if len(images) < _FEWEST_SHARED:
             return _measure(images)
-        # Each process takes memory, and many more than there are cores save no time.
+        # Each process takes memory, and more processes than cores save no time.
         n_jobs = min(
             effective_n_jobs(self.n_jobs), _MOST_PROCESSES_PER_CORE * cpu_count()
         )
         most = max(1, _MOST_BYTES_PICKLED // images[0].nbytes)
-        # As many parts for one process as for another, all of one size.
+        # Each process gets the same number of equally large parts.
         parts = np.array_split(images, n_jobs * ceil(len(images) / (n_jobs * most)))
         # Without `temp_folder`, each call of joblib leaves an empty folder in shared
-        # memory until the process ends, even if it needs no files.
+        # memory until the process ends, even if it writes no files.
         parallel = Parallel(
             n_jobs=n_jobs,
             temp_folder=os.environ.get("JOBLIB_TEMP_FOLDER", gettempdir()),
@@ -153,7 +158,7 @@ class SpotFeatureExtractor(ImageTransformer):
         Parameters
         ----------
         input_features : None
-            Ignored; images have no names of features.
+            Ignored.
 
         Returns
         -------
@@ -171,8 +176,8 @@ class SpotFeatureExtractor(ImageTransformer):
 
 def _measure(images: NDArray[Any]) -> NDArray[np.float32]:
     features = np.zeros((len(images), len(_NAMES)), dtype=np.float32)
-    # One large array, after which the allocator keeps the memory of those of a batch;
-    # else it asks the system for each of them again, in a fifth of all time.
+    # After one large array, the allocator keeps the memory of a batch. Otherwise it
+    # would request memory from the system for each batch, a fifth of the total time.
     scale = 1 if images.dtype == np.uint8 else 255
     scaled = np.ascontiguousarray(images, dtype=np.float32) * scale
     by_size: dict[int, list[tuple[int, Cell]]] = defaultdict(list)

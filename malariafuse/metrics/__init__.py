@@ -1,4 +1,4 @@
-"""Scores that give a missed infection more weight than a false alarm."""
+"""Metrics that trade recall of parasitized cells against specificity."""
 
 from malariafuse.metrics._best_threshold import (
     recall_at_specificity_score,

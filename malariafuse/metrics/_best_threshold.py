@@ -1,4 +1,4 @@
-"""Recall and specificity at the best threshold of scores."""
+"""Best recall or specificity over all thresholds of the scores."""
 
 from typing import Any
 
@@ -25,48 +25,51 @@ def recall_at_specificity_score(
     pos_label: Any = 1,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the best recall among thresholds of a minimum specificity.
+    """Compute the highest recall that reaches a minimum specificity.
 
-    Also known as sensitivity at specificity: a point of the ROC curve.
+    The maximum is taken over all decision thresholds. Also known as sensitivity at
+    specificity. It is a point on the ROC curve.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, two different ones.
+        True labels of exactly two classes.
     y_score : array-like of shape (n_samples,)
-        Scores of the positive class, higher for more certain ones: probabilities or
-        values of a decision function.
+        Scores of the positive class: probabilities or values of a decision function. A
+        higher score means that the sample is more likely positive.
     min_specificity : float, default=0.95
-        Lowest admissible specificity, 0 to 1.
+        Minimum specificity, in [0, 1].
     pos_label : int, float, bool or str, default=1
         Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights, at least 0.
+        Non-negative sample weights.
 
     Returns
     -------
     float
-        The recall, 0 to 1.
+        Recall, in [0, 1].
 
     Raises
     ------
     ValueError
-        If an argument is not as described, the labels are not binary, `pos_label` is
-        not one of them, or `y_true` lacks a class.
+        If an argument is invalid, the labels are not binary, `pos_label` is not one of
+        them, or `y_true` lacks a class.
 
     See Also
     --------
-    specificity_at_recall_score : The same with the two exchanged.
-    constrained_recall_score : The recall of decisions, at one threshold.
-    make_recall_at_specificity_scorer : The same as a scorer.
-    malariafuse.model_selection.choose_threshold : The threshold itself.
+    specificity_at_recall_score : Highest specificity that reaches a minimum recall.
+    constrained_recall_score : Recall of decisions made at one threshold.
+    make_recall_at_specificity_scorer : This metric as a scorer.
+    malariafuse.model_selection.choose_threshold : Choose the threshold itself.
 
     Notes
     -----
-    A threshold calls all samples positive whose score is at least as high; scores in
-    between are not interpolated. A threshold above all scores reaches every
-    specificity, with a recall of 0. The threshold is chosen on the same samples, so the
-    value is too high for one that is chosen beforehand.
+    A sample is called positive if its score is at least the threshold. The ROC curve is
+    not interpolated between scores. A threshold above all scores has a specificity of 1
+    and a recall of 0.
+
+    The threshold is chosen on the same samples that are scored. The result is therefore
+    optimistic compared with a threshold that was chosen beforehand.
 
     Examples
     --------
@@ -91,41 +94,42 @@ def specificity_at_recall_score(
     pos_label: Any = 1,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the best specificity among thresholds of a minimum recall.
+    """Compute the highest specificity that reaches a minimum recall.
 
-    Also known as specificity at sensitivity: a point of the ROC curve.
+    The maximum is taken over all decision thresholds. Also known as specificity at
+    sensitivity. It is a point on the ROC curve.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, two different ones.
+        True labels of exactly two classes.
     y_score : array-like of shape (n_samples,)
-        Scores of the positive class, higher for more certain ones: probabilities or
-        values of a decision function.
+        Scores of the positive class: probabilities or values of a decision function. A
+        higher score means that the sample is more likely positive.
     min_recall : float, default=0.95
-        Lowest admissible recall, 0 to 1.
+        Minimum recall, in [0, 1].
     pos_label : int, float, bool or str, default=1
         Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights, at least 0.
+        Non-negative sample weights.
 
     Returns
     -------
     float
-        The specificity, 0 to 1.
+        Specificity, in [0, 1].
 
     Raises
     ------
     ValueError
-        If an argument is not as described, the labels are not binary, `pos_label` is
-        not one of them, or `y_true` lacks a class.
+        If an argument is invalid, the labels are not binary, `pos_label` is not one of
+        them, or `y_true` lacks a class.
 
     See Also
     --------
-    recall_at_specificity_score : The same with the two exchanged; its notes hold here
-        too.
-    constrained_specificity_score : The specificity of decisions, at one threshold.
-    make_specificity_at_recall_scorer : The same as a scorer.
+    recall_at_specificity_score : Highest recall that reaches a minimum specificity. Its
+        notes also apply here.
+    constrained_specificity_score : Specificity of decisions made at one threshold.
+    make_specificity_at_recall_scorer : This metric as a scorer.
 
     Examples
     --------
@@ -148,7 +152,7 @@ def _curves(
     pos_label: Any,
     sample_weight: ArrayLike | None,
 ) -> tuple[Floats, Floats]:
-    """Return recall and specificity at all thresholds, the highest first."""
+    """Return recall and specificity at all thresholds, in descending order."""
     truth, score = as_labels(y_true, "y_true"), check_scores(y_score)
     warn_of_decisions(score, name="y_score")
     check_length(score, len(truth), name="y_score")

@@ -1,4 +1,4 @@
-"""Recall or specificity of decisions, if the other one is high enough."""
+"""Recall or specificity of decisions, subject to a minimum of the other."""
 
 from typing import Any
 
@@ -17,49 +17,49 @@ def constrained_recall_score(
     pos_label: Any = 1,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the recall of decisions whose specificity is high enough.
+    """Compute the recall, subject to a minimum specificity.
 
-    An objective for the search of a decision threshold. Recall alone is none: it is
-    highest where every cell is called parasitized.
+    Use it as the objective when you tune a decision threshold. Recall alone is not a
+    useful objective: it is highest if every cell is called parasitized.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, two different ones.
+        True labels of exactly two classes.
     y_pred : array-like of shape (n_samples,)
         Predicted labels: decisions, not probabilities.
     min_specificity : float, default=0.95
-        Lowest admissible specificity, 0 to 1.
+        Minimum specificity, in [0, 1].
     pos_label : int, float, bool or str, default=1
         Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights, at least 0.
+        Non-negative sample weights.
 
     Returns
     -------
     float
-        The recall, 0 to 1, if the specificity is at least `min_specificity`. Otherwise
-        the shortfall ``specificity - min_specificity``, -1 to 0, 0 excluded.
+        Recall, in [0, 1], if the specificity is at least `min_specificity`. Otherwise
+        the shortfall ``specificity - min_specificity``, in [-1, 0).
 
     Raises
     ------
     ValueError
-        If an argument is not as described, the labels are not binary, `pos_label` is
-        not one of them, or `y_true` lacks a class: recall or specificity is undefined
-        then.
+        If an argument is invalid, the labels are not binary, `pos_label` is not one of
+        them, or `y_true` lacks a class. Recall or specificity is undefined without
+        samples of both classes.
 
     See Also
     --------
-    constrained_specificity_score : The same with the two exchanged.
-    make_constrained_recall_scorer : The same as a scorer.
-    recall_at_specificity_score : The best recall over all thresholds, from scores.
+    constrained_specificity_score : Specificity, subject to a minimum recall.
+    make_constrained_recall_scorer : This metric as a scorer.
+    recall_at_specificity_score : Highest recall over all thresholds of the scores.
 
     Notes
     -----
-    A negative value is no recall. It says by how much the specificity falls short of
-    the minimum: -0.02 for a specificity of 0.93 and a minimum of 0.95. Decisions that
-    fail thereby rank below all that do not, and the lower the more they fail, so that a
-    search in which all candidates fail returns the one that comes closest.
+    A negative value is not a recall but the shortfall of the specificity: -0.02 for a
+    specificity of 0.93 and a minimum of 0.95. Decisions that miss the minimum therefore
+    rank below all decisions that reach it. A search in which every candidate misses the
+    minimum returns the closest one.
 
     Examples
     --------
@@ -86,43 +86,43 @@ def constrained_specificity_score(
     pos_label: Any = 1,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Compute the specificity of decisions whose recall is high enough.
+    """Compute the specificity, subject to a minimum recall.
 
-    An objective for the search of a decision threshold where the share of missed
-    infections is given and false alarms are to be few.
+    Use it as the objective when you tune a decision threshold for few false alarms and
+    the recall is fixed in advance.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, two different ones.
+        True labels of exactly two classes.
     y_pred : array-like of shape (n_samples,)
         Predicted labels: decisions, not probabilities.
     min_recall : float, default=0.95
-        Lowest admissible recall, 0 to 1.
+        Minimum recall, in [0, 1].
     pos_label : int, float, bool or str, default=1
         Label of the positive (parasitized) class.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights, at least 0.
+        Non-negative sample weights.
 
     Returns
     -------
     float
-        The specificity, 0 to 1, if the recall is at least `min_recall`. Otherwise the
-        shortfall ``recall - min_recall``, -1 to 0, 0 excluded.
+        Specificity, in [0, 1], if the recall is at least `min_recall`. Otherwise the
+        shortfall ``recall - min_recall``, in [-1, 0).
 
     Raises
     ------
     ValueError
-        If an argument is not as described, the labels are not binary, `pos_label` is
-        not one of them, or `y_true` lacks a class: recall or specificity is undefined
-        then.
+        If an argument is invalid, the labels are not binary, `pos_label` is not one of
+        them, or `y_true` lacks a class. Recall or specificity is undefined without
+        samples of both classes.
 
     See Also
     --------
-    constrained_recall_score : The same with the two exchanged; its notes explain
-        negative values.
-    make_constrained_specificity_scorer : The same as a scorer.
-    specificity_at_recall_score : The best specificity over all thresholds, from scores.
+    constrained_recall_score : Recall, subject to a minimum specificity. Its notes
+        explain negative values.
+    make_constrained_specificity_scorer : This metric as a scorer.
+    specificity_at_recall_score : Highest specificity over all thresholds of the scores.
 
     Examples
     --------

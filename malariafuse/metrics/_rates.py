@@ -1,4 +1,4 @@
-"""Recall and specificity of decisions, and what scores check."""
+"""Recall and specificity of decisions, and checks shared by all metrics."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from malariafuse._arrays import as_labels, check_length
 from malariafuse._cells import check_sample_weight
 from malariafuse._parameters import POS_LABEL, check_parameter
 
-# By how much sums of weights may miss a limit that they reach.
+# Tolerance for rounding errors in sums of weights.
 ROUNDING = 1e-12
 
 
@@ -34,9 +34,9 @@ def _share(weight: NDArray[Any], among: NDArray[Any], right: NDArray[Any]) -> fl
 
 
 def check_two_labels(pos_label: Any, **arrays: NDArray[Any]) -> None:
-    """Raise ValueError unless there are two labels at most, and one is positive."""
+    """Raise ValueError unless there are at most two labels, one of them positive."""
     check_parameter("pos_label", pos_label, POS_LABEL)
-    # One by one: in a common array a number among texts would be text.
+    # Arrays are read one by one: concatenation would turn numbers into strings.
     labels = list(
         dict.fromkeys(
             label for array in arrays.values() for label in pd.unique(array).tolist()
@@ -47,20 +47,20 @@ def check_two_labels(pos_label: Any, **arrays: NDArray[Any]) -> None:
             f"{' and '.join(arrays)}: found the labels {labels[:4]}, expected two "
             "classes."
         )
-    # One label that is not pos_label may be the negative class, but not if it is a
-    # string and pos_label was left at 1: nobody said which class is positive then.
+    # A single label other than pos_label may be the negative class. If it is a string
+    # and pos_label is still 1, the positive class is unknown.
     alien = isinstance(pos_label, str) != isinstance(labels[0], str)
     if alien or (len(labels) == 2 and pos_label not in labels):
         raise ValueError(
-            f"pos_label={pos_label!r} is not a valid label: it should be one of "
-            f"{labels}, the one that means parasitized."
+            f"pos_label={pos_label!r} is not a valid label: expected one of {labels}, "
+            "the label of parasitized cells."
         )
 
 
 def no_sample_of(kind: str, pos_label: Any) -> ValueError:
     """Return the error for labels of one class only."""
     return ValueError(
-        f"y_true has no sample of the {kind} class (pos_label={pos_label!r}), or none "
-        "of a weight above 0: recall or specificity is undefined. In cross-validation, "
-        "use folds that hold both classes, as PatientKFold makes."
+        f"y_true has no sample of the {kind} class (pos_label={pos_label!r}) with a "
+        "weight above 0: recall or specificity is undefined. In cross-validation, use "
+        "folds that contain both classes, such as those of PatientKFold."
     )

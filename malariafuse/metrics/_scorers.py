@@ -1,4 +1,4 @@
-"""The scores of this package as scorers for model selection."""
+"""Scorers for model selection, made from the metrics of this package."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -23,22 +23,21 @@ _SCORES = ("decision_function", "predict_proba")
 def make_constrained_recall_scorer(
     min_specificity: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: recall of decisions, if their specificity is high enough.
+    """Make a scorer of recall, subject to a minimum specificity.
 
-    The scorer judges decisions (``predict``). Pass it as `scoring` to ``GridSearchCV``
-    over candidate thresholds, or to ``TunedThresholdClassifierCV``.
+    The scorer evaluates decisions (``predict``). Pass it as `scoring` to
+    ``GridSearchCV`` over candidate thresholds, or to ``TunedThresholdClassifierCV``.
 
     .. warning::
-        Do not choose a threshold with ``scoring="recall"``: recall is highest where
-        every cell is called parasitized, and that is what the search returns.
+        Do not choose a threshold with ``scoring="recall"``: recall is highest if every
+        cell is called parasitized, so the search returns that threshold.
 
     Parameters
     ----------
     min_specificity : float, default=0.95
-        Lowest admissible specificity, 0 to 1.
+        Minimum specificity, in [0, 1].
     pos_label : int, float, bool or str, default=1
-        Label of the positive (parasitized) class. With string labels it has to be
-        given; the scorer raises an error otherwise.
+        Label of the positive (parasitized) class. Required if the labels are strings.
 
     Returns
     -------
@@ -50,24 +49,25 @@ def make_constrained_recall_scorer(
     Raises
     ------
     ValueError
-        If `min_specificity` is out of its range.
+        If `min_specificity` is not in [0, 1].
 
     See Also
     --------
-    make_constrained_specificity_scorer : The same with the two exchanged.
-    make_recall_at_specificity_scorer : The best recall over all thresholds, which
-        compares classifiers and chooses no threshold.
+    make_constrained_specificity_scorer : Specificity, subject to a minimum recall.
+    make_recall_at_specificity_scorer : Highest recall over all thresholds. Use it to
+        compare classifiers, not to choose a threshold.
 
     Notes
     -----
-    In cross-validation the specificity is looked at in each fold, and the mean of the
-    scores decides. A fold whose specificity is too low brings a negative score, by how
-    much it is too low, instead of a recall of nearly 1. A threshold that fails in one
-    fold thus loses against one that reaches the minimum in all, unless its recall
-    elsewhere is much higher. Folds with few uninfected cells make that noisy.
+    In cross-validation, the minimum specificity applies to each fold, and candidates
+    are ranked by the mean score over folds. A fold below the minimum scores the
+    negative shortfall instead of a recall near 1. A threshold that misses the minimum
+    in one fold therefore usually ranks below a threshold that reaches it in all folds.
+    The ranking is noisy if folds have few uninfected cells.
 
-    ``GridSearchCV`` turns an error in a scorer into a NaN and a warning. Pass
-    ``error_score="raise"`` to stop at missing classes or a wrong `pos_label`.
+    ``GridSearchCV`` replaces an error in a scorer by NaN and a warning. Pass
+    ``error_score="raise"`` to raise the error if a class is missing or `pos_label` is
+    wrong.
 
     Examples
     --------
@@ -98,18 +98,17 @@ def make_constrained_recall_scorer(
 def make_constrained_specificity_scorer(
     min_recall: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: specificity of decisions, if their recall is high enough.
+    """Make a scorer of specificity, subject to a minimum recall.
 
-    The scorer judges decisions (``predict``). Pass it as `scoring` to ``GridSearchCV``
-    over candidate thresholds, or to ``TunedThresholdClassifierCV``.
+    The scorer evaluates decisions (``predict``). Pass it as `scoring` to
+    ``GridSearchCV`` over candidate thresholds, or to ``TunedThresholdClassifierCV``.
 
     Parameters
     ----------
     min_recall : float, default=0.95
-        Lowest admissible recall, 0 to 1.
+        Minimum recall, in [0, 1].
     pos_label : int, float, bool or str, default=1
-        Label of the positive (parasitized) class. With string labels it has to be
-        given; the scorer raises an error otherwise.
+        Label of the positive (parasitized) class. Required if the labels are strings.
 
     Returns
     -------
@@ -121,13 +120,13 @@ def make_constrained_specificity_scorer(
     Raises
     ------
     ValueError
-        If `min_recall` is out of its range.
+        If `min_recall` is not in [0, 1].
 
     See Also
     --------
-    make_constrained_recall_scorer : The same with the two exchanged; its notes hold
-        here too.
-    make_specificity_at_recall_scorer : The best specificity over all thresholds.
+    make_constrained_recall_scorer : Recall, subject to a minimum specificity. Its notes
+        also apply here.
+    make_specificity_at_recall_scorer : Highest specificity over all thresholds.
 
     Examples
     --------
@@ -155,19 +154,18 @@ def make_constrained_specificity_scorer(
 def make_recall_at_specificity_scorer(
     min_specificity: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: the best recall among thresholds of a minimum specificity.
+    """Make a scorer of the highest recall that reaches a minimum specificity.
 
-    The scorer judges scores (``decision_function``, else ``predict_proba``), whatever
-    threshold the estimator decides at. Pass it as `scoring` to ``GridSearchCV`` or
-    ``cross_validate`` to compare classifiers.
+    The scorer evaluates scores (``decision_function``, or else ``predict_proba``). The
+    decision threshold of the estimator has no influence. Pass it as `scoring` to
+    ``GridSearchCV`` or ``cross_validate`` to compare classifiers.
 
     Parameters
     ----------
     min_specificity : float, default=0.95
-        Lowest admissible specificity, 0 to 1.
+        Minimum specificity, in [0, 1].
     pos_label : int, float, bool or str, default=1
-        Label of the positive (parasitized) class. With string labels it has to be
-        given; the scorer raises an error otherwise.
+        Label of the positive (parasitized) class. Required if the labels are strings.
 
     Returns
     -------
@@ -179,12 +177,13 @@ def make_recall_at_specificity_scorer(
     Raises
     ------
     ValueError
-        If `min_specificity` is out of its range.
+        If `min_specificity` is not in [0, 1].
 
     See Also
     --------
-    make_specificity_at_recall_scorer : The same with the two exchanged.
-    make_constrained_recall_scorer : Judges decisions, and so chooses a threshold.
+    make_specificity_at_recall_scorer : Highest specificity that reaches a minimum
+        recall.
+    make_constrained_recall_scorer : Recall of decisions. Use it to choose a threshold.
 
     Examples
     --------
@@ -213,19 +212,18 @@ def make_recall_at_specificity_scorer(
 def make_specificity_at_recall_scorer(
     min_recall: float = 0.95, *, pos_label: Any = 1
 ) -> Scorer:
-    """Make a scorer: the best specificity among thresholds of a minimum recall.
+    """Make a scorer of the highest specificity that reaches a minimum recall.
 
-    The scorer judges scores (``decision_function``, else ``predict_proba``), whatever
-    threshold the estimator decides at. Pass it as `scoring` to ``GridSearchCV`` or
-    ``cross_validate`` to compare classifiers.
+    The scorer evaluates scores (``decision_function``, or else ``predict_proba``). The
+    decision threshold of the estimator has no influence. Pass it as `scoring` to
+    ``GridSearchCV`` or ``cross_validate`` to compare classifiers.
 
     Parameters
     ----------
     min_recall : float, default=0.95
-        Lowest admissible recall, 0 to 1.
+        Minimum recall, in [0, 1].
     pos_label : int, float, bool or str, default=1
-        Label of the positive (parasitized) class. With string labels it has to be
-        given; the scorer raises an error otherwise.
+        Label of the positive (parasitized) class. Required if the labels are strings.
 
     Returns
     -------
@@ -237,12 +235,14 @@ def make_specificity_at_recall_scorer(
     Raises
     ------
     ValueError
-        If `min_recall` is out of its range.
+        If `min_recall` is not in [0, 1].
 
     See Also
     --------
-    make_recall_at_specificity_scorer : The same with the two exchanged.
-    make_constrained_specificity_scorer : Judges decisions, and so chooses a threshold.
+    make_recall_at_specificity_scorer : Highest recall that reaches a minimum
+        specificity.
+    make_constrained_specificity_scorer : Specificity of decisions. Use it to choose a
+        threshold.
 
     Examples
     --------

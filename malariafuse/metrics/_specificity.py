@@ -22,48 +22,48 @@ def specificity_score(
 ) -> float:
     """Compute the specificity of binary decisions.
 
-    Specificity, the true negative rate, is the share of the uninfected cells that are
-    called uninfected: ``tn / (tn + fp)``. It is the recall of the negative class.
+    Specificity, the true negative rate, is the proportion of uninfected cells that are
+    predicted as uninfected: ``tn / (tn + fp)``. It is the recall of the negative class.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        True labels, at most two different ones.
+        True labels of at most two classes.
     y_pred : array-like of shape (n_samples,)
         Predicted labels.
     pos_label : int, float, bool or str, default=1
-        Label of the positive (parasitized) class; the other one is negative.
+        Label of the positive (parasitized) class. The other label is negative.
     sample_weight : array-like of shape (n_samples,), default=None
-        Sample weights, at least 0.
+        Non-negative sample weights.
     zero_division : {"warn"} or float, default="warn"
-        Value where there is no negative sample: "warn" returns NaN with an
-        ``UndefinedMetricWarning``, a number (NaN included) is returned in silence.
+        Return value if there is no negative sample. "warn" returns NaN and emits an
+        ``UndefinedMetricWarning``. A number, which may be NaN, is returned without a
+        warning.
 
     Returns
     -------
     float
-        The specificity, 0 to 1, or the value of `zero_division`.
+        Specificity, in [0, 1], or the value of `zero_division`.
 
     Raises
     ------
     ValueError
-        If there is no sample, an argument is not as described, the labels are not
-        binary or `pos_label` is not one of them.
+        If there are no samples, an argument is invalid, the labels are not binary, or
+        `pos_label` is not one of them.
 
     See Also
     --------
     sklearn.metrics.recall_score : Recall (sensitivity) of the positive class.
-    specificity_at_recall_score : The best specificity of scores whose recall is high
-        enough.
-    constrained_recall_score : Recall, if specificity is high enough.
+    specificity_at_recall_score : Highest specificity that reaches a minimum recall.
+    constrained_recall_score : Recall, subject to a minimum specificity.
 
     Notes
     -----
-    Unlike :func:`sklearn.metrics.recall_score`, an undefined score is NaN by default
-    and not 0: a set without uninfected cells says nothing about specificity.
+    Unlike in :func:`sklearn.metrics.recall_score`, an undefined score is NaN by
+    default, not 0: without uninfected cells, the specificity is unknown.
 
-    As a scorer it is ``make_scorer(specificity_score)``, with
-    :func:`sklearn.metrics.make_scorer`.
+    Use ``make_scorer(specificity_score)`` with :func:`sklearn.metrics.make_scorer` to
+    get a scorer.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Splits by patient, and decisions learned from some patients for others."""
+"""Splitters, threshold selection and slide adaptation, all by patient."""
 
 from malariafuse.model_selection._folds import PatientKFold
 from malariafuse.model_selection._leakage import LeakageError, check_no_leakage

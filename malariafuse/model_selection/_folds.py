@@ -1,4 +1,4 @@
-"""Folds of whole patients."""
+"""Cross-validation folds by patient."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -23,49 +23,50 @@ from malariafuse._patients import check_patients
 
 
 class PatientKFold(BaseCrossValidator):
-    """Divide cells into folds by patient, alike in classes and in infected patients.
+    """Cross-validator by patient, stratified by class and by infection.
 
-    Every patient is in one fold as a whole. The folds have as many infected patients as
-    each other, give or take one, and as many healthy ones, and about as many cells of
-    each class.
+    All cells of a patient are in the same fold. The number of infected patients differs
+    by at most one between folds, and so does the number of healthy patients. The number
+    of cells of each class is about the same in all folds.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=False
-        Whether chance decides which patients of similar size are set against each
-        other. Otherwise the folds are always the same.
+        Whether to assign patients of similar size to folds at random. If False, the
+        folds are deterministic.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     random_state : int, RandomState instance or None, default=None
-        Random seed or generator for `shuffle`. Pass an int for the same folds in every
-        call.
+        Random seed or generator, used if `shuffle` is True. Pass an int for
+        reproducible folds.
 
     See Also
     --------
-    split_patients : One split into train, validation and test.
-    malariafuse.evaluation.cross_validate_patients : Use these folds.
-    sklearn.model_selection.StratifiedGroupKFold : Balances cells alone: a fold may
-        lack healthy patients.
+    split_patients : Single split into train, validation and test.
+    malariafuse.evaluation.cross_validate_patients : Cross-validate with these folds.
+    sklearn.model_selection.StratifiedGroupKFold : Balance cells only. A fold may have
+        no healthy patients.
 
     Notes
     -----
-    A patient with at least one parasitized cell is infected. The size of an infected
-    patient is the sum of the patient's shares of all parasitized and of all uninfected
-    cells, that of a healthy one the share of the uninfected. Patients are ranked by
-    size, infected and healthy ones apart; of each `n_splits` in this order every fold
-    gets one, the largest of them the fold that has the least so far. `shuffle` ranks by
-    sizes times random numbers between 1/2 and 1.
+    A patient with at least one parasitized cell is infected. The size of a patient is
+    the patient's share of all uninfected cells, plus the share of all parasitized cells
+    if the patient is infected. Infected and healthy patients are ranked by size
+    separately. In this order, each block of `n_splits` patients is distributed so that
+    every fold gets one patient: the largest patient goes to the fold with the fewest
+    cells so far. With `shuffle`, sizes are multiplied by random numbers between 1/2 and
+    1 before they are ranked.
 
-    An estimator with a `cv` of its own, such as ``TunedThresholdClassifierCV``,
-    ``CalibratedClassifierCV`` or ``LogisticRegressionCV``, splits the cells that it is
-    fitted on once more, and by default without regard to patients. It gets the patients
-    through scikit-learn's metadata routing, as below, or folds that were made before:
-    ``cv=list(PatientKFold(5).split(X, y, groups))`` for the `X`, `y` and `groups` of
-    its `fit`. With routing, a classifier whose own `fit` takes `groups` has to request
-    them, by ``set_fit_request(groups=True)``, or to refuse them.
+    An estimator with a `cv` parameter, such as ``TunedThresholdClassifierCV``,
+    ``CalibratedClassifierCV`` or ``LogisticRegressionCV``, splits its training cells
+    again, by default without regard to patients. To split by patient, pass `groups`
+    through scikit-learn's metadata routing, as in the example. Alternatively, pass
+    precomputed folds: ``cv=list(PatientKFold(5).split(X, y, groups))`` for the `X`, `y`
+    and `groups` of its `fit`. With routing, a classifier whose `fit` takes `groups`
+    must request them by ``set_fit_request(groups=True)``, or refuse them.
 
     Examples
     --------
@@ -78,7 +79,7 @@ class PatientKFold(BaseCrossValidator):
     ['C1' 'C2']
     ['C3' 'C4']
 
-    A threshold that is tuned on patients that the classifier was not fitted on:
+    Tune a threshold on patients that the classifier was not fitted on:
 
     >>> import sklearn
     >>> from sklearn.linear_model import LogisticRegression
@@ -102,7 +103,7 @@ class PatientKFold(BaseCrossValidator):
         "pos_label": POS_LABEL,
         "random_state": RANDOM_STATE,
     }
-    # In scikit-learn's metadata routing, groups reach this splitter unasked.
+    # In scikit-learn's metadata routing, this splitter requests groups by default.
     __metadata_request__split = {"groups": True}  # noqa: RUF012
 
     def __init__(
@@ -134,40 +135,39 @@ class PatientKFold(BaseCrossValidator):
         Returns
         -------
         int
-            The number of folds.
+            Number of folds.
         """
         return self.n_splits
 
     def split(
         self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Generate the cells to train on and those to test on, fold by fold.
+        """Generate the indices of the training and test cells of each fold.
 
         Parameters
         ----------
         X : array-like of shape (n_cells, ...)
-            The cells; only their number matters.
+            Cells. Only their number is used.
         y : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-            `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         groups : array-like of shape (n_cells,)
             Patient of each cell.
 
         Yields
         ------
         train : ndarray of shape (n_train,)
-            Numbers of the cells of all other folds.
+            Indices of the cells of all other folds.
         test : ndarray of shape (n_test,)
-            Numbers of the cells of this fold.
+            Indices of the cells of this fold.
 
         Raises
         ------
         ValueError
-            If an argument is not as described, or there are fewer infected patients, or
-            fewer patients in all, than folds.
+            If an argument is invalid, or there are fewer infected patients than folds.
         """
         if y is None:
-            raise ValueError("y is None: expected the label of each cell.")
+            raise ValueError("y is None: expected a label for each cell.")
         target = check_target(y, name="y", pos_label=self.pos_label)
         check_length(X, len(target))
         patient, names = check_patients(groups, len(target))
@@ -183,8 +183,9 @@ class PatientKFold(BaseCrossValidator):
         healthy = np.flatnonzero(parasitized == 0)
         if len(infected) < self.n_splits:
             raise ValueError(
-                f"groups has {len(infected)} infected patients of {len(parasitized)}: "
-                f"expected at least n_splits={self.n_splits}, one for each fold."
+                f"groups has {len(infected)} infected patients among "
+                f"{len(parasitized)}: expected at least n_splits={self.n_splits}, one "
+                "for each fold."
             )
         random = check_random_state(self.random_state) if self.shuffle else None
         fold = np.empty(len(parasitized), dtype=np.int64)
@@ -200,7 +201,7 @@ class PatientKFold(BaseCrossValidator):
             for start in range(0, len(ranked), self.n_splits):
                 block = ranked[start : start + self.n_splits]
                 block = block[np.argsort(-size[block], kind="stable")]
-                # The last block may be short: folds that lack a patient come first.
+                # The last block may be short: folds with fewer patients come first.
                 fewest = np.lexsort((held[kinds].sum(axis=0), n_patients))
                 fold[block] = fewest[: len(block)]
                 held[:, fold[block]] += shares[:, block]
@@ -211,7 +212,7 @@ class PatientKFold(BaseCrossValidator):
 def cells_of_patients(
     target: NDArray[np.int64], patient: NDArray[np.int64], n_patients: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the numbers of parasitized and of uninfected cells of each patient."""
+    """Return the numbers of parasitized and uninfected cells of each patient."""
     parasitized, uninfected = (
         np.bincount(patient, weights=chosen, minlength=n_patients).astype(float)
         for chosen in (target, 1 - target)
@@ -222,7 +223,7 @@ def cells_of_patients(
 def shares_of_cells(
     parasitized: NDArray[np.float64], uninfected: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return each patient's shares of all parasitized and of all uninfected cells."""
+    """Return each patient's shares of all parasitized and all uninfected cells."""
     return np.stack([parasitized, uninfected]) / np.maximum(
         [[parasitized.sum()], [uninfected.sum()]], 1
     )

@@ -1,4 +1,4 @@
-"""Patients on both sides of a split."""
+"""Check that no patient is in both parts of a split."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from malariafuse._patients import check_patients, kind_of_patient
 
 
 class LeakageError(ValueError):
-    """Patients are on both sides of a split.
+    """Error raised if a patient is in both the training and the test cells.
 
     Parameters
     ----------
     patients : sequence
-        Patients who are on both sides.
+        Patients who are in both parts.
 
     Attributes
     ----------
     patients : list
-        Patients who are on both sides, sorted.
+        Patients who are in both parts, sorted.
 
     See Also
     --------
-    check_no_leakage : The check that raises this.
+    check_no_leakage : Check that raises this error.
 
     Examples
     --------
@@ -51,35 +51,36 @@ class LeakageError(ValueError):
 
 
 def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
-    """Raise an error if a patient is on both sides of a split.
+    """Raise an error if a patient is in both parts of a split.
 
     Parameters
     ----------
     groups_train : array-like of shape (n_train,)
-        Patient of each cell that is trained on.
+        Patient of each training cell.
     groups_test : array-like of shape (n_test,)
-        Patient of each cell that is tested on.
+        Patient of each test cell.
 
     Returns
     -------
     None
-        No patient is on both sides.
+        No patient is in both parts.
 
     Raises
     ------
     LeakageError
-        If a patient is on both sides; its message names the patients.
+        If a patient is in both parts. The message names the patients.
     ValueError
-        If an argument is not as described, or has text where the other has numbers.
+        If an argument is invalid, or one argument has strings and the other has
+        numbers.
 
     See Also
     --------
-    PatientKFold : Folds that pass this check.
+    PatientKFold : Cross-validator whose folds pass this check.
 
     Notes
     -----
-    A patient is the same under any type: ``b"C1"`` is ``"C1"``, and ``1`` is ``1.0``.
-    Objects are compared by their ``__eq__`` and ``__hash__``.
+    Patients are compared across types: ``b"C1"`` equals ``"C1"``, and ``1`` equals
+    ``1.0``. Other objects are compared by their ``__eq__`` and ``__hash__``.
 
     Examples
     --------
@@ -91,8 +92,8 @@ def check_no_leakage(groups_train: ArrayLike, groups_test: ArrayLike) -> None:
     if kind_of_patient(trained[0]) != kind_of_patient(tested[0]):
         raise ValueError(
             f"groups_train has patients such as {trained[0]!r}, and groups_test "
-            f"{tested[0]!r}: expected numbers on both sides or text on both, else no "
-            "patient equals another."
+            f"{tested[0]!r}: expected numbers in both or strings in both. Otherwise no "
+            "patient of one equals a patient of the other."
         )
     there = set(tested)
     shared = [patient for patient in trained if patient in there]

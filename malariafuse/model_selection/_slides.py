@@ -1,4 +1,4 @@
-"""Probabilities that are adapted to a slide, without labels."""
+"""Adaptation of probabilities to a slide, without labels."""
 
 from typing import Any, ClassVar, Self
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._cells import check_cells, check_probability
 from malariafuse._parameters import (
     POS_LABEL,
@@ -19,65 +19,65 @@ from malariafuse._parameters import (
 )
 from malariafuse._patients import check_patients, for_each_cell
 
-# Log-odds beyond are as good as certain, and would be infinite at 0 and 1.
+# Log-odds are clipped to this absolute value: they are infinite at 0 and 1.
 _FARTHEST = 30.0
-# Fewer patients do not tell by how much patients differ.
+# With fewer patients, the spread between patients cannot be estimated.
 _FEWEST_PATIENTS = 5
 
 
-class SlideAdapter(BaseEstimator):
-    r"""Keep the false-positive rate of a classifier on slides of another laboratory.
+class SlideAdapter(Estimator):
+    r"""Adapt probabilities to a slide so that the false-positive rate is kept.
 
-    Another stain, lamp or camera raises the probabilities of all cells of a slide, so
-    that a threshold that was chosen elsewhere gives more false positives than it
-    promised. Most cells of a slide are uninfected, and show by how much. This compares
-    a high quantile of the cells that are called uninfected with that of the patients of
-    `fit`. Where it is higher than patients usually differ, all probabilities of the
-    slide are lowered. No labels of the slide are needed, and slides that resemble the
-    patients of `fit` keep their probabilities.
+    A different stain, lamp or camera can raise the probabilities of all cells of a
+    slide. A threshold that was chosen elsewhere then gives more false positives than
+    intended. Most cells of a slide are uninfected, so their probabilities show the
+    shift. The adapter compares a high quantile of the cells called uninfected with the
+    same quantile of the patients of `fit`. If the difference exceeds the usual spread
+    between patients, all probabilities of the slide are lowered. No labels of the slide
+    are needed. Slides that resemble the patients of `fit` keep their probabilities.
 
     Parameters
     ----------
     threshold : float, default=0.5
-        Threshold of the classifier, 0 to 1, both excluded. Cells below it are called
+        Decision threshold of the classifier, in (0, 1). Cells below it are called
         uninfected.
     quantile : float, default=0.9
-        Quantile of the cells that are called uninfected, 0 to 1, both excluded.
+        Quantile of the cells that are called uninfected, in (0, 1).
     tolerance : float, default=1.5
-        Distance to the patients of `fit` that changes nothing, in standard deviations
-        of the patients. Of larger ones, only what goes beyond counts.
+        Difference from the patients of `fit` that is ignored, in standard deviations
+        between patients. Of a larger difference, only the excess is subtracted.
     min_cells : int, default=30
-        Number of cells called uninfected that a slide must have to be adapted.
+        Minimum number of cells called uninfected. A slide with fewer is not adapted.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Attributes
     ----------
     reference_ : float
-        Quantile of the log-odds of all uninfected cells of `fit` that are called so.
+        Quantile of the log-odds of all uninfected cells of `fit` that are called
+        uninfected.
     spread_ : float
-        Standard deviation over the patients of `fit` of their quantiles.
+        Standard deviation of the quantiles of the patients of `fit`.
 
     See Also
     --------
-    choose_threshold : Choose the threshold.
-    malariafuse.evaluation.PatientTest : From the cells of a patient to a verdict.
+    choose_threshold : Choose the decision threshold.
+    malariafuse.evaluation.PatientTest : Test whether a patient is infected.
 
     Notes
     -----
-    With :math:`q_s` the quantile of the log-odds of a slide, the log-odds of all of its
-    cells are lowered by :math:`\max(0, q_s - reference - tolerance \cdot spread)`, the
-    soft threshold of [1]_. They are never raised: a slide that looks less suspicious
-    than others is no reason to see more parasites in it.
+    Let :math:`q_s` be the quantile of the log-odds of a slide. The log-odds of all
+    cells of the slide are lowered by :math:`\max(0, q_s - reference - tolerance \cdot
+    spread)`, the soft threshold of [1]_. They are never raised: a slide with low
+    probabilities is no evidence of undetected parasites.
 
-    The ranking of the cells within a slide stays. Parasitized cells of a slide that is
-    lowered become harder to find, so the sensitivity falls with the number of false
-    positives. Look at both on labeled slides of the other laboratory before relying on
-    it.
+    The ranking of the cells within a slide does not change. Lower probabilities reduce
+    both false positives and sensitivity. Check both on labeled slides of the other
+    laboratory before you rely on the adapted probabilities.
 
-    The cells called uninfected hold the missed parasitized ones, which raise the
-    quantile a little where parasites are frequent. In `fit` they count, too.
+    The cells called uninfected include missed parasitized cells. They raise the
+    quantile slightly if parasites are frequent.
 
     References
     ----------
@@ -94,7 +94,7 @@ class SlideAdapter(BaseEstimator):
     >>> log_odds = np.where(y_true, 3, -3) + rng.normal(size=2000)
     >>> adapter = SlideAdapter().fit(y_true, 1 / (1 + np.exp(-log_odds)), patient)
 
-    Uninfected cells of a new slide, all of which look more suspicious:
+    Uninfected cells of a new slide, all with raised probabilities:
 
     >>> new = 1 / (1 + np.exp(3 - 2.5 - rng.normal(size=200)))
     >>> adapted = adapter.adapt(new, "slide 1")
@@ -126,15 +126,15 @@ class SlideAdapter(BaseEstimator):
         self.pos_label = pos_label
 
     def fit(self, y_true: ArrayLike, y_prob: ArrayLike, groups: ArrayLike) -> Self:
-        """Learn how the cells of patients look that are called uninfected.
+        """Fit the reference quantile and its spread between patients.
 
         Parameters
         ----------
         y_true : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-            `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         y_prob : array-like of shape (n_cells,)
-            Probability of the positive class, 0 to 1, out of fold.
+            Out-of-fold probability of the positive class, in [0, 1].
         groups : array-like of shape (n_cells,)
             Patient of each cell.
 
@@ -146,8 +146,8 @@ class SlideAdapter(BaseEstimator):
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described, or fewer than five
-            patients have `min_cells` cells that are called uninfected.
+            If an argument or a parameter is invalid, or fewer than five patients have
+            `min_cells` cells called uninfected.
         """
         check_parameters(self)
         cells = check_cells(
@@ -173,25 +173,25 @@ class SlideAdapter(BaseEstimator):
         return self
 
     def shifts(self, y_prob: ArrayLike, groups: ArrayLike) -> "pd.Series[float]":
-        """Return by how much the log-odds of each slide are lowered.
+        """Compute the amount by which the log-odds of each slide are lowered.
 
         Parameters
         ----------
         y_prob : array-like of shape (n_cells,)
-            Probability of the positive class, 0 to 1.
+            Probability of the positive class, in [0, 1].
         groups : array-like of shape (n_cells,) or label
-            Slide or patient of each cell, or the one of all cells.
+            Slide or patient of each cell, or one label for all cells.
 
         Returns
         -------
         Series of float
-            Shift by the name of the slide, at least 0; NaN for a slide with fewer than
+            Non-negative shift, indexed by slide. NaN for a slide with fewer than
             `min_cells` cells called uninfected, which is not adapted.
 
         Raises
         ------
         ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         probability, slide, names = self._checked(y_prob, groups)
         return pd.Series(
@@ -201,30 +201,30 @@ class SlideAdapter(BaseEstimator):
         )
 
     def adapt(self, y_prob: ArrayLike, groups: ArrayLike) -> NDArray[np.float64]:
-        """Return the probabilities, adapted to their slides.
+        """Adapt probabilities to their slides.
 
         Parameters
         ----------
         y_prob : array-like of shape (n_cells,)
-            Probability of the positive class, 0 to 1.
+            Probability of the positive class, in [0, 1].
         groups : array-like of shape (n_cells,) or label
-            Slide or patient of each cell, or the one of all cells.
+            Slide or patient of each cell, or one label for all cells.
 
         Returns
         -------
         ndarray of shape (n_cells,), float64
-            Probabilities, none of which is higher than it was.
+            Adapted probabilities, at most the original ones.
 
         Raises
         ------
         ValueError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         probability, slide, names = self._checked(y_prob, groups)
         shifts = np.nan_to_num(self._shifts(probability, slide, len(names)))
         with np.errstate(divide="ignore"):
             lowered = expit(logit(probability) - shifts[slide])
-        # Untouched to the last bit where nothing is shifted.
+        # Exactly unchanged if the shift is 0.
         return np.where(shifts[slide] > 0, lowered, probability)
 
     def _checked(
@@ -246,7 +246,7 @@ class SlideAdapter(BaseEstimator):
     def _quantiles(
         self, odds: NDArray[np.float64], slide: NDArray[np.int64], n_slides: int
     ) -> NDArray[np.float64]:
-        """Return the quantile of each slide, NaN for one of too few cells."""
+        """Return the quantile of each slide, or NaN for a slide with too few cells."""
         quantiles = np.full(n_slides, np.nan)
         called = odds < logit(self.threshold)
         for number in range(n_slides):

@@ -1,12 +1,13 @@
-"""One split of whole patients."""
+"""Train, validation and test split by patient."""
 
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
+from malariafuse._bunch import Bunch
 from malariafuse._cells import check_target
 from malariafuse._parameters import RANDOM_STATE, Reals, check_parameter
 from malariafuse._patients import check_patients
@@ -24,30 +25,29 @@ def split_patients(
     pos_label: Any = None,
     random_state: int | RandomState | None = None,
 ) -> Bunch:
-    """Divide cells into train, validation and test by patient, at random.
+    """Split cells into train, validation and test sets by patient.
 
-    Every patient is in one part as a whole. Infected and healthy patients are divided
-    apart, each in the wanted proportions, and so are the cells of each class, as nearly
-    as whole patients allow.
+    All cells of a patient are in the same part. Patients are assigned at random. The
+    proportions hold for infected patients and for healthy patients, and approximately
+    for the cells of each class.
 
     Parameters
     ----------
     y : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     groups : array-like of shape (n_cells,)
         Patient of each cell.
     test_size : float, default=0.2
-        Share of the patients to test on, 0 to 1, both excluded.
+        Fraction of the patients in the test set, in (0, 1).
     validation_size : float, default=0.0
-        Share of the patients to validate on or to choose a threshold on, 0 to 1, 1
-        excluded. The sum of both sizes is less than 1.
+        Fraction of the patients in the validation set, in [0, 1). The sum of both
+        fractions must be less than 1.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     random_state : int, RandomState instance or None, default=None
-        Random seed or generator for the draws of patients. Pass an int for the same
-        split in every call.
+        Random seed or generator. Pass an int for a reproducible split.
 
     Returns
     -------
@@ -55,29 +55,29 @@ def split_patients(
         Dictionary-like object with the following attributes:
 
         train : ndarray of shape (n_train,), dtype int64
-            Numbers of the cells to train on, sorted.
+            Indices of the training cells, sorted.
         validation : ndarray of shape (n_validation,), dtype int64
-            Numbers of the cells to validate on, none with ``validation_size=0.0``.
+            Indices of the validation cells, sorted. Empty if ``validation_size=0.0``.
         test : ndarray of shape (n_test,), dtype int64
-            Numbers of the cells to test on.
+            Indices of the test cells, sorted.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, or there are fewer infected patients than
-        parts.
+        If an argument is invalid, or there are fewer infected patients than parts.
 
     See Also
     --------
-    PatientKFold : Folds, in each of which other patients are tested on.
-    check_no_leakage : Whether a split keeps patients together.
+    PatientKFold : Cross-validation folds by patient.
+    check_no_leakage : Check that no patient is in both parts of a split.
 
     Notes
     -----
-    A patient with at least one parasitized cell is infected. In each part the numbers
-    of infected and of healthy patients differ from the wanted share by less than one,
-    or are one where that would be none. Patients are drawn in the order of their sizes,
-    those of :class:`PatientKFold`, each into a part that is short of cells so far.
+    A patient with at least one parasitized cell is infected. In each part, the numbers
+    of infected and of healthy patients differ from the requested fraction by less than
+    one. A part that would get no infected patient gets one, and likewise for healthy
+    patients. Patients are assigned in descending order of size, as defined in
+    :class:`PatientKFold`. Each is drawn into a part that has too few cells so far.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def split_patients(
     check_parameter("validation_size", validation_size, [Reals(0, 1, open_at="high")])
     if test_size + validation_size >= 1:
         raise ValueError(
-            f"test_size={test_size!r} and validation_size={validation_size!r} leave "
-            "nothing to train on: expected a sum below 1."
+            f"test_size={test_size!r} and validation_size={validation_size!r} leave no "
+            "training cells: expected a sum below 1."
         )
     check_parameter("random_state", random_state, RANDOM_STATE)
     target = check_target(y, name="y", pos_label=pos_label)
@@ -128,7 +128,7 @@ def _part_of_patients(
     n_parts = np.count_nonzero(wanted)
     if infected.sum() < n_parts:
         raise ValueError(
-            f"groups has {infected.sum()} infected patients of {len(infected)}: "
+            f"groups has {infected.sum()} infected patients among {len(infected)}: "
             f"expected at least {n_parts}, one for each part."
         )
     size = shares_of_cells(parasitized, uninfected).sum(axis=0)
@@ -138,7 +138,7 @@ def _part_of_patients(
         members = random.permutation(members)
         held = np.zeros(len(wanted))
         for member in members[np.argsort(-size[members], kind="stable")]:
-            # How many cells each part is short of, if this patient's are dealt out.
+            # Number of cells that each part lacks before this patient is assigned.
             short = wanted * (held.sum() + size[member]) - held
             chance = np.where(places > 0, np.maximum(short, 0), 0)
             if not chance.any():
@@ -150,7 +150,7 @@ def _part_of_patients(
 
 
 def _whole_numbers(n: int, shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Divide `n` by shares, and leave no share without one if there are enough."""
+    """Divide `n` into integers by shares, each at least 1 if `n` is large enough."""
     exact = n * shares
     whole = np.floor(exact + 1e-9).astype(np.int64)
     by_rest = np.argsort(whole - exact, kind="stable")

@@ -1,4 +1,4 @@
-"""Thresholds chosen on labeled cells."""
+"""Decision thresholds chosen on labeled cells."""
 
 from fractions import Fraction
 from math import lcm
@@ -29,63 +29,67 @@ def choose_threshold(
     costs: tuple[float, float] | None = None,
     pos_label: Any = None,
 ) -> float:
-    """Choose the threshold on probabilities that suits an aim best.
+    """Choose the decision threshold that is best for a criterion.
 
-    Pass one of `min_recall`, `min_specificity`, `criterion` and `costs`.
+    Pass exactly one of `min_recall`, `min_specificity`, `criterion` and `costs`.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold.
+        Out-of-fold probability of the positive class, in [0, 1].
     min_recall : float, default=None
-        Recall to reach, 0 to 1, 0 excluded. Of the thresholds that reach it, the
-        highest is returned, whose specificity is best.
+        Minimum recall, in (0, 1]. Among the thresholds that reach it, the highest is
+        returned: it has the best specificity.
     min_specificity : float, default=None
-        Specificity to reach, 0 to 1, 0 excluded. Of the thresholds that reach it,
-        the lowest is returned, whose recall is best.
+        Minimum specificity, in (0, 1]. Among the thresholds that reach it, the lowest
+        is returned: it has the best recall.
     criterion : {"youden", "f1"}, default=None
-        Score to maximize: "youden" is Youden's index [1]_, recall + specificity
-        - 1, and "f1" the harmonic mean of recall and precision. Of thresholds that are
-        equally good, the lowest is returned.
+        Score to maximize. "youden" is Youden's index [1]_, recall + specificity - 1.
+        "f1" is the harmonic mean of recall and precision. Among equally good
+        thresholds, the lowest is returned.
     costs : tuple of (float, float), default=None
-        Costs of a missed parasitized cell and of a false alarm, at least 0 and not
-        both 0; only their ratio matters. The sum of the costs of all cells is
-        minimized. Of thresholds that cost the same, the lowest is returned.
+        Costs of a missed parasitized cell and of a false alarm. Both are non-negative,
+        and at least one is positive. Only their ratio matters. The sum of the costs
+        over all cells is minimized. Among equally good thresholds, the lowest is
+        returned.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Returns
     -------
     float
-        The threshold, 0 to 1, from which on a cell is called parasitized. It lies
-        midway between two probabilities in `y_prob`.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold. The threshold is midway between two probabilities in
+        `y_prob`.
 
     Raises
     ------
     ValueError
-        If an argument is not as described, `y_true` has one class only, or no threshold
-        reaches the specificity, because too many uninfected cells have probability 1.
+        If an argument is invalid, `y_true` has only one class, or no threshold reaches
+        the specificity because too many uninfected cells have probability 1.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    thresholds_out_of_fold : Choose on some folds, decide in another.
-    malariafuse.evaluation.threshold_table : All thresholds, with intervals.
-    malariafuse.metrics.make_constrained_recall_scorer : A similar aim in a search.
+    thresholds_out_of_fold : Choose the threshold of each fold on the other folds.
+    malariafuse.evaluation.threshold_table : Recall and specificity at many thresholds,
+        with intervals.
+    malariafuse.metrics.make_constrained_recall_scorer : Scorer for tuning a threshold
+        in a search.
 
     Notes
     -----
-    The aim is reached on these cells, and on other patients only nearly: choose on some
-    patients, report on others. The F1 score and
-    the sum of costs depend on how many of the cells are parasitized, Youden's index,
+    The criterion is met on these cells, and only approximately on other patients.
+    Choose the threshold on some patients and report metrics on others. The F1 score and
+    the sum of costs depend on the proportion of parasitized cells. Youden's index,
     recall and specificity do not.
 
     References
@@ -123,57 +127,59 @@ def thresholds_out_of_fold(
     costs: tuple[float, float] | None = None,
     pos_label: Any = None,
 ) -> Floats:
-    """Choose a threshold for the cells of each fold on those of the other folds.
+    """Choose the threshold of each fold on the cells of the other folds.
 
-    Pass one of `min_recall`, `min_specificity`, `criterion` and `costs`.
+    Pass exactly one of `min_recall`, `min_specificity`, `criterion` and `costs`.
 
     Parameters
     ----------
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probability of the positive class, 0 to 1, out of fold.
+        Out-of-fold probability of the positive class, in [0, 1].
     fold : array-like of shape (n_cells,)
-        Fold of each cell; at least two.
+        Fold of each cell. At least two folds are required.
     groups : array-like of shape (n_cells,), default=None
-        Patient of each cell, none of whom may be in two folds. None checks nothing.
+        Patient of each cell, used to check that no patient is in two folds. None skips
+        the check.
     min_recall : float, default=None
-        Recall to reach, as in :func:`choose_threshold`.
+        Minimum recall, as in :func:`choose_threshold`.
     min_specificity : float, default=None
-        Specificity to reach, as there.
+        Minimum specificity, as in :func:`choose_threshold`.
     criterion : {"youden", "f1"}, default=None
-        Score to maximize, as there.
+        Score to maximize, as in :func:`choose_threshold`.
     costs : tuple of (float, float), default=None
-        Costs of a missed parasitized cell and of a false alarm, as there.
+        Costs of a missed parasitized cell and of a false alarm, as in
+        :func:`choose_threshold`.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
 
     Returns
     -------
     ndarray of shape (n_cells,), float64
-        The threshold for each cell, the same within a fold. From it on the cell is
-        called parasitized: ``y_prob >= thresholds``.
+        Threshold for each cell, the same for all cells of a fold. A cell is called
+        parasitized if ``y_prob >= thresholds``.
 
     Raises
     ------
     LeakageError
         If a patient is in two folds.
     ValueError
-        If an argument is not as described, there is one fold only, or the other folds
-        of one have one class only.
+        If an argument is invalid, there is only one fold, or the cells of the other
+        folds have only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    choose_threshold : The threshold that is chosen each time.
-    malariafuse.evaluation.cross_validate_patients : Folds by patient, and out-of-fold
-        probabilities.
+    choose_threshold : Choose one threshold.
+    malariafuse.evaluation.cross_validate_patients : Compute out-of-fold probabilities
+        by patient.
 
     Examples
     --------
@@ -192,8 +198,8 @@ def thresholds_out_of_fold(
     of_cell, folds = check_patients(fold, len(cells.target), name="fold", unit="fold")
     if len(folds) < 2:
         raise ValueError(
-            f"fold has one value only, {folds.tolist()[0]!r}: expected at least two "
-            "folds, to choose on one and decide in the other."
+            f"fold has only one value, {folds.tolist()[0]!r}: expected at least two "
+            "folds."
         )
     thresholds = np.empty(len(of_cell))
     for number, name in enumerate(folds.tolist()):
@@ -204,8 +210,8 @@ def thresholds_out_of_fold(
         target = cells.target[~inside]
         if len(np.unique(target)) < 2:
             raise ValueError(
-                f"fold={name!r}: the cells of the other folds have one class only, "
-                "expected both to choose a threshold on."
+                f"fold={name!r}: the cells of the other folds have only one class, "
+                "expected both."
             )
         thresholds[inside] = aim.threshold(target, cells.probability[~inside])
     warn_of_suspicious(cells)
@@ -213,7 +219,7 @@ def thresholds_out_of_fold(
 
 
 class _Aim:
-    """Aim of a threshold, checked."""
+    """Validated criterion for a threshold."""
 
     def __init__(
         self,
@@ -246,7 +252,7 @@ class _Aim:
     def threshold(self, target: Ints, probability: Floats) -> float:
         """Return the best threshold for cells of both classes."""
         # A threshold lies in a gap: below the first distinct probability, between two
-        # of them, or above the last, where no cell is called.
+        # of them, or above the last. Above the last, no cell is called parasitized.
         values, place = np.unique(probability, return_inverse=True)
         found, alarms = (
             np.r_[np.bincount(place[target == label], minlength=len(values)), 0][
@@ -260,7 +266,7 @@ class _Aim:
         return _between(edges[gap], edges[gap + 1])
 
     def _gap(self, found: Ints, alarms: Ints) -> int:
-        """Return the best gap, by the parasitized and uninfected cells called there."""
+        """Return the best gap, given the cells called parasitized in each gap."""
         positives, negatives = found[0], alarms[0]
         if self.min_recall is not None:
             needed = _how_many(self.min_recall, positives)
@@ -279,7 +285,7 @@ class _Aim:
             cost = _exact_costs(self.costs, positives - found, alarms)
             return int(cost.argmin())
         if self.criterion == "youden":
-            # Whole numbers: rounding would decide between equals.
+            # Integers, because rounding errors would break ties.
             return int((found * negatives - alarms * positives).argmax())
         return int((2 * found / (found + alarms + positives)).argmax())
 
@@ -293,14 +299,15 @@ def _check_costs(costs: Any) -> None:
     ):
         raise ValueError(
             f"costs={short_repr(costs)}: expected two numbers of at least 0, not both "
-            "0, the costs of a missed cell and of a false alarm, as in (10, 1)."
+            "0, the costs of a missed parasitized cell and of a false alarm, such as "
+            "(10, 1)."
         )
 
 
 def _exact_costs(costs: tuple[float, float], missed: Ints, alarms: Ints) -> Any:
-    """Return the sums of costs as whole numbers: rounding would decide between equals.
+    """Return the sums of costs as integers, because rounding errors would break ties.
 
-    The costs are those that were written, 1 / 10 for 0.1 and not the float next to it.
+    Each cost is the decimal that was written: 1 / 10 for 0.1, not the nearest float.
     """
     miss, alarm = (Fraction(repr(float(cost))) for cost in costs)
     whole = lcm(miss.denominator, alarm.denominator)
@@ -309,11 +316,11 @@ def _exact_costs(costs: tuple[float, float], missed: Ints, alarms: Ints) -> Any:
 
 
 def _how_many(share: float, n: int) -> int:
-    """Return how many of `n` make at least this share, rounding errors aside."""
+    """Return the smallest count out of `n` that is at least this share."""
     return max(1, int(np.ceil(share * n - 1e-9)))
 
 
 def _between(lower: float, upper: float) -> float:
-    """Return the middle, or `upper` where there is no number between the two."""
+    """Return the midpoint, or `upper` if no float lies between the two."""
     middle = float((lower + upper) / 2)
     return middle if middle > lower else float(upper)

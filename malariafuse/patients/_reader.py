@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._labels import positive_column_of
 from malariafuse._parameters import (
     N_JOBS,
@@ -32,7 +33,7 @@ from malariafuse.patients._result import PatientResult
 from malariafuse.smears import load_smear_photos
 
 
-class SmearReader(BaseEstimator):
+class SmearReader(Estimator):
     """Read the photographs of a patient's thin smear.
 
     The reader finds the red cells in the photographs, classifies each of them, and
@@ -77,7 +78,9 @@ class SmearReader(BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Random seed of the folds.
     n_jobs : int or None, default=-1
-        Number of threads that read photographs, as in joblib; -1 is one for each core.
+        Number of threads that read photographs, as in
+        :func:`malariafuse.smears.load_smear_photos`; -1 is one for each core. The folds
+        of `fit` are shared out as a joblib context says, and else come one by one.
     verbose : bool, default=False
         Whether to show a progress bar while photographs are read.
 

@@ -1,6 +1,6 @@
-"""Displays of data, decisions and networks, in the manner of scikit-learn.
+"""Displays of data, decisions and networks, in the style of scikit-learn.
 
-They need matplotlib: in a checkout, ``python -m pip install ".[plots]"``.
+They require matplotlib: in a checkout, ``python -m pip install ".[plots]"``.
 """
 
 from malariafuse.plotting._augmented import AugmentationDisplay

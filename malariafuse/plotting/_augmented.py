@@ -1,4 +1,4 @@
-"""What a classifier's random changes do to its training images."""
+"""Display of augmented images."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 class AugmentationDisplay:
-    """Images next to random changes of them, as a classifier sees them in training.
+    """Display of images and random augmentations of them.
 
-    Use :meth:`from_estimator` to make one.
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        Images, uint8 in 0..255 or floating in 0..1.
+        Images, uint8 in [0, 255] or floating in [0, 1].
     augmented : ndarray of shape (n_changes, n_images, height, width, channels), float32
-        Changed images in 0..1.
+        Augmented images in [0, 1].
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (n_images, 1 + n_changes)
-        Axes: a row for each image, which itself stands first.
+        Axes, one row for each image. The first column has the original images.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    malariafuse.networks.RandomQuarterTurn : Turn images.
-    malariafuse.networks.RandomStainJitter : Change the strength of the stain.
+    malariafuse.networks.RandomQuarterTurn : Rotate images at random.
+    malariafuse.networks.RandomStainJitter : Change the strength of the stain at random.
 
     Examples
     --------
@@ -67,21 +67,21 @@ class AugmentationDisplay:
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Change images as the `augmentation` of a classifier says, and draw them.
+        """Augment images like a classifier in training, and draw them.
 
         Parameters
         ----------
         estimator : estimator
-            A classifier with the parameter `augmentation`; it need not be fitted.
+            Classifier with the parameter `augmentation`. It need not be fitted.
         X : array-like of shape (n_images, height, width, channels)
-            The images to show, uint8 in 0..255 or floating in 0..1: a few.
+            A few images to show, uint8 in [0, 255] or floating in [0, 1].
         n_changes : int, default=6
-            Number of changed versions of each image.
+            Number of augmentations of each image.
         random_state : int, RandomState instance or None, default=None
-            Seed or generator that draws the changes. Pass an int for the same changes
-            in every call.
+            Random seed or generator of the augmentation. Pass an int for reproducible
+            images.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -91,9 +91,9 @@ class AugmentationDisplay:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described, or the classifier changes nothing.
+            If an argument is invalid, or the classifier has no augmentation.
         """
-        # Keras is loaded here, on first use, and not with the displays.
+        # Keras is imported on first use, not with the displays.
         from malariafuse._engine._augmentation import augmented, make_augmentation
         from malariafuse._engine._process import keras_seed
 
@@ -103,15 +103,15 @@ class AugmentationDisplay:
         if not hasattr(estimator, "augmentation"):
             raise TypeError(
                 f"estimator is a {type(estimator).__name__} without the parameter "
-                "augmentation: expected a classifier of malariafuse. Of a pipeline, "
-                "pass the last step."
+                "augmentation: expected a classifier of malariafuse. For a pipeline, "
+                "pass its last step."
             )
         with keras_seed(check_random_state(random_state).randint(2**31 - 1)):
             layers = make_augmentation(estimator.augmentation)
         if not layers:
             raise ValueError(
-                f"estimator.augmentation={estimator.augmentation!r}: no image is "
-                "changed in training, and there is nothing to show."
+                f"estimator.augmentation={estimator.augmentation!r}: expected an "
+                "augmentation to show."
             )
         changed = [augmented(images, layers) for _ in range(n_changes)]
         return cls(images=images, augmented=np.stack(changed)).plot(ax)
@@ -122,12 +122,12 @@ class AugmentationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : AugmentationDisplay
-            The display itself.
+            This display.
         """
         n_changes, n_images = self.augmented.shape[:2]
         side = min(1.5, 9 / (n_changes + 1))

@@ -1,4 +1,4 @@
-"""Where a display draws: new axes or the user's, one or a grid of them."""
+"""Axes of displays: new or given axes, single or in a grid."""
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def import_pyplot() -> ModuleType:
-    """Return matplotlib.pyplot, or say how to install it."""
+    """Return matplotlib.pyplot, or raise with installation instructions."""
     with needed_for("Plots"):
         import matplotlib.pyplot
     return matplotlib.pyplot
@@ -24,7 +24,7 @@ def import_pyplot() -> ModuleType:
 def single_axes(
     ax: "Axes | None", size: tuple[float, float]
 ) -> tuple["Figure | SubFigure", "Axes"]:
-    """Return `ax` and its figure, or a new figure of `size` inches with one axes."""
+    """Return `ax` and its figure, or single axes in a new figure of `size` inches."""
     pyplot = import_pyplot()
     if ax is None:
         return pyplot.subplots(figsize=size, layout="constrained")
@@ -38,9 +38,9 @@ def axes_grid(
     size: tuple[float, float],
     title: str,
 ) -> tuple["Figure | SubFigure", NDArray[Any]]:
-    """Return a figure and an array of `shape` of axes, in a new figure or inside `ax`.
+    """Return a figure and an array of axes, in a new figure or in place of `ax`.
 
-    A new figure has `size` inches. Of the axes given only their place is used.
+    A new figure has a size of `size` inches. Of `ax`, only the position is used.
     """
     pyplot = import_pyplot()
     if ax is None:
@@ -53,11 +53,11 @@ def axes_grid(
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(
-            "ax was placed by hand, and this display divides its axes into several: "
-            "pass axes made by plt.subplots, or None for a new figure."
+            "ax has no grid position, but this display divides its axes: pass axes "
+            "from plt.subplots, or None for a new figure."
         )
     ax.set_axis_off()
-    # A row for the title alone: the axes below it have titles of their own.
+    # A separate row for the title, because the axes below also have titles.
     parts = place.subgridspec(2, 1, height_ratios=[0.1, 1])
     heading = ax.figure.add_subplot(parts[0])
     heading.set_axis_off()
@@ -74,24 +74,25 @@ def _check_axes(ax: Any) -> None:
 
     if not isinstance(ax, Axes):
         raise TypeError(
-            f"ax={short_repr(ax)}: expected the axes of a matplotlib figure, or None "
-            "for a new figure."
+            f"ax={short_repr(ax)}: expected axes of a matplotlib figure, or None for a "
+            "new figure."
         )
 
 
 def show_image(
     axes: "Axes", image: NDArray[Any], *, title: str | None = None, **settings: Any
 ) -> Any:
-    """Show an image without ticks; `settings` go to matplotlib's `imshow`.
+    """Show an image without ticks. `settings` are arguments of matplotlib's `imshow`.
 
-    Gray images are drawn on the whole scale of their dtype, so that they compare.
+    Grayscale images are drawn on the full range of their dtype, so that they are
+    comparable.
     """
     if image.ndim == 3 and image.shape[-1] not in (1, 3, 4):
         raise ValueError(
-            f"X has {image.shape[-1]} channels, and images of 1 (gray), 3 (RGB) or 4 "
-            "(RGBA) can be drawn: pass some of the channels, such as X[..., :1] or "
-            "X[..., :3]. Where a classifier needs all, make the display with "
-            "images=X[..., :3] and call its plot()."
+            f"X has {image.shape[-1]} channels, but only images with 1 (gray), 3 (RGB) "
+            "or 4 (RGBA) channels can be drawn: pass a subset of the channels, such as "
+            "X[..., :1] or X[..., :3]. If a classifier needs all channels, create the "
+            "display with images=X[..., :3] and call its plot()."
         )
     axes.set(xticks=[], yticks=[])
     if title:

@@ -1,4 +1,4 @@
-"""How many cells there are of each class and of each patient."""
+"""Displays of the numbers of cells by class and by patient."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,20 +13,20 @@ from malariafuse.plotting._style import CLASS_COLORS, class_name, counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST_NAMES = 30  # More names of patients than this would overlap.
+_MOST_NAMES = 30  # Maximum number of patient names without overlap.
 
 
 class ClassBalanceDisplay:
-    """The number of cells of each class, as bars.
+    """Bar chart of the number of cells of each class.
 
-    Use :meth:`from_target` to make one.
+    Create it with :meth:`from_target`.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        Class labels.
     counts : ndarray of shape (n_classes,), int
-        Cells of each class.
+        Number of cells of each class.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class ClassBalanceDisplay:
     ax_ : matplotlib Axes
         Axes with the bars.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    PatientBalanceDisplay : The same for each patient.
+    PatientBalanceDisplay : Bar chart of the number of cells of each patient.
 
     Examples
     --------
@@ -55,14 +55,14 @@ class ClassBalanceDisplay:
 
     @classmethod
     def from_target(cls, y: ArrayLike, *, ax: "Axes | None" = None) -> Self:
-        """Count the cells of each class and draw the result.
+        """Count the cells of each class and draw the bars.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Labels; 1 is called parasitized and 0 uninfected, others by themselves.
+            Labels. 1 is shown as parasitized and 0 as uninfected.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class ClassBalanceDisplay:
         Raises
         ------
         ValueError
-            If `y` is not one-dimensional, or it is empty or has missing values.
+            If `y` is not one-dimensional, is empty, or has missing values.
         """
         classes, counts = np.unique(as_labels(y, "y"), return_counts=True)
         return cls(classes=classes, counts=counts).plot(ax)
@@ -83,12 +83,12 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ClassBalanceDisplay
-            The display itself.
+            This display.
         """
         self.figure_, self.ax_ = single_axes(ax, (5, 4))
         total = int(self.counts.sum())
@@ -107,35 +107,35 @@ class ClassBalanceDisplay:
 
 
 class PatientBalanceDisplay:
-    """The number of cells of each patient, by class, as stacked bars.
+    """Stacked bar chart of the number of cells of each patient, by class.
 
-    Few patients often hold most of the parasitized cells. A score over all cells is
-    then a score of these patients.
+    Most of the parasitized cells often come from a few patients, which then dominate
+    metrics over all cells.
 
-    Use :meth:`from_target` to make one.
+    Create it with :meth:`from_target`.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        Class labels.
     patients : ndarray of shape (n_patients,)
-        The patients, the one with the most cells first.
+        Patients, in descending order of the number of cells.
     counts : ndarray of shape (n_patients, n_classes), int
-        Cells of each patient and class.
+        Number of cells of each patient and class.
 
     Attributes
     ----------
     bars_ : list of matplotlib BarContainer
-        The bars of each class, one bar for each patient.
+        Bars of each class, with one bar for each patient.
     ax_ : matplotlib Axes
         Axes with the bars.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    ClassBalanceDisplay : The same for all patients together.
-    PatientRecallDisplay : The recall of each patient.
+    ClassBalanceDisplay : Bar chart of the number of cells of each class.
+    PatientRecallDisplay : Recall of each patient.
 
     Examples
     --------
@@ -160,16 +160,16 @@ class PatientBalanceDisplay:
     def from_target(
         cls, y: ArrayLike, groups: ArrayLike, *, ax: "Axes | None" = None
     ) -> Self:
-        """Count the cells of each patient and draw the result.
+        """Count the cells of each patient and draw the bars.
 
         Parameters
         ----------
         y : array-like of shape (n_samples,)
-            Labels; 1 is called parasitized and 0 uninfected, others by themselves.
+            Labels. 1 is shown as parasitized and 0 as uninfected.
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -179,8 +179,8 @@ class PatientBalanceDisplay:
         Raises
         ------
         ValueError
-            If `y` and `groups` are not one-dimensional and of one length, or they are
-            empty or have missing values.
+            If `y` and `groups` are not one-dimensional and of the same length, are
+            empty, or have missing values.
         """
         classes, codes = np.unique(as_labels(y, "y"), return_inverse=True)
         rows, patients = check_patients(groups, len(codes))
@@ -197,17 +197,17 @@ class PatientBalanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : PatientBalanceDisplay
-            The display itself.
+            This display.
         """
         self.figure_, self.ax_ = single_axes(ax, (8, 4))
         places = np.arange(len(self.patients))
-        # The last class, that of parasitized cells, stands on the axis: its heights can
-        # be compared there.
+        # The last class, parasitized cells, is at the bottom, so that its heights are
+        # comparable.
         bottom = np.zeros(len(self.patients), dtype=np.int64)
         self.bars_: list[Any] = []
         for column in reversed(range(len(self.classes))):

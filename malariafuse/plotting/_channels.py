@@ -1,4 +1,4 @@
-"""The same cells in RGB, smoothed, and as hue, saturation and value."""
+"""Display of RGB, smoothed and HSV images."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +11,7 @@ from malariafuse.plotting._axes import axes_grid, show_image
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Hue is a circle, and so are the colors of twilight: its ends are alike.
+# Hue is circular, and "twilight" is a cyclic colormap.
 _HSV: tuple[tuple[str, str, list[float], str], ...] = (
     ("hue", "twilight", [0, 180, 360], "{}°"),
     ("saturation", "cividis", [0, 0.5, 1], "{}"),
@@ -20,37 +20,37 @@ _HSV: tuple[tuple[str, str, list[float], str], ...] = (
 
 
 class ChannelsDisplay:
-    """Cells in RGB, smoothed, and their hue, saturation and value.
+    """Display of cells in RGB, smoothed, and as hue, saturation and value.
 
-    Use :meth:`from_images` to make one.
+    Create it with :meth:`from_images`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, 3)
-        RGB images, uint8 in 0..255 or floating in 0..1.
+        RGB images, uint8 in [0, 255] or floating in [0, 1].
     smoothed : ndarray of the shape of `images`
-        The images, smoothed.
+        Smoothed images.
     hsv : ndarray of shape (n_images, height, width, 3), float32
-        The smoothed images as hue, saturation and value, each in 0..1.
+        Hue, saturation and value of the smoothed images, each in [0, 1].
     kernel_size : int
-        The kernel that they were smoothed with, in pixels.
+        Size of the smoothing kernel in pixels.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (n_images, 5)
-        Axes: a row for each image.
+        Axes, one row for each image.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
     malariafuse.preprocessing.GaussianSmoother : Smooth images.
-    malariafuse.preprocessing.HSVConverter : Convert them to HSV.
+    malariafuse.preprocessing.HSVConverter : Convert images to HSV.
 
     Notes
     -----
-    Hue is computed from the smoothed image: it is noisy where an image is pale or dark,
-    and a circle cannot be smoothed afterwards.
+    Hue is computed from the smoothed image, because hue is noisy in pale or dark areas.
+    Hue itself cannot be smoothed, because it is circular.
 
     Examples
     --------
@@ -78,17 +78,17 @@ class ChannelsDisplay:
     def from_images(
         cls, X: ArrayLike, *, kernel_size: int = 5, ax: "Axes | None" = None
     ) -> Self:
-        """Smooth and convert images and draw them.
+        """Smooth and convert images, and draw them.
 
         Parameters
         ----------
         X : array-like of shape (n_images, height, width, 3)
-            The RGB images to show, uint8 in 0..255 or floating in 0..1: a few.
+            A few RGB images to show, uint8 in [0, 255] or floating in [0, 1].
         kernel_size : int, default=5
-            Kernel of :class:`~malariafuse.preprocessing.GaussianSmoother` in pixels,
-            odd and positive.
+            Kernel size of :class:`~malariafuse.preprocessing.GaussianSmoother` in
+            pixels, odd and positive.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -98,9 +98,9 @@ class ChannelsDisplay:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
-        # OpenCV is loaded here, on first use, and not with the displays.
+        # OpenCV is imported on first use, not with the displays.
         from malariafuse.preprocessing import GaussianSmoother, HSVConverter
 
         images = check_images(X, channels=3)
@@ -119,12 +119,12 @@ class ChannelsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ChannelsDisplay
-            The display itself.
+            This display.
         """
         n_images = len(self.images)
         self.figure_, self.axes_ = axes_grid(
@@ -144,7 +144,7 @@ class ChannelsDisplay:
             for axes, image in zip(column, self.hsv[..., channel], strict=True):
                 shown = show_image(axes, image, cmap=colors, vmax=1)
             column[0].set_title(name, fontsize="small")
-            # Inside the axes' own frame of reference, so that all images keep one size.
+            # In axes coordinates, so that all images have the same size.
             bar = self.figure_.colorbar(
                 shown,
                 cax=column[-1].inset_axes((0, -0.12, 1, 0.06)),

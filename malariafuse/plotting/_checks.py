@@ -1,4 +1,4 @@
-"""What several displays ask of their arguments."""
+"""Validation of arguments shared by displays."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from malariafuse._shown import short_repr
 
 
 def check_count(value: int, name: str) -> None:
-    """Raise ValueError unless `value` is a number of images that a figure holds."""
+    """Raise ValueError unless `value` is a valid number of images of a figure."""
     check_parameter(name, value, [Integers(1, 1000)])
 
 
 def check_own(estimator: Any, attribute: str, of_pipeline: str) -> None:
-    """Raise unless `estimator` is a fitted classifier of malariafuse."""
+    """Raise if `estimator` is not a fitted classifier of malariafuse."""
     if isinstance(estimator, type) or not hasattr(estimator, "fit"):
         raise TypeError(
             f"estimator={short_repr(estimator)}: expected a fitted classifier of "
@@ -24,6 +24,6 @@ def check_own(estimator: Any, attribute: str, of_pipeline: str) -> None:
     if not hasattr(estimator, attribute):
         raise TypeError(
             f"estimator is a {type(estimator).__name__} without the attribute "
-            f"{attribute}: expected a classifier of malariafuse. Of a pipeline, pass "
+            f"{attribute}: expected a classifier of malariafuse. For a pipeline, pass "
             f"{of_pipeline}."
         )

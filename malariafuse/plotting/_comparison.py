@@ -1,4 +1,4 @@
-"""The metrics of several classifiers side by side, with their intervals."""
+"""Display of the metrics of several classifiers."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -27,35 +27,36 @@ _LABELS = {
 
 
 class ComparisonDisplay:
-    """Metrics of several classifiers with their intervals, as dots and whiskers.
+    """Plot of the metrics of several classifiers with confidence intervals.
 
-    Use :meth:`from_predictions` or :meth:`from_table` to make one.
+    Create it with :meth:`from_predictions` or :meth:`from_table`.
 
     Parameters
     ----------
     table : DataFrame
-        A row for each classifier and columns of two levels, the metric and "value",
-        "low" or "high": as of :func:`malariafuse.evaluation.comparison_table`.
+        Table as returned by :func:`malariafuse.evaluation.comparison_table`: one row
+        for each classifier, and columns with two levels, the metric and "value", "low"
+        or "high".
 
     Attributes
     ----------
     dots_ : list of matplotlib ErrorbarContainer
-        The dots and whiskers of each classifier.
+        Points and error bars of each classifier.
     ax_ : matplotlib Axes
-        Axes with the dots.
+        Axes of the plot.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    malariafuse.evaluation.comparison_table : The table alone.
-    malariafuse.evaluation.compare : Whether differences are more than chance.
+    malariafuse.evaluation.comparison_table : Compute the table.
+    malariafuse.evaluation.compare : Test the differences between classifiers.
 
     Notes
     -----
-    Intervals of two classifiers may overlap although one of them is reliably better,
-    because the same patients are hard for both. Where a bound is NaN, no whisker is
-    drawn on that side.
+    The intervals of two classifiers may overlap although one classifier is
+    significantly better, because the same patients are difficult for both. An error bar
+    is omitted on the side of a bound that is NaN.
 
     Examples
     --------
@@ -82,15 +83,14 @@ class ComparisonDisplay:
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, *, ax: "Axes | None" = None) -> Self:
-        """Draw a table that has been computed.
+        """Draw a table of metrics.
 
         Parameters
         ----------
         table : DataFrame
-            Table from :func:`malariafuse.evaluation.comparison_table`, or rows and
-            columns of it.
+            Table from :func:`malariafuse.evaluation.comparison_table`, or a part of it.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -100,21 +100,21 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError, TypeError
-            If `table` has other columns, or is no DataFrame.
+            If `table` is not a DataFrame, or has other columns.
         """
         if not isinstance(table, pd.DataFrame):
             raise TypeError(
-                f"table={short_repr(table)}: expected a DataFrame that "
-                "comparison_table returned."
+                f"table={short_repr(table)}: expected a DataFrame from "
+                "comparison_table."
             )
         if table.columns.nlevels != 2 or not all(
             {"value", "low", "high"} <= set(table[metric].columns)
             for metric in _metrics(table)
         ):
             raise ValueError(
-                f"table has the columns {table.columns.tolist()}: expected for each "
-                "metric the columns 'value', 'low' and 'high' below it, as "
-                "comparison_table returns them."
+                f"table has the columns {table.columns.tolist()}: expected the columns "
+                "'value', 'low' and 'high' for each metric, as in the result of "
+                "comparison_table."
             )
         return cls(table=table).plot(ax)
 
@@ -131,31 +131,33 @@ class ComparisonDisplay:
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute the metrics and their intervals and draw them.
+        """Compute metrics with confidence intervals, and draw them.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         probabilities : mapping of str to array-like of shape (n_samples,)
-            Name of each classifier and its probabilities that a cell is
-            parasitized, 0 to 1, for patients that it was not trained on.
+            Probabilities that a cell is parasitized, in [0, 1], by name of the
+            classifier. A classifier must not be fitted on the patients of these cells.
         groups : array-like of shape (n_samples,)
-            Patient of each cell; at least two.
+            Patient of each cell. At least two patients are required.
         threshold : float or mapping of str to float, default=0.5
-            Probability from which on a cell is called parasitized, 0 to 1. A mapping
-            has one for each classifier.
+            Decision threshold, in [0, 1]. A cell is called parasitized if its
+            probability is at least the threshold. A mapping has one threshold for each
+            classifier.
         pos_label : int, float, bool or str, default=None
-            Label of the class of parasitized cells. None takes the labels 0 and 1, or
-            booleans; other labels need it.
+            Label of parasitized cells. None requires the labels 0 and 1, or booleans.
         metrics : sequence of str, default=("recall", "specificity", "accuracy", \
                 "roc_auc")
-            Names of the metrics to draw, each once, among those of
-            :func:`malariafuse.evaluation.summarize`.
+            Names of the metrics, without repetition. See
+            :func:`malariafuse.evaluation.summarize` for the available metrics.
         random_state : int, RandomState instance or None, default=None
-            Random seed of the draws. Pass an int for the same intervals in every call.
+            Random seed or generator of the bootstrap. Pass an int for reproducible
+            intervals.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -165,7 +167,7 @@ class ComparisonDisplay:
         Raises
         ------
         ValueError
-            If an argument is not as described, or `y_true` has one class only.
+            If an argument is invalid, or `y_true` has only one class.
         """
         table = comparison_table(
             y_true,
@@ -179,17 +181,17 @@ class ComparisonDisplay:
         return cls.from_table(table, ax=ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
-        """Draw the dots and whiskers.
+        """Draw the points and error bars.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ComparisonDisplay
-            The display itself.
+            This display.
         """
         names, metrics = self.table.index.tolist(), _metrics(self.table)
         self.figure_, self.ax_ = single_axes(
@@ -225,7 +227,7 @@ class ComparisonDisplay:
             title="Comparison of classifiers",
         )
         self.ax_.grid(axis="x", alpha=0.3)
-        # Outside the axes, where it cannot hide a whisker.
+        # Outside the axes, so that it does not cover an error bar.
         self.ax_.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
         return self
 

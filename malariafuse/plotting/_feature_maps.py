@@ -1,4 +1,4 @@
-"""What each place of a network's last feature maps adds to a class."""
+"""Contributions of positions in feature maps to the logit of a class."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches
 from malariafuse._engine._process import keras_seed
 from malariafuse._engine._stored import storable_copy
 
-# These hand on what the layers before them found, unchanged or coarser.
+# Layers that only pass on or downsample the output of previous layers.
 _HANDS_ON = (
     keras.layers.AveragePooling2D,
     keras.layers.Dropout,
@@ -24,22 +24,21 @@ _HANDS_ON = (
 
 
 class FeatureMaps:
-    """Run a network and tell what each place of its feature maps adds to a class.
+    """Computation of the contributions of feature maps to the logit of a class.
 
     Parameters
     ----------
     network : keras.Model
-        A network that ends in a sigmoid or softmax. It may take several inputs and hold
-        other networks. It is left as it is; a copy is run.
+        Network that ends in a sigmoid or softmax. It may have several inputs and
+        contain other networks. A copy of it is used.
     inputs : callable
-        Function that makes the inputs of the network from some images: an array, or a
-        sequence of arrays of which those from further branches may be images or
-        vectors.
+        Function from images to the inputs of the network: an array, or a sequence of
+        arrays, which may be images or vectors.
     images : ndarray of shape (n_samples, height, width, channels)
-        Images, which `inputs` takes batch by batch.
+        Images, passed to `inputs` in batches.
     layer : str or None
-        Name of the layer whose output is looked at, ``"inner/name"`` for a layer of the
-        network `inner`. None takes the last feature map of each branch.
+        Name of the layer with the feature map, or ``"inner/name"`` for a layer of the
+        nested network `inner`. None uses the last feature map of each branch.
     """
 
     def __init__(
@@ -53,7 +52,8 @@ class FeatureMaps:
             self._network = storable_copy(network)
         self._inputs, self._images = inputs, images
         _end_in_logits(self._network)
-        # Outputs of layers in the order of their calls; those not watched are None.
+        # Outputs of layers in the order of calls. Outputs that are not watched are
+        # None.
         self._outputs: list[Any] = []
         self._called: list[str] = []
         self._watched: set[int] | None = None
@@ -63,10 +63,10 @@ class FeatureMaps:
         self._watched = self._find_maps(layers, layer)
 
     def contributions(self, column: int | None, batch_size: int) -> NDArray[np.float32]:
-        """Return what each pixel adds to a class; below 0 it speaks against it.
+        """Return the contribution of each pixel to the logit of a class.
 
-        `column` is the index of the class, None stands for the most probable class of
-        each sample.
+        Negative values are evidence against the class. `column` is the index of the
+        class, or None for the most probable class of each sample.
         """
         size = self._images.shape[1:3]
         total = np.zeros(self._images.shape[:3], dtype=np.float32)
@@ -84,7 +84,8 @@ class FeatureMaps:
                 added = np.asarray(
                     keras.ops.sum(keras.ops.cast(values * slopes, "float32"), axis=-1)
                 )
-                # Spread over more pixels, the sum over the places remains the same.
+                # Scaled so that the sum over positions does not change with the number
+                # of pixels.
                 added = added * np.float32(added[0].size / np.prod(size))
                 for row, places in zip(total[part], added, strict=True):
                     row += cv2.resize(
@@ -93,9 +94,10 @@ class FeatureMaps:
         return total
 
     def _run(self, part: slice, *, persistent: bool = False) -> tuple[Any, Any]:
-        """Return the tape of a forward pass and the logits, centered over the classes.
+        """Return the gradient tape of a forward pass and the centered logits.
 
-        Logits of a softmax are known up to a constant only; centered, they are not.
+        Logits of a softmax are determined only up to a constant, so they are centered
+        over the classes.
         """
         inputs = self._inputs(self._images[part])
         self._outputs, self._called = [], []
@@ -111,7 +113,7 @@ class FeatureMaps:
         return self._tape, logits
 
     def _record(self, name: str, layer: keras.layers.Layer) -> None:
-        """Have `layer`, of the private copy, report its output at every call."""
+        """Make `layer`, of the private copy, record its output at every call."""
         call = layer.call
 
         def recording(*args: Any, **kwargs: Any) -> Any:
@@ -129,7 +131,7 @@ class FeatureMaps:
     def _find_maps(
         self, layers: dict[str, keras.layers.Layer], layer: str | None
     ) -> set[int]:
-        """Return which calls give the maps: those from which no other map follows."""
+        """Return the calls whose maps are not followed by another map."""
         tape, logits = self._run(slice(0, 1), persistent=True)
         is_map = [tf.is_tensor(output) and output.ndim == 4 for output in self._outputs]
         if layer is None:
@@ -153,20 +155,22 @@ class FeatureMaps:
                 name for name, found in zip(self._called, is_map, strict=True) if found
             )
             raise ValueError(
-                f"layer={layer!r}: the network has no feature map there, an output of "
-                "shape (n_samples, height, width, channels) that its decision depends "
-                f"on. Such layers are: {', '.join(maps) or 'none'}."
+                f"layer={layer!r}: expected the name of a layer whose output is a "
+                "feature map of shape (n_samples, height, width, channels) on which "
+                f"the decision depends. Such layers are: {', '.join(maps) or 'none'}."
             )
         last = set()
         while calls:
-            call = calls.pop()  # Of those left the last one: no other follows from it.
+            call = (
+                calls.pop()
+            )  # The last of the remaining maps is not followed by another one.
             last.add(call)
             before = self._connected(tape, self._outputs[call], calls)
             calls = [other for other in calls if other not in before]
         return last
 
     def _connected(self, tape: Any, result: Any, calls: list[int]) -> list[int]:
-        """Return those of `calls` whose output `result` depends on."""
+        """Return the calls on whose output `result` depends."""
         slopes = tape.gradient(result, [self._outputs[call] for call in calls])
         return [
             call for call, slope in zip(calls, slopes, strict=True) if slope is not None
@@ -191,17 +195,17 @@ def _only_path(name: str, paths: list[str]) -> str:
         return found[0]
     if found:
         raise ValueError(
-            f"layer={name!r} is the name of several layers: pass one of "
+            f"layer={name!r} is the name of several layers: expected one of "
             f"{', '.join(found)}."
         )
     raise ValueError(
-        f"layer={name!r} is no layer of the network. Its layers are: "
+        f"layer={name!r} is not a layer of the network. Its layers are: "
         f"{', '.join(paths)}."
     )
 
 
 def _end_in_logits(network: keras.Model) -> None:
-    """Take off the sigmoid or softmax, whose slope vanishes where it is certain."""
+    """Remove the final sigmoid or softmax, whose gradient vanishes at 0 and 1."""
     last = network.layers[-1]
     while isinstance(last, keras.Model):
         last = last.layers[-1]

@@ -1,4 +1,4 @@
-"""Where in an image a classifier finds what speaks for a class."""
+"""Class activation maps."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,61 +23,63 @@ def grad_cam(
     layer: str | None = None,
     batch_size: int = 32,
 ) -> NDArray[np.float32]:
-    """Map where in each image a network finds what speaks for a class.
+    """Compute class activation maps (HiResCAM).
 
-    Gradient-weighted class activation: each value of the last feature map is multiplied
-    by the slope of the class's logit with respect to it, and summed over the channels.
+    Each value of the last feature map is multiplied by the gradient of the logit of the
+    class with respect to it. The products are summed over the channels.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of malariafuse. Of a pipeline, pass the last step, and as
-        `X` what the steps before it return.
+        Fitted classifier of malariafuse. For a pipeline, pass its last step, and pass
+        the output of the previous steps as `X`.
     X : array-like of shape (n_samples, height, width, channels)
-        Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1; may be
-        memory-mapped.
+        Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1]. May
+        be memory-mapped.
     class_of_interest : label, default=None
-        The class, out of `classes_`. None takes the positive class of two, and of more
-        the most probable class of each image.
+        Class to explain, from `classes_`. None uses the positive class of two classes,
+        and the most probable class of each image otherwise.
     layer : str, default=None
-        Name of the layer whose output is looked at, with dimensions (n_samples, height,
-        width, channels), and ``"inner/name"`` for a layer of a network inside the
-        network. None takes the last feature map before pooling; of a network with
-        several branches the last map of each, added up.
+        Name of the layer with the feature map of shape (n_samples, height, width,
+        channels), or ``"inner/name"`` for a layer of a nested network. None uses the
+        last feature map before pooling or, for a network with several branches, the sum
+        of the maps of all branches.
     batch_size : int, default=32
-        Images in one pass; more need more memory.
+        Number of images per batch. Larger batches need more memory.
 
     Returns
     -------
     ndarray of shape (n_samples, height, width), float32
-        Maps of 0 to 1: 1 is the place in the image that adds most to the class, 0 one
-        that adds nothing or speaks against it. The map of an image in which nothing
-        speaks for the class is 0 everywhere. As each map is scaled by itself, maps tell
-        where, and not how much.
+        Maps in [0, 1]. 1 is the position with the largest contribution to the class,
+        and 0 a position without a contribution or with a negative one. If an image has
+        no positive contribution, its map is 0 everywhere. Each map is scaled
+        separately, so maps of different images are not comparable in magnitude.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described, or the network has no feature map.
+        If an argument is invalid, or the network has no feature map.
     NotImplementedError
-        If Keras runs on another backend than TensorFlow: Keras itself has no gradients.
+        If the backend of Keras is not TensorFlow, because Keras has no
+        backend-independent gradients.
 
     See Also
     --------
-    GradCAMDisplay : Draw the maps on the images.
+    GradCAMDisplay : Draw the maps over the images.
 
     Notes
     -----
-    Grad-CAM [1]_ averages the slopes over the map before they are multiplied. Where the
-    network itself averages the map, as
-    :class:`~malariafuse.classifiers.ResNet18Classifier` does by default, this changes
-    nothing. Elsewhere, as with the dense layers of
-    :class:`~malariafuse.classifiers.ConvNetClassifier`, it marks places that the
-    network did not use; so here each place keeps its own slope [2]_.
+    Grad-CAM [1]_ averages the gradients over the map before the multiplication.
+    HiResCAM [2]_, which is used here, does not average. Both are equal if the network
+    averages the map, as :class:`~malariafuse.classifiers.ResNet18Classifier` does by
+    default. For other networks, such as the dense layers of
+    :class:`~malariafuse.classifiers.ConvNetClassifier`, Grad-CAM can mark positions
+    that the network did not use.
 
-    The logit is the one before the sigmoid, or before the softmax and less the mean
-    over the classes. The map has the resolution of the layer, some pixels to a side,
-    and is enlarged bilinearly; an earlier `layer` resolves more and knows less.
+    The logit is the input of the sigmoid, or the input of the softmax minus the mean
+    over the classes. The map has the resolution of the layer, a few pixels per side,
+    and is upsampled bilinearly. An earlier `layer` has a higher resolution but less
+    semantic information.
 
     References
     ----------
@@ -107,13 +109,13 @@ def grad_cam(
     check_image_shape(estimator, images)
     check_count(batch_size, "batch_size")
     column = target_column(estimator, class_of_interest)
-    # Keras is loaded here, on first use, and not with the displays.
+    # Keras is imported on first use, not with the displays.
     with needed_for("Class activation maps"):
         import keras
 
     if keras.backend.backend() != "tensorflow":
         raise NotImplementedError(
-            f"grad_cam needs Keras on TensorFlow, and it runs on "
+            "grad_cam requires Keras on TensorFlow, but the backend is "
             f"{keras.backend.backend()}: set the environment variable "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
@@ -130,7 +132,7 @@ def grad_cam(
 def target_column(
     estimator: "BaseImageClassifier", class_of_interest: Any
 ) -> int | None:
-    """Return the index of the class to explain; None is each image's most probable."""
+    """Return the index of the class to explain, or None for the most probable class."""
     classes = estimator.classes_
     check_parameter("class_of_interest", class_of_interest, POS_LABEL)
     if class_of_interest is None:
@@ -139,7 +141,7 @@ def target_column(
         column = positive_column(estimator.pos_label, classes)
         if column is None:
             raise ValueError(
-                "class_of_interest=None takes the positive class, which nobody named: "
+                "class_of_interest=None uses the positive class, which is unknown: "
                 f"pass one of {classes.tolist()}, or set pos_label of the classifier."
             )
         return column

@@ -1,4 +1,4 @@
-"""Images with the places that speak for a class marked."""
+"""Display of class activation maps."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -21,32 +21,32 @@ _N_COLUMNS = 6
 
 
 class GradCAMDisplay:
-    """Images, and under each the places that speak for a class.
+    """Display of images with class activation maps.
 
-    Use :meth:`from_estimator` to make one.
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        Images, uint8 in 0..255 or floating in 0..1.
+        Images, uint8 in [0, 255] or floating in [0, 1].
     heatmaps : ndarray of shape (n_images, height, width)
-        Maps of 0 to 1, as of :func:`grad_cam`.
+        Maps in [0, 1], as returned by :func:`grad_cam`.
     titles : sequence of str
-        A title for each image.
+        Title of each image.
     title : str
-        The title of the whole.
+        Title of the figure.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (2 * n_rows, n_columns)
-        Axes: rows of images, and of the same with their maps, in turn.
+        Axes, alternately a row of images and a row of the same images with maps.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    grad_cam : The maps alone.
-    ImageGridDisplay : The worst misses, which are worth a look here.
+    grad_cam : Compute the maps.
+    ImageGridDisplay : Grid of images, such as the worst misses.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class GradCAMDisplay:
         layer: str | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute the maps of images and draw them.
+        """Compute class activation maps and draw them.
 
         A fusion with ``fusion="average"`` may decide by its vectors, while nothing in
         the image speaks for the class. The titles therefore also have the probability
@@ -94,20 +94,20 @@ class GradCAMDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier of malariafuse. Of a pipeline, pass the last step, and
-            as `X` what the steps before it return.
+            Fitted classifier of malariafuse. For a pipeline, pass its last step, and
+            pass the output of the previous steps as `X`.
         X : array-like of shape (n_images, height, width, channels)
-            The images to show, of the shape seen in `fit`, uint8 in 0..255 or floating
-            in 0..1: a few.
+            A few images of the shape seen in `fit`, uint8 in [0, 255] or floating in
+            [0, 1].
         y : array-like of shape (n_images,), default=None
-            True labels, to be named in the titles.
+            True labels, shown in the titles.
         class_of_interest : label, default=None
-            The class, out of `classes_`. None takes the positive class of two, and of
-            more the most probable class of each image.
+            Class to explain, from `classes_`. None uses the positive class of two
+            classes, and the most probable class of each image otherwise.
         layer : str, default=None
-            Name of the layer whose output is looked at; see :func:`grad_cam`.
+            Name of the layer with the feature map, see :func:`grad_cam`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -117,9 +117,9 @@ class GradCAMDisplay:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described, or the network has no feature map.
+            If an argument is invalid, or the network has no feature map.
         NotImplementedError
-            If Keras runs on another backend than TensorFlow.
+            If the backend of Keras is not TensorFlow.
         """
         images = check_images(X)
         labels = None if y is None else as_labels(y, "y")
@@ -145,7 +145,7 @@ class GradCAMDisplay:
             images=images,
             heatmaps=heatmaps,
             titles=titles,
-            title=f"Grad-CAM: what speaks for {of}",
+            title=f"Class activation maps for {of}",
         ).plot(ax)
 
     def plot(self, ax: "Axes | None" = None) -> Self:
@@ -154,12 +154,12 @@ class GradCAMDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : GradCAMDisplay
-            The display itself.
+            This display.
         """
         n_columns = min(_N_COLUMNS, len(self.images))
         n_rows = -(-len(self.images) // n_columns)
@@ -178,7 +178,7 @@ class GradCAMDisplay:
             above, below = self.axes_[2 * row : 2 * row + 2, column]
             show_image(above, image, title=self.titles[number])
             show_image(below, _grey(image), vmax=1)
-            # What is not marked stays clear to see.
+            # Transparent where the map is 0, so that the image stays visible.
             show_image(
                 below,
                 self.heatmaps[number],

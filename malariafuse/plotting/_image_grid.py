@@ -1,4 +1,4 @@
-"""Sample images, and those on which a classifier is furthest from the truth."""
+"""Display of grids of images: samples, errors and label issues."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -20,39 +20,38 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _N_COLUMNS = 6
-# The class that the cells truly have, and what became of them.
+# True class of the cells, and a description of the error.
 _KINDS = {"misses": (1, "missed"), "false_alarms": (0, "called parasitized")}
 
 
 class ImageGridDisplay:
-    """A grid of images with a title on each.
+    """Display of a grid of images with titles.
 
-    Use :meth:`from_images` to show samples, :meth:`from_predictions` to show the cells
-    on which a classifier is furthest from the truth, or :meth:`from_label_issues` to
-    show those whose label is in doubt.
+    Use :meth:`from_images` to show samples, :meth:`from_predictions` to show the worst
+    errors of a classifier, or :meth:`from_label_issues` to show suspected label errors.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, height, width, channels)
-        Images, uint8 in 0..255 or floating in 0..1; there may be none.
+        Images, uint8 in [0, 255] or floating in [0, 1]. May be empty.
     titles : sequence of str
-        A title for each image.
+        Title of each image.
     rows : ndarray of shape (n_images,), int
-        Positions of the images in the data that they were taken from.
+        Indices of the images in the data.
     title : str
-        The title of the whole.
+        Title of the figure.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (n_rows, n_columns)
-        Axes with an image each; those that are left over are empty.
+        Axes, one for each image. Unused axes are empty.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    GradCAMDisplay : Where a network sees what speaks for a class.
-    malariafuse.evaluation.label_issues : Labels to look at again.
+    GradCAMDisplay : Display of images with class activation maps.
+    malariafuse.evaluation.label_issues : Find suspected label errors.
 
     Examples
     --------
@@ -88,24 +87,23 @@ class ImageGridDisplay:
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Show images drawn at random, from each class the same number.
+        """Show random images, the same number from each class.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+            Images, uint8 in [0, 255] or floating in [0, 1]. May be memory-mapped.
         y : array-like of shape (n_samples,), default=None
-            Labels; 1 is called parasitized and 0 uninfected, others by themselves.
-            None draws from all images alike.
+            Labels. 1 is shown as parasitized and 0 as uninfected. None draws from all
+            images.
         groups : array-like of shape (n_samples,), default=None
-            Patients, to be named in the titles.
+            Patients, shown in the titles.
         n_images : int, default=18
-            The number of images at most.
+            Maximum number of images.
         random_state : int, RandomState instance or None, default=None
-            Seed or generator that draws the images. Pass an int for the same images in
-            every call.
+            Random seed or generator. Pass an int for reproducible images.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -115,7 +113,7 @@ class ImageGridDisplay:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         images = check_images(X)
         labels = None if y is None else as_labels(y, "y")
@@ -153,41 +151,43 @@ class ImageGridDisplay:
         n_images: int = 18,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Show wrong decisions with their probability, the worst first.
+        """Show wrong decisions with their probabilities, worst first.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+            Images, uint8 in [0, 255] or floating in [0, 1]. May be memory-mapped.
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         y_prob : array-like of shape (n_samples,)
-            Probability that a cell is parasitized, 0 to 1.
+            Probability that a cell is parasitized, in [0, 1].
         groups : array-like of shape (n_samples,), default=None
-            Patients, to be named in the titles.
+            Patients, shown in the titles.
         kind : {"misses", "false_alarms"}, default="misses"
-            Kind of wrong decisions: parasitized cells below the threshold, those of the
-            lowest probability first; or uninfected ones from the threshold on, the
-            highest first.
+            Kind of wrong decisions. "misses" are parasitized cells below the threshold,
+            in ascending order of probability. "false_alarms" are uninfected cells at or
+            above the threshold, in descending order.
         threshold : float, default=0.5
-            Probability from which on a cell is called parasitized, 0 to 1.
+            Decision threshold, in [0, 1]. A cell is called parasitized if its
+            probability is at least the threshold.
         pos_label : int, float, bool or str, default=None
-            Label of the parasitized cells in `y_true`. None takes labels 1 and 0.
+            Label of parasitized cells. None requires the labels 0 and 1, or booleans.
         n_images : int, default=18
-            The number of images at most.
+            Maximum number of images.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ImageGridDisplay
-            The display. Where no decision is wrong in this way, it holds no image and
-            its title says so.
+            The display. If there is no such error, it has no images and a corresponding
+            title.
 
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         images = check_images(X)
         cells = check_cells(
@@ -241,31 +241,31 @@ class ImageGridDisplay:
         """Show suspected label errors in the order of their table.
 
         The title of each image is its label, the probability that the cell is
-        parasitized and, where the table names it, the patient.
+        parasitized and, if available, the patient.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            The images of all cells that were judged, uint8 in 0..255 or floating in
-            0..1; may be memory-mapped.
+            Images of all evaluated cells, uint8 in [0, 255] or floating in [0, 1]. May
+            be memory-mapped.
         issues : DataFrame
-            Table from :func:`malariafuse.evaluation.label_issues`, or rows of it.
-            Its index says where in `X` a cell is.
+            Table from :func:`malariafuse.evaluation.label_issues`, or a subset of its
+            rows. Its index is the index of a cell in `X`.
         n_images : int, default=18
-            The number of images at most: the first rows of `issues`.
+            Maximum number of images, from the first rows of `issues`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ImageGridDisplay
-            The display. Where there are no issues, it holds no image and its title says
-            so.
+            The display. If there are no issues, it has no images and a corresponding
+            title.
 
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         images = check_images(X)
         _check_issues(issues, len(images))
@@ -296,12 +296,12 @@ class ImageGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ImageGridDisplay
-            The display itself.
+            This display.
         """
         n_columns = max(1, min(_N_COLUMNS, len(self.images)))
         n_rows = max(1, -(-len(self.images) // n_columns))
@@ -327,12 +327,12 @@ def _draw_rows(
     n_images: int,
     random_state: int | np.random.RandomState | None,
 ) -> NDArray[np.int64]:
-    """Return rows at random, class by class where there are labels."""
+    """Return random rows, stratified by class if there are labels."""
     order = check_random_state(random_state).permutation(n_samples)
     if labels is None:
         return order[:n_images]
     codes = np.unique(labels, return_inverse=True)[1][order]
-    # The how-manieth of its class each row is: the first ones of every class are taken.
+    # Rank of each row within its class. The first rows of each class are used.
     rank = np.empty(n_samples, dtype=np.int64)
     for code in np.unique(codes):
         rank[codes == code] = np.arange((codes == code).sum())
@@ -341,13 +341,13 @@ def _draw_rows(
 
 
 def _check_issues(issues: pd.DataFrame, n_samples: int) -> None:
-    """Raise unless `issues` is a table of label_issues about so many images."""
+    """Raise unless `issues` is a table from label_issues for this number of images."""
     if not isinstance(issues, pd.DataFrame):
         raise TypeError(
-            f"issues is of type {type(issues).__name__}: expected the DataFrame that "
-            "label_issues returns."
+            f"issues is of type {type(issues).__name__}: expected a DataFrame from "
+            "label_issues."
         )
-    # Positions under another name may be those of the rows of the table itself.
+    # An index with another name may be the row numbers of the table itself.
     if (
         issues.index.name != "position"
         or issues.index.dtype.kind not in "iu"
@@ -360,8 +360,8 @@ def _check_issues(issues: pd.DataFrame, n_samples: int) -> None:
         )
     if len(issues) and not 0 <= issues.index.min() <= issues.index.max() < n_samples:
         raise ValueError(
-            f"issues has cells up to {issues.index.max()}, and X has {n_samples} "
-            "images: expected the images of all cells that were judged, in their order."
+            f"issues has cells up to {issues.index.max()}, but X has {n_samples} "
+            "images: expected the images of all evaluated cells, in the same order."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the cells of each class look like on average."""
+"""Display of the mean images of classes."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,33 +18,32 @@ _BLOCK_BYTES = 2**25
 
 
 class MeanImageDisplay:
-    """The mean and the standard deviation of the images of each class.
+    """Display of the mean and the standard deviation of the images of each class.
 
-    Of two classes the difference is shown as well. Use :meth:`from_images` to make
-    one.
+    For two classes, the difference is also shown. Create it with :meth:`from_images`.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         The labels.
     means : ndarray of shape (n_classes, height, width, channels), float64
-        Mean image of each class, in 0..1.
+        Mean image of each class, in [0, 1].
     standard_deviations : ndarray of the shape of `means`, float64
         Standard deviation of each pixel and channel over the images of a class.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (2, n_classes) or (2, 3)
-        Axes: means above, standard deviations below; the difference of two classes
-        stands in the third column.
+        Axes, with means in the first row and standard deviations in the second. The
+        third column has the difference of two classes.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     Notes
     -----
-    The standard deviation and the differences are averaged over the channels to be
-    drawn. A mean image tells stain, light and size, which classes may differ in by how
-    their patients were chosen; a single parasite is not seen in it.
+    Standard deviations and differences are averaged over the channels. A mean image
+    shows stain, light and size, in which classes may differ because of the selection of
+    patients. It does not show single parasites.
 
     Examples
     --------
@@ -70,16 +69,16 @@ class MeanImageDisplay:
     def from_images(
         cls, X: ArrayLike, y: ArrayLike, *, ax: "Axes | None" = None
     ) -> Self:
-        """Compute the means and standard deviations block by block and draw them.
+        """Compute means and standard deviations in blocks, and draw them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+            Images, uint8 in [0, 255] or floating in [0, 1]. May be memory-mapped.
         y : array-like of shape (n_samples,)
-            Labels; 1 is called parasitized and 0 uninfected, others by themselves.
+            Labels. 1 is shown as parasitized and 0 as uninfected.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -89,7 +88,7 @@ class MeanImageDisplay:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         images = check_images(X)
         labels = as_labels(y, "y")
@@ -111,12 +110,12 @@ class MeanImageDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : MeanImageDisplay
-            The display itself.
+            This display.
         """
         names = [class_name(label) for label in self.classes]
         spread = self.standard_deviations.mean(axis=-1)
@@ -153,7 +152,7 @@ class MeanImageDisplay:
         return self
 
     def _add_colorbar(self, shown: Any, axes: Any) -> None:
-        # Inside the axes' own frame of reference, so that all images keep one size.
+        # In axes coordinates, so that all images have the same size.
         bar = self.figure_.colorbar(shown, cax=axes.inset_axes((1.04, 0, 0.06, 1)))
         bar.ax.tick_params(labelsize="small")
 
@@ -161,9 +160,9 @@ class MeanImageDisplay:
 def _moments(
     images: NDArray[Any], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of some images, in 0..1."""
+    """Return mean and standard deviation of some images, in [0, 1]."""
     total, squares = np.zeros((2, *images.shape[1:]))
-    # float64 has room for exact sums of uint8 and of their squares.
+    # Sums of uint8 values and of their squares are exact in float64.
     for part in gen_batches(len(rows), max(1, _BLOCK_BYTES // (8 * images[0].size))):
         block = images[rows[part]].astype(np.float64)
         total += block.sum(axis=0)

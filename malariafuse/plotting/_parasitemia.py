@@ -1,4 +1,4 @@
-"""Parasitemia by photograph, and estimated against true parasitemia."""
+"""Displays of parasitemia by photograph, and of estimated against true parasitemia."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,21 +15,21 @@ from malariafuse.plotting._style import BLUE, GRAY, VERMILION
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LEAST = 0.0005  # of estimates on a logarithmic axis, which has no 0
+_LEAST = 0.0005  # minimum of estimates on a logarithmic axis, which has no 0
 
 
 class ParasitemiaDisplay:
-    r"""The parasitemia of each photograph of a patient, with intervals.
+    r"""Plot of the parasitemia of each photograph of a patient, with intervals.
 
-    Use :meth:`from_result` to make one.
+    Create it with :meth:`from_result`.
 
     Parameters
     ----------
     photos : DataFrame
         One row for each photograph, with the columns "n_cells", "fraction", "low" and
-        "high", as of :class:`malariafuse.patients.PatientResult`.
+        "high", as in :class:`malariafuse.patients.PatientResult`.
     fraction, low, high : float
-        Parasitemia of the patient and its interval, 0 to 1. NaN draws none.
+        Parasitemia of the patient and its interval, in [0, 1]. NaN is not drawn.
 
     Attributes
     ----------
@@ -38,16 +38,16 @@ class ParasitemiaDisplay:
     ax_ : matplotlib Axes
         Axes with the points.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    SmearDisplay : The cells of a photograph.
+    SmearDisplay : Display of a photograph with outlined cells.
 
     Notes
     -----
-    The interval of a photograph allows for differences between patients, too, so the
-    intervals overlap more than those of the counts alone would.
+    The interval of a photograph includes the variation between patients, so it is wider
+    than the interval of the count alone.
 
     Examples
     --------
@@ -77,9 +77,9 @@ class ParasitemiaDisplay:
         Parameters
         ----------
         result : PatientResult
-            Answer of :meth:`malariafuse.patients.SmearReader.read`.
+            Result of :meth:`malariafuse.patients.SmearReader.read`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class ParasitemiaDisplay:
         Raises
         ------
         TypeError
-            If `result` is something else.
+            If `result` has an invalid type.
         """
         check_parameter(
             "result", result, (Instances(PatientResult, "a PatientResult"),)
@@ -107,12 +107,12 @@ class ParasitemiaDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ParasitemiaDisplay
-            The display itself.
+            This display.
         """
         self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
         percent = 100 * self.photos[["fraction", "low", "high"]].astype(float)
@@ -145,34 +145,34 @@ class ParasitemiaDisplay:
 
 
 class ParasitemiaCalibrationDisplay:
-    """Estimated against true parasitemia, a point for each infected patient.
+    """Plot of estimated against true parasitemia of infected patients.
 
-    Use :meth:`from_estimates` to make one.
+    Create it with :meth:`from_estimates`.
 
     Parameters
     ----------
     table : DataFrame
         One row for each infected patient, with the columns "true" and "estimated" and,
-        if known, "low" and "high", 0 to 1.
+        if known, "low" and "high", in [0, 1].
     tolerance : float, default=0.25
-        Relative error within which an estimate is called close.
+        Maximum relative error of a close estimate.
 
     Attributes
     ----------
     bars_ : matplotlib ErrorbarContainer
         Points and intervals.
     ax_ : matplotlib Axes
-        Axes with the points, both of them logarithmic.
+        Axes with the points, with logarithmic scales.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    malariafuse.evaluation.parasitemia_scores : The numbers.
+    malariafuse.evaluation.parasitemia_scores : Compute the agreement.
 
     Notes
     -----
-    Estimates below 0.05 % are drawn there, since 0 has no place on a logarithmic axis.
+    Estimates below 0.05 % are drawn at 0.05 %, because a logarithmic axis has no 0.
 
     Examples
     --------
@@ -199,16 +199,17 @@ class ParasitemiaCalibrationDisplay:
         tolerance: float = 0.25,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Draw estimates of patients whose parasitemia is known.
+        """Draw estimated against true parasitemia.
 
         Parameters
         ----------
         true, estimated, low, high : array-like of shape (n_patients,)
-            Fractions, as in :func:`malariafuse.evaluation.parasitemia_scores`.
+            Parasitized fractions, as in
+            :func:`malariafuse.evaluation.parasitemia_scores`.
         tolerance : float, default=0.25
-            Relative error within which an estimate is called close, above 0.
+            Maximum relative error of a close estimate, above 0.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -218,7 +219,7 @@ class ParasitemiaCalibrationDisplay:
         Raises
         ------
         ValueError
-            If an argument is not as described, or no patient has parasites.
+            If an argument is invalid, or no patient has parasites.
         """
         parasitemia_scores(true, estimated, low, high, tolerance=tolerance)
         columns = {"true": true, "estimated": estimated, "low": low, "high": high}
@@ -232,12 +233,12 @@ class ParasitemiaCalibrationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ParasitemiaCalibrationDisplay
-            The display itself.
+            This display.
         """
         self.figure_, self.ax_ = single_axes(ax, (6, 6))
         percent = (100 * self.table).clip(lower=100 * _LEAST)
@@ -284,7 +285,7 @@ class ParasitemiaCalibrationDisplay:
 
 
 def _reach(percent: pd.DataFrame) -> NDArray[Any]:
-    """Return how far intervals reach below and above the points."""
+    """Return the distances of the bounds below and above the points."""
     below = (percent["fraction"] - percent["low"]).clip(lower=0)
     above = (percent["high"] - percent["fraction"]).clip(lower=0)
     return np.stack([below, above])

@@ -1,4 +1,4 @@
-"""How much of each patient's infection a classifier finds."""
+"""Display of the recall of each patient."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,40 +19,38 @@ _N_NAMED = 5
 
 
 class PatientRecallDisplay:
-    """The recall of each infected patient, against the number of parasitized cells.
+    """Plot of recall against the number of parasitized cells, by patient.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     table : DataFrame
-        A row for each patient, whose index is the patient, with the columns
-        "parasitized", "found" and "recall": as of
-        :func:`malariafuse.evaluation.patient_table`. Patients without parasitized
-        cells are not drawn.
+        Table as returned by :func:`malariafuse.evaluation.patient_table`: one row for
+        each patient, indexed by patient, with the columns "parasitized", "found" and
+        "recall". Patients without parasitized cells are not drawn.
     threshold : float, default=None
-        Probability from which on a cell is called parasitized, to be named in the
-        title; None names none.
+        Decision threshold shown in the title, or None.
 
     Attributes
     ----------
     points_ : matplotlib PathCollection
-        A point for each infected patient.
+        Points, one for each infected patient.
     ax_ : matplotlib Axes
         Axes with the points.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    PatientBalanceDisplay : All cells of each patient.
-    malariafuse.evaluation.patient_table : The table alone.
+    PatientBalanceDisplay : Bar chart of the number of cells of each patient.
+    malariafuse.evaluation.patient_table : Compute the table.
 
     Notes
     -----
-    The dashed line is the recall over all cells, the dotted one the mean of the
-    patients' recalls. The first is mostly that of the patients on the right. Named are
-    the patients of the lowest recall.
+    The dashed line is the recall over all cells, which is dominated by the patients on
+    the right. The dotted line is the mean of the patients' recalls. The patients with
+    the lowest recall are labeled.
 
     Examples
     --------
@@ -80,28 +78,30 @@ class PatientRecallDisplay:
         threshold: float | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Judge cells by a fitted classifier and draw the recall of each patient.
+        """Classify cells and draw the recall of each patient.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier of two classes, or a pipeline that ends in one, with
-            `predict_proba`.
+            Fitted classifier of two classes with `predict_proba`, or a pipeline that
+            ends in one.
         X : array-like of shape (n_samples, ...)
-            Input of `estimator`, of patients that it was not trained on.
+            Input of `estimator`. The estimator must not be fitted on the patients of
+            these cells.
         y : array-like of shape (n_samples,)
-            True labels, out of the classes of `estimator`.
+            True labels, from the classes of `estimator`.
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         pos_label : int, float, bool or str, default=None
-            Class of parasitized cells. None takes the `pos_label` of `estimator`,
-            or of the last step of a pipeline, where it has one, and 1 of the classes 0
-            and 1. It has to be given with other classes.
+            Class of parasitized cells. None uses the `pos_label` of `estimator`, or of
+            the last step of a pipeline, if it has one, and 1 for the classes 0 and 1.
+            It is required for other classes.
         threshold : float, default=None
-            Probability from which on a cell is called parasitized, 0 to 1. None takes
-            the decisions of `estimator` itself: those of its `predict`.
+            Decision threshold, in [0, 1]. A cell is called parasitized if its
+            probability is at least the threshold. None uses the decisions of
+            `estimator.predict`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class PatientRecallDisplay:
         sklearn.exceptions.NotFittedError
             If `estimator` is not fitted.
         ValueError
-            If an argument is not as described, or no cell is parasitized.
+            If an argument is invalid, or no cell is parasitized.
         """
         if threshold is not None:
             check_parameter("threshold", threshold, [Reals(0, 1)])
@@ -137,26 +137,27 @@ class PatientRecallDisplay:
         decisions: ArrayLike | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute the recall of each patient and draw it.
+        """Compute the recall of each patient, and draw it.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         y_prob : array-like of shape (n_samples,)
-            Probability that a cell is parasitized, 0 to 1.
+            Probability that a cell is parasitized, in [0, 1].
         groups : array-like of shape (n_samples,)
             Patient of each cell.
         pos_label : int, float, bool or str, default=None
-            Label of parasitized cells. None takes the labels 0 and 1, or booleans;
-            other labels need it.
+            Label of parasitized cells. None requires the labels 0 and 1, or booleans.
         threshold : float, default=0.5
-            Probability from which on a cell is called parasitized, 0 to 1.
+            Decision threshold, in [0, 1]. A cell is called parasitized if its
+            probability is at least the threshold.
         decisions : array-like of shape (n_samples,), default=None
-            Decision about each cell: 1 where it is called parasitized, 0 where it is
-            not. None decides by `threshold`, which does not count otherwise.
+            Decision for each cell: 1 if it is called parasitized, otherwise 0. None
+            applies `threshold`, which is ignored if decisions are given.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -166,7 +167,7 @@ class PatientRecallDisplay:
         Raises
         ------
         ValueError
-            If an argument is not as described, or no cell is parasitized.
+            If an argument is invalid, or no cell is parasitized.
         """
         table = _infected(
             patient_table(
@@ -192,12 +193,12 @@ class PatientRecallDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : PatientRecallDisplay
-            The display itself.
+            This display.
 
         Raises
         ------
@@ -249,7 +250,7 @@ class PatientRecallDisplay:
         low, high = np.log(self.ax_.get_xlim())
         incomplete = table[table["recall"] < 1].sort_values("recall", kind="stable")
         for rank, (patient, row) in enumerate(incomplete[:_N_NAMED].iterrows()):
-            # Names stand on both sides in turn, but never beyond the frame.
+            # Labels alternate between both sides, but stay inside the frame.
             place = (np.log(row["parasitized"]) - low) / (high - low)
             left = place > 0.8 or (place > 0.2 and rank % 2 == 1)
             self.ax_.annotate(

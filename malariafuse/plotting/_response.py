@@ -1,4 +1,4 @@
-"""Probabilities and decisions of a fitted classifier about labeled cells."""
+"""Probabilities and decisions of a fitted classifier for labeled cells."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def judge(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return labels as 0 and 1, and the probability that each cell is parasitized.
 
-    `y` has the labels that `estimator` knows, of which `pos_label` means parasitized.
+    `y` has classes of `estimator`. `pos_label` is the class of parasitized cells.
     """
     target, column = _check(estimator, X, y, pos_label)
     return target, np.asarray(estimator.predict_proba(X))[:, column]
@@ -26,7 +26,7 @@ def judge(
 def judge_and_decide(
     estimator: Any, X: Any, y: ArrayLike, pos_label: Any = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return labels and probabilities as `judge` does, and decisions as 1 and 0."""
+    """Return the result of `judge`, and decisions as 0 and 1."""
     target, column = _check(estimator, X, y, pos_label)
     positive = np.asarray(estimator.classes_).tolist()[column]
     decided, probabilities = decisions_and_probabilities(estimator, X)
@@ -37,7 +37,7 @@ def judge_and_decide(
 def _check(
     estimator: Any, X: Any, y: ArrayLike, pos_label: Any
 ) -> tuple[NDArray[np.int64], int]:
-    """Return labels as 0 and 1, and the column of the positive one."""
+    """Return labels as 0 and 1, and the column of the positive class."""
     if isinstance(estimator, type) or not hasattr(estimator, "predict_proba"):
         raise ValueError(
             f"estimator={short_repr(estimator)}: expected a classifier with "
@@ -49,16 +49,15 @@ def _check(
     column = positive_column_of(estimator, pos_label)
     labels = as_labels(y, "y").tolist()
     check_length(X, len(labels))
-    # Compared one by one: NumPy would take the text "1" for the number 1.
+    # Compared one by one, because NumPy would convert between "1" and 1.
     alien = [label for label in dict.fromkeys(labels) if label not in classes]
     if alien:
         raise ValueError(
-            f"y has the labels {alien[:4]}: expected the classes that estimator knows, "
-            f"{classes}."
+            f"y has the labels {alien[:4]}: expected classes of estimator, {classes}."
         )
     positive = classes[column]
     if positive not in labels:
         raise ValueError(
-            f"y has no parasitized cell (label {positive!r}): expected one at least."
+            f"y has no parasitized cell (label {positive!r}): expected at least one."
         )
     return np.array([label == positive for label in labels], dtype=np.int64), column

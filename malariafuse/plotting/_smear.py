@@ -1,4 +1,4 @@
-"""A photograph of a smear with its cells, and the most suspicious of them."""
+"""Displays of photographs of smears and of suspicious cells."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,36 +17,38 @@ from malariafuse.plotting._style import GRAY, counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_RESULT = (Instances(PatientResult, "a PatientResult, as SmearReader.read returns"),)
-_LONGEST = 1600  # pixels of the longer side of what is drawn
+_RESULT = (
+    Instances(PatientResult, "a PatientResult, as returned by SmearReader.read"),
+)
+_LONGEST = 1600  # maximum longer side of the drawn image, in pixels
 _SHAPE = (64, 64)
 _MARGIN = 0.25
 
 
 class SmearDisplay:
-    """A photograph of a smear with the outlines of its cells.
+    """Display of a photograph of a smear with outlined cells.
 
-    Outlines are colored by the probability of "parasitized", wider where the cell is
-    counted, and gray and dashed where it is flagged and left out of the count.
+    Outlines are colored by the probability of "parasitized". Outlines of counted cells
+    are wider. Outlines of flagged regions, which are not counted, are gray and dashed.
 
-    Use :meth:`from_result` to make one.
+    Create it with :meth:`from_result`.
 
     Parameters
     ----------
     photo : ndarray of shape (height, width, 3), dtype uint8
         RGB photograph.
     outlines : list of ndarray of shape (n_points, 2)
-        Outline of each region: x and y in pixels of `photo`.
+        Outline of each region, as x and y in pixels of `photo`.
     cells : DataFrame
         One row for each region, with the columns "flag", "probability" and "counted",
-        as of :class:`malariafuse.patients.PatientResult`.
+        as in :class:`malariafuse.patients.PatientResult`.
     title : str, default=""
         Title of the axes.
 
     Attributes
     ----------
     image_ : matplotlib AxesImage
-        The photograph.
+        Photograph.
     outlines_ : matplotlib LineCollection
         Outlines of the red cells.
     flagged_ : matplotlib LineCollection
@@ -54,12 +56,12 @@ class SmearDisplay:
     ax_ : matplotlib Axes
         Axes with the photograph.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    ParasitemiaDisplay : The parasitemia of each photograph.
-    malariafuse.patients.SmearReader : Makes the results.
+    ParasitemiaDisplay : Plot of the parasitemia of each photograph.
+    malariafuse.patients.SmearReader : Read the photographs of a patient.
 
     Examples
     --------
@@ -104,11 +106,11 @@ class SmearDisplay:
         Parameters
         ----------
         result : PatientResult
-            Answer of :meth:`malariafuse.patients.SmearReader.read`.
+            Result of :meth:`malariafuse.patients.SmearReader.read`.
         photo : int, default=0
             Row of the photograph in ``result.photos``.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -118,9 +120,9 @@ class SmearDisplay:
         Raises
         ------
         ImageReadError
-            If the photograph cannot be read any more.
+            If the photograph can no longer be read.
         ValueError, TypeError
-            If an argument is not as described.
+            If an argument is invalid.
         """
         check_parameter("result", result, _RESULT)
         check_parameter("photo", photo, (Integers(0, len(result.photos) - 1),))
@@ -142,12 +144,12 @@ class SmearDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : SmearDisplay
-            The display itself.
+            This display.
         """
         height, width = self.photo.shape[:2]
         self.figure_, self.ax_ = single_axes(ax, (8, 8 * height / width + 0.4))
@@ -157,7 +159,9 @@ class SmearDisplay:
         closed = [np.concatenate([line, line[:1]]) for line in self.outlines]
         red = (self.cells["flag"] == "").to_numpy()
         probability = self.cells["probability"].to_numpy(dtype=float)[red]
-        order = np.argsort(probability, kind="stable")  # suspicious ones on top
+        order = np.argsort(
+            probability, kind="stable"
+        )  # drawn in ascending order of probability, suspicious cells on top
         lines = [line for line, is_red in zip(closed, red, strict=True) if is_red]
         widths = np.where(self.cells["counted"].to_numpy(dtype=bool)[red], 2.5, 1.0)
         self.flagged_ = LineCollection(
@@ -175,7 +179,7 @@ class SmearDisplay:
         )
         self.ax_.add_collection(self.flagged_)
         self.ax_.add_collection(self.outlines_)
-        # Outlines of cells at the border would enlarge the axes.
+        # Outlines of cells at the border must not enlarge the axes.
         self.ax_.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         self.figure_.colorbar(
             self.outlines_, ax=self.ax_, label="probability of parasitized", shrink=0.8
@@ -186,33 +190,33 @@ class SmearDisplay:
 def suspicious_cells(
     result: PatientResult, n_cells: int = 18, *, ax: "Axes | None" = None
 ) -> ImageGridDisplay:
-    """Draw the most suspicious cells of a patient, as they lie in the photographs.
+    """Draw the most suspicious cells of a patient, cropped from the photographs.
 
     Parameters
     ----------
     result : PatientResult
-        Answer of :meth:`malariafuse.patients.SmearReader.read`.
+        Result of :meth:`malariafuse.patients.SmearReader.read`.
     n_cells : int, default=18
-        Number of cells at most.
+        Maximum number of cells.
     ax : matplotlib Axes, default=None
-        Axes to draw on. None makes a new figure.
+        Axes on which to draw. None creates a new figure.
 
     Returns
     -------
     ImageGridDisplay
-        Grid with the probability of each cell, the most suspicious one first, and the
-        number of its photograph from 1 on.
+        Grid of cells in descending order of probability, with the probability and the
+        number of the photograph, starting at 1.
 
     Raises
     ------
     ImageReadError
-        If a photograph cannot be read any more.
+        If a photograph can no longer be read.
     ValueError, TypeError
-        If an argument is not as described, or there is no red cell.
+        If an argument is invalid, or there is no red cell.
 
     See Also
     --------
-    SmearDisplay : All cells of a photograph.
+    SmearDisplay : Display of all cells of a photograph.
 
     Examples
     --------
@@ -224,7 +228,7 @@ def suspicious_cells(
     >>> photo = np.full((300, 400, 3), (235, 225, 230), dtype=np.uint8)
     >>> for x, y in [(80, 80), (200, 90), (120, 200), (330, 210)]:
     ...     _ = cv2.circle(photo, (x, y), 30, (200, 120, 150), cv2.FILLED)
-    >>> with warnings.catch_warnings():  # disks are no stained cells
+    >>> with warnings.catch_warnings():  # disks are not stained cells
     ...     warnings.simplefilter("ignore")
     ...     result = load_smear_reader().read([photo])[None]
     >>> suspicious_cells(result, 2).images.shape

@@ -1,8 +1,8 @@
-"""The colors and words that all displays share."""
+"""Colors and words shared by all displays."""
 
 from typing import Any
 
-# From the palette of Okabe and Ito, which the color-blind can tell apart.
+# From the palette of Okabe and Ito, which is safe for color vision deficiency.
 BLUE, VERMILION = "#0072B2", "#D55E00"
 GREEN, ORANGE, PURPLE, SKY, YELLOW = (
     "#009E73",
@@ -13,8 +13,8 @@ GREEN, ORANGE, PURPLE, SKY, YELLOW = (
 )
 GRAY = "#666666"
 
-# The classes in their usual order: the negative one first. Everything about
-# parasitized cells, recall among it, is vermilion, and about uninfected ones, blue.
+# Colors of the classes, negative class first. Parasitized cells and recall are
+# vermilion, uninfected cells and specificity are blue.
 CLASS_COLORS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, YELLOW)
 RECALL, SPECIFICITY = VERMILION, BLUE
 
@@ -22,7 +22,7 @@ _CLASS_NAMES = {0: "uninfected", 1: "parasitized"}
 
 
 def class_name(label: Any) -> str:
-    """Return what a class is called: 1 is parasitized, 0 uninfected."""
+    """Return the name of a class: parasitized for 1, uninfected for 0."""
     return _CLASS_NAMES.get(label, str(label))
 
 

@@ -1,4 +1,4 @@
-"""Recall and specificity as functions of the threshold."""
+"""Display of recall and specificity as functions of the threshold."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,39 +18,39 @@ if TYPE_CHECKING:
 
 
 class ThresholdCurveDisplay:
-    """Recall and specificity as functions of the threshold, with bands.
+    """Plot of recall and specificity against the threshold, with confidence bands.
 
-    Use :meth:`from_estimator` or :meth:`from_predictions` to make one.
+    Create it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
     ----------
     table : DataFrame
-        Thresholds as index, and the columns "recall", "recall_low", "recall_high",
-        "specificity", "specificity_low" and "specificity_high": as of
-        :func:`malariafuse.evaluation.threshold_table`.
+        Table as returned by :func:`malariafuse.evaluation.threshold_table`, with
+        thresholds as index and the columns "recall", "recall_low", "recall_high",
+        "specificity", "specificity_low" and "specificity_high".
     marked_threshold : float, default=None
-        Threshold to mark; None marks none.
+        Threshold to mark, or None.
 
     Attributes
     ----------
     lines_ : dict of str to matplotlib Line2D
         The curves "recall" and "specificity".
     bands_ : dict of str to matplotlib PolyCollection
-        Their intervals.
+        Bands of the intervals.
     ax_ : matplotlib Axes
         Axes with the curves.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     See Also
     --------
-    malariafuse.evaluation.threshold_table : The table alone.
-    malariafuse.model_selection.choose_threshold : Choose one for an aim.
+    malariafuse.evaluation.threshold_table : Compute the table.
+    malariafuse.model_selection.choose_threshold : Choose a decision threshold.
 
     Notes
     -----
-    A band holds for each threshold on its own. There is none where the value is 0 or 1
-    in every draw of the patients.
+    A band is pointwise: it holds for each threshold separately. It is absent if the
+    value is 0 or 1 in every resample.
 
     Examples
     --------
@@ -85,31 +85,32 @@ class ThresholdCurveDisplay:
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Judge cells by a fitted classifier and draw the curves.
+        """Classify cells and draw the curves.
 
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier of two classes, or a pipeline that ends in one, with
-            `predict_proba`.
+            Fitted classifier of two classes with `predict_proba`, or a pipeline that
+            ends in one.
         X : array-like of shape (n_samples, ...)
-            Input of `estimator`, of patients that it was not trained on.
+            Input of `estimator`. The estimator must not be fitted on the patients of
+            these cells.
         y : array-like of shape (n_samples,)
-            True labels, out of the classes of `estimator`.
+            True labels, from the classes of `estimator`.
         groups : array-like of shape (n_samples,), default=None
-            Patient of each cell; at least two. None takes every cell for a patient of
-            its own, which makes the bands too narrow.
+            Patient of each cell. At least two patients are required. None treats every
+            cell as a separate patient, which makes the bands too narrow.
         pos_label : int, float, bool or str, default=None
-            Class of parasitized cells. None takes the `pos_label` of `estimator`,
-            or of the last step of a pipeline, where it has one, and 1 of the classes 0
-            and 1. It has to be given with other classes.
+            Class of parasitized cells. None uses the `pos_label` of `estimator`, or of
+            the last step of a pipeline, if it has one, and 1 for the classes 0 and 1.
+            It is required for other classes.
         marked_threshold : float, default=None
-            Threshold to mark, 0 to 1; None marks none.
+            Threshold to mark, in [0, 1], or None.
         random_state : int, RandomState instance or None, default=None
-            Random seed or generator for the draws of patients. Pass an int for the
-            same bands in every call.
+            Random seed or generator of the bootstrap. Pass an int for reproducible
+            bands.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -121,7 +122,7 @@ class ThresholdCurveDisplay:
         sklearn.exceptions.NotFittedError
             If `estimator` is not fitted.
         ValueError
-            If an argument is not as described, or `y` has one class only.
+            If an argument is invalid, or `y` has only one class.
         """
         y_true, y_prob = judge(estimator, X, y, pos_label)
         check_both_classes(y_true, name="y")
@@ -146,28 +147,28 @@ class ThresholdCurveDisplay:
         random_state: int | np.random.RandomState | None = None,
         ax: "Axes | None" = None,
     ) -> Self:
-        """Compute the curves and their intervals and draw them.
+        """Compute the curves with confidence intervals, and draw them.
 
         Parameters
         ----------
         y_true : array-like of shape (n_samples,)
-            True labels: 1 = parasitized, 0 = uninfected, or others with `pos_label`.
+            True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other
+            labels require `pos_label`.
         y_prob : array-like of shape (n_samples,)
-            Probability that a cell is parasitized, 0 to 1, for patients that the
-            classifier was not trained on.
+            Probability that a cell is parasitized, in [0, 1]. The classifier must not
+            be fitted on the patients of these cells.
         groups : array-like of shape (n_samples,), default=None
-            Patient of each cell; at least two. None takes every cell for a patient of
-            its own, which makes the bands too narrow.
+            Patient of each cell. At least two patients are required. None treats every
+            cell as a separate patient, which makes the bands too narrow.
         pos_label : int, float, bool or str, default=None
-            Label of parasitized cells. None takes the labels 0 and 1, or booleans;
-            other labels need it.
+            Label of parasitized cells. None requires the labels 0 and 1, or booleans.
         marked_threshold : float, default=None
-            Threshold to mark, 0 to 1; None marks none.
+            Threshold to mark, in [0, 1], or None.
         random_state : int, RandomState instance or None, default=None
-            Random seed or generator for the draws of patients. Pass an int for the
-            same bands in every call.
+            Random seed or generator of the bootstrap. Pass an int for reproducible
+            bands.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -177,7 +178,7 @@ class ThresholdCurveDisplay:
         Raises
         ------
         ValueError
-            If an argument is not as described, or `y_true` has one class only.
+            If an argument is invalid, or `y_true` has only one class.
         """
         if marked_threshold is not None:
             check_parameter("marked_threshold", marked_threshold, [Reals(0, 1)])
@@ -192,12 +193,12 @@ class ThresholdCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : ThresholdCurveDisplay
-            The display itself.
+            This display.
         """
         self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
         thresholds = self.table.index.to_numpy(float)

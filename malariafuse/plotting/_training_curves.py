@@ -1,4 +1,4 @@
-"""How loss, accuracy and recall went from epoch to epoch."""
+"""Display of loss, accuracy and recall by epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -18,32 +18,31 @@ _CURVES = ("loss", "accuracy", "recall")
 
 
 class TrainingCurvesDisplay:
-    """Loss, accuracy and recall by epoch, in training and in validation.
+    """Plot of loss, accuracy and recall by epoch, in training and validation.
 
-    Use :meth:`from_estimator` to make one.
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     history : dict of str to list of float
-        The measures of each epoch by name, as in `history_` of a fitted classifier.
-        `loss`, `accuracy` and `recall` are drawn, and with the prefix `val_` those on
-        the samples set aside for validation.
+        Metrics of each epoch by name, as in `history_` of a fitted classifier. `loss`,
+        `accuracy` and `recall` are drawn, and the same metrics of the validation set,
+        which have the prefix `val_`.
 
     Attributes
     ----------
     best_epoch_ : int or None
-        The epoch, counted from 1, of the lowest loss in validation; None without
-        validation.
+        Epoch with the lowest validation loss, starting at 1. None without validation.
     axes_ : ndarray of matplotlib Axes, shape (1, n_curves)
-        Axes: one for each of loss, accuracy and recall that `history` has.
+        Axes, one for each of loss, accuracy and recall in `history`.
     figure_ : matplotlib Figure
-        Figure that holds them.
+        Figure of the axes.
 
     Notes
     -----
-    Training measures are means over an epoch in which the network changed, on augmented
-    images and with dropout; those in validation are of the network as it was at the end
-    of the epoch. The latter can be better for that reason alone.
+    Training metrics are averaged over an epoch, in which the network changes, on
+    augmented images and with dropout. Validation metrics are computed at the end of the
+    epoch. They can be better for this reason alone.
 
     Examples
     --------
@@ -67,9 +66,9 @@ class TrainingCurvesDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted classifier with the attribute `history_`.
+            Fitted classifier with the attribute `history_`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
@@ -81,7 +80,7 @@ class TrainingCurvesDisplay:
         sklearn.exceptions.NotFittedError
             If `estimator` is not fitted.
         TypeError
-            If `estimator` keeps no history.
+            If `estimator` has no history.
         """
         check_own(estimator, "history_", "the last step")
         return cls(history=estimator.history_).plot(ax)
@@ -92,22 +91,22 @@ class TrainingCurvesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None makes a new figure.
+            Axes on which to draw. None creates a new figure.
 
         Returns
         -------
         display : TrainingCurvesDisplay
-            The display itself.
+            This display.
 
         Raises
         ------
         ValueError
-            If `history` has none of the measures to draw.
+            If `history` has none of these metrics.
         """
         names = [name for name in _CURVES if name in self.history]
         if not names:
             raise ValueError(
-                f"history has {', '.join(self.history) or 'no figures'}: expected at "
+                f"history has {', '.join(self.history) or 'no metrics'}: expected at "
                 f"least one of {', '.join(_CURVES)}."
             )
         validation = self.history.get("val_loss")
@@ -142,5 +141,5 @@ class TrainingCurvesDisplay:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set(xlabel="epoch", title=name)
         if name == "loss":
-            axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # with room for the legend
+            axes.set_ylim(0, 1.45 * axes.dataLim.ymax)  # leaves room for the legend
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Transformers that turn files into images and images into images."""
+"""Transformers that load and preprocess images."""
 
 from malariafuse.preprocessing._background import BackgroundMasker
 from malariafuse.preprocessing._concavity import ConcavityMarker

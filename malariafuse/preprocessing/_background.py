@@ -1,4 +1,4 @@
-"""Turn the natural background of a crop black."""
+"""Removal of the natural background of crops."""
 
 from typing import Any, ClassVar
 
@@ -9,62 +9,61 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._parameters import OneOf, Rules
 from malariafuse._transformer import GivesImages, ImageTransformer
 
-_BLACK = 5  # of 255: black, also after a lossy format
-_MASKED_FRAME = 0.1  # share of black on its frame from which a crop counts as masked
-_SMALLEST_CELL = 0.05  # of the area of the crop
+_BLACK = 5  # of 255: pixels up to this value are black, also after lossy compression
+_MASKED_FRAME = 0.1  # proportion of black pixels on the frame of a masked crop
+_SMALLEST_CELL = 0.05  # fraction of the area of the crop
 # In units of the radius of the largest disk within the cell:
-_NECK = 0.7  # half of the width where cells that touch are cut apart
-_TIP = 0.15  # length of a tip that belongs to a cell
+_NECK = 0.7  # half of the width below which touching cells are separated
+_TIP = 0.15  # length of a tip that still belongs to the cell
 _FAINTEST_CELL = 0.1  # optical density, summed over R, G and B
 
 Bytes = NDArray[np.uint8]
 
 
 class BackgroundMasker(GivesImages, ImageTransformer):
-    """Turn the background of crops black, as in the NIH cell images.
+    """Set the background of crops to black, as in the NIH cell images.
 
-    The NIH crops show one cell on black, and a classifier trained on them expects that.
-    A crop cut from a photograph shows bright plasma around the cell, and parts of other
-    cells. This transformer finds the cell in the middle and sets everything else to 0.
-    A crop that is black around its cell already comes back unchanged, byte for byte.
+    The NIH crops show one cell on a black background, and a classifier trained on them
+    expects the same. A crop from a photograph shows bright plasma and parts of other
+    cells around the cell. This transformer segments the cell in the center and sets all
+    other pixels to 0. A crop whose background is already black is returned unchanged.
 
     Parameters
     ----------
     on_error : {"raise", "keep"}, default="raise"
-        Reaction to crops in which no cell is found: "raise" raises an error that names
-        the crops, "keep" leaves them as they are.
+        Action if no cell is found in a crop. "raise" raises an error that lists the
+        crops. "keep" returns them unchanged.
 
     Attributes
     ----------
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    malariafuse.datasets.load_cell_images : Load crops, masked or not.
+    malariafuse.datasets.load_cell_images : Load crops.
 
     Notes
     -----
-    A crop counts as masked if, after black bars along its sides are set aside, at least
-    one tenth of its outermost pixels are black. Otherwise:
+    Black bars along the sides of a crop are ignored. A crop is already masked if at
+    least one tenth of its outermost pixels are black. Otherwise, the cell is segmented:
 
     1. The color of the plasma is the median of the brightest fifth of the outermost
-       pixels, so some plasma must be visible there.
-    2. The optical density of every pixel against that color, summed over the channels,
-       tells how much stain the light met (law of Beer and Lambert) and does not depend
-       on the color of the lamp.
-    3. Otsu's threshold [1]_ splits the densities into plasma and cells. Densities above
-       their 80th percentile are cut first, or chromatin would form a class of its own.
-    4. Holes, such as a pale center, are filled. Cells that touch are narrower where
-       they touch than in their middle: regions are cut apart where they are narrower
-       than 0.7 of the widest place in the middle of the crop. The region that covers
-       most of the middle is the cell, and the others are neighbors. A neighbor that
-       overlaps the cell along a wider line is not cut off.
+       pixels. Some plasma must therefore be visible there.
+    2. The optical density of every pixel relative to that color, summed over the
+       channels, measures the amount of stain (Beer-Lambert law). It does not depend on
+       the color of the lamp.
+    3. Otsu's threshold [1]_ separates plasma from cells. Densities are clipped at their
+       80th percentile first, so that chromatin does not form a separate class.
+    4. Holes, such as a pale center, are filled. Touching cells are separated where the
+       region is narrower than 0.7 of its largest width in the center of the crop. The
+       region that covers most of the center is the cell, and other regions are
+       neighbors. A neighbor that overlaps the cell along a wider line is not separated.
 
-    No cell is found if that region covers less than 5 % of the crop, or its density is
-    less than 0.1 above that of the rest. Use the transformer before images are smoothed
-    or converted to another color space.
+    No cell is found if that region covers less than 5 % of the crop, or if its density
+    is less than 0.1 above that of the other pixels. Apply this transformer before
+    smoothing and color conversion.
 
     References
     ----------
@@ -97,18 +96,18 @@ class BackgroundMasker(GivesImages, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3)
-            A copy of the same dtype, black outside the cell.
+            Copy of `X` with the same dtype, black outside the cell.
 
         Raises
         ------
         ValueError
-            If no cell is found in an image and ``on_error="raise"``; if `X` is not an
-            array of RGB images of the shape seen in `fit`.
+            If no cell is found in an image and ``on_error="raise"``, or if `X` is not
+            an array of RGB images of the shape seen in `fit`.
         TypeError
             If the dtype of `X` is neither uint8 nor floating.
         """
@@ -129,9 +128,9 @@ class BackgroundMasker(GivesImages, ImageTransformer):
             shown = ", ".join(map(str, without_cell[:10]))
             more = ", ..." if len(without_cell) > 10 else ""
             raise ValueError(
-                f"No cell found in {len(without_cell)} of {len(images)} image(s) of "
-                f"X, at index {shown}{more}. Look at them and leave them out, or pass "
-                "on_error='keep' to leave them as they are."
+                f"No cell found in {len(without_cell)} of {len(images)} image(s) of X, "
+                f"at index {shown}{more}. Inspect and remove them, or pass "
+                "on_error='keep' to keep them unchanged."
             )
         return masked
 
@@ -141,12 +140,12 @@ def _to_bytes(image: NDArray[Any]) -> Bytes:
 
 
 def _frame(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the outermost pixels of an image, one after the other."""
+    """Return the outermost pixels of an image as an array of colors."""
     return np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
 
 
 def _find_natural(image: Bytes) -> tuple[slice, slice] | None:
-    """Return the part of an image inside black bars, or None if it is masked."""
+    """Return the part of an image inside black bars, or None if already masked."""
     black = cv2.inRange(image, (0, 0, 0), (_BLACK, _BLACK, _BLACK)) > 0
     rows = np.flatnonzero(~black.all(axis=1))
     columns = np.flatnonzero(~black.all(axis=0))
@@ -157,7 +156,7 @@ def _find_natural(image: Bytes) -> tuple[slice, slice] | None:
 
 
 def _find_cell(image: Bytes) -> NDArray[np.bool_] | None:
-    """Return where the cell in the middle of an image is, or None without one."""
+    """Return the mask of the cell in the center of an image, or None."""
     frame = _frame(image)
     brightness = frame.sum(axis=1, dtype=np.int64)
     plasma = np.median(frame[brightness >= np.quantile(brightness, 0.8)], axis=0)
@@ -179,14 +178,14 @@ def _find_cell(image: Bytes) -> NDArray[np.bool_] | None:
 
 
 def _filled(stained: Bytes) -> Bytes:
-    """Fill pale centers and gaps between cells."""
+    """Fill holes, such as pale centers and gaps between cells."""
     contours, _ = cv2.findContours(stained, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(stained, contours, -1, 1, cv2.FILLED)  # type: ignore[return-value]
 
 
 def _without_neighbors(stained: Bytes) -> NDArray[np.bool_] | None:
-    """Return the region in the middle of the crop, cut off from those that touch it."""
-    # Distance from plasma. Neighbors go on beyond the frame.
+    """Return the region in the center of the crop, separated from its neighbors."""
+    # Distance from plasma. Neighbors may extend beyond the frame.
     depth = cv2.distanceTransform(stained, cv2.DIST_L2, 5)
     height, width = depth.shape
     middle = np.zeros_like(stained)
@@ -194,7 +193,7 @@ def _without_neighbors(stained: Bytes) -> NDArray[np.bool_] | None:
     radius = float((depth * middle).max())
     if radius == 0:
         return None
-    # Where cells touch, they are narrower than in their middle.
+    # Cells are narrower where they touch than in their center.
     _, cores = cv2.connectedComponents((depth > _NECK * radius).astype(np.uint8))
     sizes = np.bincount(cores[(middle > 0) & (cores > 0)])
     core = sizes.argmax()

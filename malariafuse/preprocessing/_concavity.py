@@ -1,4 +1,4 @@
-"""Show what the outline of a cell lacks."""
+"""Marking of the concavities of cell outlines."""
 
 from typing import Any
 
@@ -9,40 +9,41 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._cell import Cell, find_cell
 from malariafuse._transformer import GivesImages, ImageTransformer
 
-# Of 255. Stained cells absorb green most, so none is of this color.
+# Of 255. Stained cells absorb green most, so no cell has this color.
 _TEAL = (0, 128, 128)
 
 
 class ConcavityMarker(GivesImages, ImageTransformer):
-    """Paint teal what a cell on black lacks of its convex hull.
+    """Fill the concavities of each cell outline with a constant color.
 
-    Most cells are convex or nearly so. Where a segmentation cut a parasite at the rim
-    away with the background, as in some of the NIH crops, a bite is left: black next to
-    black, of which a network makes little. Painted, it is a shape like any other.
-    :ref:`results` has the gain.
+    Most cells are nearly convex. In some of the NIH crops, the segmentation removed a
+    parasite at the edge together with the background, which leaves a concavity. It is
+    black like the background, so a network can hardly use it. A constant color (teal)
+    makes it visible. :ref:`results` reports the gain in accuracy.
 
     Attributes
     ----------
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    BackgroundMasker : Turn the background black, which has to come before this.
-    malariafuse.features.SpotFeatureExtractor : Measure the outline instead.
+    BackgroundMasker : Set the background to black. Apply it first.
+    malariafuse.features.SpotFeatureExtractor : Compute features of the outline.
 
     Notes
     -----
-    The convex deficiency of a shape is the part of its convex hull that does not
-    belong to it [1]_. The cell is the largest region brighter than 10 of 255, its holes
-    filled. Black pixels of its convex deficiency get the color (0, 128, 128) of 255,
-    in which no stained cell is: chromatin and hemoglobin absorb green more than red.
-    Nothing else changes, so debris in the bite stays as it is. An image whose largest
-    region has fewer than 30 pixels comes back unchanged.
+    The convex deficiency of a shape is the part of its convex hull that is not in the
+    shape [1]_. The cell is the largest region brighter than 10 of 255, with holes
+    filled. Black pixels of its convex deficiency are set to the color (0, 128, 128) of
+    255. No stained cell has this color: chromatin and hemoglobin absorb green more than
+    red. No other pixel changes, not even debris in the concavity. An image whose
+    largest region has fewer than 30 pixels is returned unchanged.
 
-    A bite is a property of the segmentation, not of malaria. With crops from elsewhere,
-    look at what is painted. On a natural background nothing is.
+    Concavities are a property of the segmentation, not of malaria. Inspect the filled
+    regions if your crops come from another source. Images with a natural background do
+    not change.
 
     References
     ----------
@@ -64,17 +65,17 @@ class ConcavityMarker(GivesImages, ImageTransformer):
     """
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Paint the convex deficiency of each cell.
+        """Fill the convex deficiency of each cell.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3)
-            A copy of the same dtype.
+            Copy of `X` with the same dtype.
 
         Raises
         ------
@@ -94,10 +95,10 @@ class ConcavityMarker(GivesImages, ImageTransformer):
 
 
 def _within_hull(cell: Cell) -> NDArray[np.bool_]:
-    """Return which pixels have their center in the convex hull of all of the cell's.
+    """Return which pixels have their center in the convex hull of the cell.
 
-    OpenCV fills polygons with a margin of pixels that their edges touch, and a round
-    cell would get specks all around.
+    OpenCV also fills the pixels that the edges of a polygon touch, so a round cell
+    would get specks along its outline.
     """
     corners = cv2.convexHull(cell.outline)[:, 0]
     x, y = corners.T[..., None, None]

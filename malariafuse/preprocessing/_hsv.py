@@ -1,4 +1,4 @@
-"""RGB to hue, saturation and value, and back."""
+"""Conversion between RGB and HSV."""
 
 from typing import Any
 
@@ -9,39 +9,41 @@ from sklearn.utils import Tags, gen_batches
 
 from malariafuse._transformer import GivesImages, ImageTransformer
 
-_BATCH_BYTES = 2**20  # keeps the second pass over the hue inside the processor's cache
+_BATCH_BYTES = (
+    2**20
+)  # small enough that the second pass over the hue is served by the processor cache
 
 
 class HSVConverter(GivesImages, ImageTransformer):
-    """Convert RGB images to hue, saturation and value (HSV), with OpenCV.
+    """Convert RGB images to HSV (hue, saturation and value).
 
-    Hue tells the stain (salmon cytoplasm, purple chromatin), saturation how much of it
-    there is, value how much light comes through.
+    Hue shows the kind of stain (salmon cytoplasm, purple chromatin), saturation the
+    amount of stain, and value the transmitted light. The conversion uses OpenCV.
 
     Attributes
     ----------
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    GaussianSmoother : Smooth images; do that before the conversion, see the notes.
+    GaussianSmoother : Smooth images. Apply it before the conversion, see the notes.
 
     Notes
     -----
-    All three channels use the full range of their dtype [1]_: uint8 stays uint8, with
-    hue 0 to 255 for 0 to 360 degrees (``COLOR_RGB2HSV_FULL``; one step is 360 / 256
-    degrees). Any floating dtype gives float32, the only one that OpenCV converts, with
-    hue 0 to 1 for 0 to 360 degrees. So the result for uint8, divided by 255, is close
-    to the result for the same image as floating values in 0..1.
+    All three channels use the full range of their dtype [1]_. uint8 stays uint8, with
+    hue in [0, 255] for 0 to 360 degrees (``COLOR_RGB2HSV_FULL``, one step is 360 / 256
+    degrees). Any floating dtype gives float32, the only floating dtype that OpenCV
+    converts, with hue in [0, 1] for 0 to 360 degrees. The result for uint8, divided by
+    255, is therefore close to the result for floating images.
 
-    **Hue is a circle.** 0 and 255 (or 0 and 1) are neighbors, both of them red, and the
-    salmon of a stained cell lies on both sides of that seam. Whatever averages hue
-    values is wrong there: a :class:`GaussianSmoother`, a resize or a mean after this
+    **Hue is circular.** Hues 0 and 255 (or 0 and 1) are adjacent and both red. The
+    salmon color of a stained cell is on both sides of this boundary. Averages of hue
+    are wrong there: a :class:`GaussianSmoother`, a resize or a mean after this
     conversion turns pixels of hue 2 and 254, both red, into 128, which is cyan. Smooth
-    and resize in RGB and convert last. Hue also means little where saturation is low,
-    and is 0 for gray and black.
+    and resize in RGB, and convert last. Hue is unreliable if saturation is low, and 0
+    for gray and black.
 
     References
     ----------
@@ -68,12 +70,12 @@ class HSVConverter(GivesImages, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3)
-            HSV images: uint8 for uint8, float32 in 0..1 for any floating dtype.
+            HSV images: uint8 for uint8, float32 in [0, 1] for any floating dtype.
 
         Raises
         ------
@@ -97,14 +99,14 @@ class HSVConverter(GivesImages, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            HSV images as `transform` makes them, uint8 or floating in 0..1.
+            HSV images as returned by `transform`, uint8 or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3)
-            RGB images: uint8 for uint8, float32 in 0..1 for any floating dtype. uint8
-            values differ from the original by up to 4 steps, because hue and saturation
-            were rounded.
+            RGB images: uint8 for uint8, float32 in [0, 1] for any floating dtype. uint8
+            values differ from the original by up to 4, because hue and saturation are
+            rounded.
 
         Raises
         ------
@@ -114,8 +116,9 @@ class HSVConverter(GivesImages, ImageTransformer):
         images = self._check(X)
         is_bytes = images.dtype == np.uint8
         rgb = np.empty(images.shape, dtype=np.uint8 if is_bytes else np.float32)
-        # OpenCV's own inverse for uint8 takes 255 steps of hue for a turn, where its
-        # conversion makes 256, and is off by up to 1.4 degrees; hence floats for both.
+        # OpenCV's inverse for uint8 assumes 255 steps of hue per turn, but its
+        # conversion uses 256, an error of up to 1.4 degrees. Both dtypes are therefore
+        # converted as floats.
         turn = 256 if is_bytes else 1
         for batch in _batches(rgb):
             pixels = _as_rows(images[batch].astype(np.float32))
@@ -135,7 +138,7 @@ class HSVConverter(GivesImages, ImageTransformer):
 
 
 def _as_rows(images: NDArray[Any]) -> NDArray[Any]:
-    """View a stack of images as one tall image, which OpenCV converts in one call."""
+    """Return a view of a stack of images as one tall image, for one call of OpenCV."""
     return np.ascontiguousarray(images).reshape(-1, *images.shape[2:])
 
 

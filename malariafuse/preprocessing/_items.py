@@ -1,4 +1,4 @@
-"""What a loader is given, as a list: paths, and images that are in memory."""
+"""Validation of the input of a loader: paths and images in memory."""
 
 import inspect
 import os
@@ -30,13 +30,13 @@ _EXPECTED = (
 
 @dataclass(frozen=True)
 class Items:
-    """Images to load, and how messages name each of them."""
+    """Images to load, with the names of images in error messages."""
 
     values: Sequence[Any]
     names: Sequence[str]
 
     def load(self, position: int, lock: Lock) -> NDArray[np.uint8]:
-        """Return the pixels of one image; `lock` guards what is open."""
+        """Return the pixels of one image. `lock` guards open files."""
         value = self.values[position]
         if isinstance(value, str):
             return decode_image(read_file(value))
@@ -50,10 +50,10 @@ class Items:
 
 
 def as_items(X: Any) -> Items:
-    """Return the images of `X`, or say what is no image. No file is read."""
+    """Return the images of `X`, or raise if an item is invalid. No file is read."""
     if isinstance(X, str | os.PathLike):
         raise TypeError(
-            f"X is one path, {short_repr(X)}; expected a list of paths or of images. "
+            f"X is a single path, {short_repr(X)}: expected a list of paths or images. "
             "Pass [X]."
         )
     if isinstance(X, Encoded | Image.Image) or _can_be_read(X):
@@ -83,17 +83,17 @@ def _as_array(X: Any) -> NDArray[Any]:
     try:
         array = np.asanyarray(X)
     except ValueError as error:
-        raise ValueError(f"X is no array of paths or of images: {error}") from error
+        raise ValueError(f"X is not an array of paths or images: {error}") from error
     if array.ndim == 0:
         raise TypeError(
-            f"X is {short_repr(X)}, of type {type(X).__name__}; expected {_EXPECTED}, "
-            "or a list of these. Paths are taken in lists only."
+            f"X is {short_repr(X)}, of type {type(X).__name__}: expected {_EXPECTED}, "
+            "or a list of these. Paths must be in a list."
         )
     if array.dtype.kind == "S":
-        # Compared with a list of bytes, these lack the zeros at their end.
+        # Unlike a list of bytes, an array of bytes drops trailing zeros.
         raise TypeError(
-            f"X has dtype {array.dtype}, which drops zeros at the end of a file; pass "
-            "a list of bytes."
+            f"X has dtype {array.dtype}, which drops trailing zeros of files. Pass a "
+            "list of bytes."
         )
     return array
 
@@ -104,7 +104,7 @@ def _one_dimension(array: NDArray[Any]) -> list[Any]:
     if array.ndim != 1:
         hint = ""
         if array.ndim > 2:
-            hint = " If it holds images, pass them as a list or with dtype uint8."
+            hint = " Pass images as a list or with dtype uint8."
         raise ValueError(
             f"X has shape {array.shape} and dtype {array.dtype}: expected paths or "
             f"images of shape (n_samples,) or (n_samples, 1).{hint}"
@@ -113,7 +113,7 @@ def _one_dimension(array: NDArray[Any]) -> list[Any]:
 
 
 def _numeric_items(array: NDArray[Any]) -> Items:
-    """Return the images of an array of numbers: several, or one of three dimensions."""
+    """Return the images of a numeric array, or the image of a 3-D array."""
     if array.ndim == 4:
         images = list(check_images(array, channels=3))
         return Items(images, [f"X[{place}]" for place in range(len(images))])
@@ -127,7 +127,7 @@ def _numeric_items(array: NDArray[Any]) -> Items:
 
 
 def _as_item(value: Any, name: str) -> Any:
-    """Return a path as str and an array checked; all else as it is."""
+    """Return a path as str, a validated array, or any other item unchanged."""
     if isinstance(value, str | os.PathLike):
         return os.fsdecode(value)
     if isinstance(value, Encoded | Image.Image):
@@ -135,7 +135,7 @@ def _as_item(value: Any, name: str) -> Any:
     if _can_be_read(value):
         if inspect.iscoroutinefunction(value.read):
             raise TypeError(
-                f"{name}, of type {type(value).__name__}, is read asynchronously; pass "
+                f"{name}, of type {type(value).__name__}, is read asynchronously. Pass "
                 "`await file.read()`, or the attribute `file` of an upload."
             )
         return value
@@ -144,7 +144,7 @@ def _as_item(value: Any, name: str) -> Any:
     ):
         return check_image(value, name=name)
     raise TypeError(
-        f"{name} is {short_repr(value)}, of type {type(value).__name__}; expected "
+        f"{name} is {short_repr(value)}, of type {type(value).__name__}: expected "
         f"{_EXPECTED}."
     )
 

@@ -1,13 +1,13 @@
-"""Image files, and images in memory, to images of one size, as a transformer."""
+"""Transformer that loads and resizes images."""
 
 from threading import Lock
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
+from malariafuse._base import Estimator
 from malariafuse._files._read import ImageReadError, read_images
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
@@ -21,57 +21,57 @@ from malariafuse._transformer import GivesImages
 from malariafuse.preprocessing._items import as_items
 
 
-class ImageLoader(GivesImages, BaseEstimator):
-    """Read and resize images from files or from memory.
+class ImageLoader(GivesImages, Estimator):
+    """Load and resize images from files or from memory.
 
-    The first step of a pipeline that starts from file names, uploads or images of
-    different sizes, so that an image is predicted from exactly the pixels that training
-    would have seen. Files are decoded and resized as
-    :func:`malariafuse.datasets.load_cell_images` does it, and the same image in memory
-    gives the same pixels.
+    Use it as the first step of a pipeline whose input is file names, uploads or images
+    of different sizes. Images are decoded and resized exactly as by
+    :func:`malariafuse.datasets.load_cell_images`, so that training and prediction see
+    the same pixels. Files and images in memory give the same result.
 
     Parameters
     ----------
     image_size : tuple of (height, width), default=(48, 48)
-        The size of the returned images in pixels.
+        Size of the returned images in pixels.
     keep_aspect : bool, default=False
-        Whether the image keeps its ratio of height to width and is centered on black.
-        By default it is stretched to `image_size`.
+        Whether to preserve the aspect ratio and center the image on black. If False,
+        the image is stretched to `image_size`.
     n_jobs : int or None, default=None
-        The number of threads, as in joblib: None is 1 unless a joblib context says
-        otherwise, -1 is one for each core.
+        Number of threads, as in joblib. None means 1 unless in a joblib context. -1
+        means one thread for each core.
 
     See Also
     --------
-    malariafuse.datasets.load_cell_images : Reads a labeled set and keeps it on disk.
+    malariafuse.datasets.load_cell_images : Load and cache a labeled data set.
 
     Notes
     -----
-    The transformer is stateless: `fit` checks parameters and the kind of `X`, and
+    The transformer is stateless: `fit` only validates the parameters and `X`, and
     `transform` works without it. The notes of
     :func:`malariafuse.datasets.load_cell_images` list the files that are read,
-    converted and refused. They also say which damage cannot be known: JPEG, BMP and
-    most TIFF files hold no checksum of their pixels.
+    converted or rejected. Some damage cannot be detected: JPEG, BMP and most TIFF files
+    have no checksum of their pixels.
 
-    Each image of `X` is one of these:
+    Each item of `X` is one of the following:
 
     - the path of a file, str or path-like;
-    - the content of a file, as bytes, bytearray or memoryview;
-    - an open binary file, such as an upload or ``io.BytesIO``. It is read from its
-      beginning and left open at the position where it was, so that a second call sees
-      the same image. A stream that cannot be rewound is read from where it stands;
-    - a ``PIL.Image.Image``, which is converted, turned upright and refused as a file
-      is. Damage to the file that it was opened from shows only if Pillow finds it;
-    - an RGB array of shape (height, width, 3), uint8 in 0..255 or floating in 0..1.
+    - the contents of a file, as bytes, bytearray or memoryview;
+    - an open binary file, such as an upload or ``io.BytesIO``. It is read from the
+      beginning and then reset to its position, so that a second call reads the same
+      image. A stream that is not seekable is read from its current position;
+    - a ``PIL.Image.Image``, which is converted, rotated by its EXIF orientation, and
+      rejected like a file. Damage to the underlying file is detected only if Pillow
+      detects it;
+    - an RGB array of shape (height, width, 3), uint8 in [0, 255] or floating in [0, 1].
       Floating values are rounded to the nearest of 256 levels.
 
-    `X` is a list, Series or array of these, which may be mixed, a table with one column
-    of them, or an array of shape (n_samples, height, width, 3). One image is taken
-    without a list, too, and gives an output of one sample. A single path needs a list:
-    scikit-learn takes no single text for samples.
+    `X` is a list, Series or array of such items, which may be of different kinds, a
+    table with one column of them, or an array of shape (n_samples, height, width, 3). A
+    single image without a list gives an output of one sample. A single path must be in
+    a list, because scikit-learn does not accept a string as samples.
 
-    With an output of pandas, the images of a Series or a table are a Series of arrays
-    with the same row labels (see :meth:`set_output`).
+    With pandas output (see :meth:`set_output`), the images of a Series or a table are a
+    Series of arrays with the same index.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class ImageLoader(GivesImages, BaseEstimator):
     >>> images.shape, images.dtype
     ((1, 32, 32, 3), dtype('uint8'))
 
-    An upload of a web application, and an image of another size that is in memory:
+    An upload to a web application, and an image of another size in memory:
 
     >>> from io import BytesIO
     >>> upload = BytesIO()
@@ -115,48 +115,49 @@ class ImageLoader(GivesImages, BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Check the parameters and the kind of `X`; no file is opened.
+        """Validate the parameters and `X`, without opening files.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,) or (n_samples, 1), or image
-            Paths, or images in memory, as the notes list them.
+            Paths or images in memory, as listed in the notes.
         y : None
             Ignored.
 
         Returns
         -------
         self : ImageLoader
-            The transformer itself.
+            The fitted transformer.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not as described, or `X` holds anything else than the
-            notes list. The message names the place in `X`.
+            If a parameter is not as described, or an item of `X` is not listed in the
+            notes. The message names its position in `X`.
         """
         check_parameters(self)
         as_items(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.uint8]:
-        """Read the images.
+        """Load and resize the images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,) or (n_samples, 1), or image
-            Paths, or images in memory, as the notes list them.
+            Paths or images in memory, as listed in the notes.
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3), dtype uint8
-            RGB in 0..255, in the order of `X`.
+            RGB images in [0, 255], in the order of `X`.
 
         Raises
         ------
         ImageReadError
-            If files are missing, or images cannot be read; it counts all of them. It
-            names a file by its path and any other image by its place, as ``X[3]``.
+            If files are missing, or images cannot be read. The message counts all of
+            them. It names a file by its path, and any other image by its position, such
+            as ``X[3]``.
         ValueError, TypeError
             As in `fit`.
         """

@@ -11,15 +11,15 @@ from sklearn.utils import gen_batches
 from malariafuse._parameters import Integers, Nothing, Reals, Rules
 from malariafuse._transformer import GivesImages, ImageTransformer
 
-# Far above what any cell needs; the work grows with the size, and at a million it does
-# not end.
+# Far above any useful size. The cost grows with the size, and a kernel of a million
+# pixels would not finish.
 _LARGEST_KERNEL = 999
-# For fewer a thread is not worth its start.
+# With fewer, the overhead of a thread does not pay off.
 _IMAGES_OF_THREAD = 512
 
 
 class _OddIntegers:
-    """Odd integers: a kernel of such a size has a center."""
+    """Odd integers, so that the kernel has a center."""
 
     def allows(self, value: Any) -> bool:
         return Integers(1, _LARGEST_KERNEL).allows(value) and bool(value % 2)
@@ -32,47 +32,48 @@ class _OddIntegers:
 
 
 class GaussianSmoother(GivesImages, ImageTransformer):
-    """Smooth images with a Gaussian kernel, with OpenCV.
+    """Smooth images with a Gaussian kernel.
 
-    Takes off the noise of the camera and of compression. A chromatin dot of a small
-    crop is only a few pixels wide, so a large kernel smooths parasites away too.
+    Smoothing reduces noise of the camera and of compression. A chromatin dot in a small
+    crop is only a few pixels wide, so a large kernel also removes parasites. The
+    implementation uses OpenCV.
 
     Parameters
     ----------
     kernel_size : int, default=5
-        Height and width of the kernel in pixels, odd and from 1 to 999. 1 changes
-        nothing.
+        Height and width of the kernel in pixels, an odd number from 1 to 999. 1 does
+        not change the images.
     sigma : float, default=None
-        Standard deviation of the Gaussian in pixels. None derives it from
+        Standard deviation of the Gaussian in pixels. None computes it from
         `kernel_size`, see the notes.
 
     Attributes
     ----------
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    HSVConverter : Convert to hue, saturation and value; hue must not be smoothed.
+    HSVConverter : Convert to hue, saturation and value. Hue must not be smoothed.
 
     Notes
     -----
-    With ``sigma=None`` OpenCV [1]_ takes
+    With ``sigma=None``, OpenCV [1]_ uses
     ``sigma = 0.3 * ((kernel_size - 1) * 0.5 - 1) + 0.8``. For kernels of up to 7 pixels
-    (9 in OpenCV 5) it uses fixed weights close to that instead: 5 pixels have the
-    binomial weights 1, 4, 6, 4, 1, divided by 16.
+    (9 in OpenCV 5), it uses similar fixed weights instead: 5 pixels have the binomial
+    weights 1, 4, 6, 4, 1, divided by 16.
 
-    At the border the image is mirrored about the center of its outermost pixel
-    (``BORDER_REFLECT_101``: ``dcb|abcd|cba``, which SciPy calls ``mode="mirror"``), for
-    each image by itself. Each channel is smoothed by itself. The black around a cell
-    bleeds into its border, and the other way round.
+    Each image and each channel is smoothed separately. At the border, the image is
+    mirrored about the center of its outermost pixel (``BORDER_REFLECT_101``:
+    ``dcb|abcd|cba``, called ``mode="mirror"`` in SciPy). The cell and its black
+    background blend at the outline.
 
-    uint8 stays uint8, rounded to the nearest value; which way an exact half is rounded
-    depends on the processor. OpenCV's own ``GaussianBlur`` rounds its weights too; the
-    two differ by 1 step at most for the fixed weights and by 2 for larger kernels.
-    float32 and float64 stay what they are; float16, which OpenCV does not smooth, gives
-    float32.
+    uint8 stays uint8, rounded to the nearest value. The rounding of an exact half
+    depends on the processor. OpenCV's ``GaussianBlur`` also rounds its weights: the
+    results differ by at most 1 for the fixed weights and by at most 2 for larger
+    kernels. float32 and float64 are preserved. float16, which OpenCV cannot smooth,
+    gives float32.
 
     References
     ----------
@@ -104,12 +105,12 @@ class GaussianSmoother(GivesImages, ImageTransformer):
         self.sigma = sigma
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and remember the shape of the images.
+        """Validate the parameters and store the shape of the images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1.
+            Images, uint8 in [0, 255] or floating in [0, 1].
         y : None
             Ignored.
 
@@ -131,12 +132,12 @@ class GaussianSmoother(GivesImages, ImageTransformer):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1.
+            Images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, channels)
-            The smoothed images, of the same dtype (float32 for float16).
+            Smoothed images of the same dtype, or float32 for float16.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class GaussianSmoother(GivesImages, ImageTransformer):
         images = self._check(X)
         if images.dtype not in (np.uint8, np.float32, np.float64):
             images = images.astype(np.float32)
-        # Two one-dimensional passes with exact weights; GaussianBlur rounds the weights
+        # Two one-dimensional passes with exact weights. GaussianBlur rounds the weights
         # for uint8 and is slower.
         kernel = cv2.getGaussianKernel(int(self.kernel_size), float(self.sigma or 0))
         smoothed = np.empty(images.shape, dtype=images.dtype)
@@ -157,7 +158,8 @@ class GaussianSmoother(GivesImages, ImageTransformer):
                     np.ascontiguousarray(image), -1, kernel, kernel, dst=result
                 )
 
-        # OpenCV divides large images among its threads, but not many small ones.
+        # OpenCV divides large images among its threads, but not a stack of small
+        # images.
         parts = list(gen_batches(len(images), _IMAGES_OF_THREAD))
         if len(parts) == 1:
             smooth(parts[0])
@@ -165,6 +167,6 @@ class GaussianSmoother(GivesImages, ImageTransformer):
             with ThreadPool(max(cv2.getNumThreads(), 1)) as threads:
                 threads.map(smooth, parts)
         if smoothed.dtype != np.uint8:
-            # The weights of some kernels add up to a little more than 1.
+            # The sum of the weights of some kernels slightly exceeds 1.
             np.clip(smoothed, 0, 1, out=smoothed)
         return smoothed

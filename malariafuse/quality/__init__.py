@@ -1,4 +1,4 @@
-"""Whether an image is fit to be classified, and what its quality is."""
+"""Outlier detection and quality measures for images of cells."""
 
 from malariafuse.quality._guard import CellGuard
 from malariafuse.quality._measures import cell_quality

@@ -1,4 +1,4 @@
-"""Warn of images that are no single stained red cell, on their way to a classifier."""
+"""Pipeline step that warns of outliers."""
 
 from typing import Any, ClassVar, Self
 
@@ -13,35 +13,35 @@ from malariafuse.quality._outliers import CellOutlierDetector
 
 
 class CellGuard(GivesImages, ImageTransformer):
-    """Pass images on, and warn if some are no single stained red cell.
+    """Warn if images do not show single stained red cells.
 
-    A classifier answers whatever it is shown. As a step of a pipeline in front of one,
-    this warns of photographs, other cells, poor images, and of channels in the order
-    blue, green, red, as OpenCV reads them. The images are passed on as they are, so
-    that no cell is lost. To leave out single images, ask `detector_`.
+    A classifier predicts a class for any image. Use this transformer in a pipeline,
+    before the classifier. It warns of photographs, other cells, poor images, and
+    channels in the order blue, green, red (as read by OpenCV). Images are passed on
+    unchanged, so that no cell is lost. Use `detector_` to exclude single images.
 
     Read more in the :ref:`user guide <outliers>`.
 
     Parameters
     ----------
     detector : CellOutlierDetector, default=None
-        Detector, which is cloned and fitted in `fit`. None takes one with its default
+        Detector, of which a clone is fitted in `fit`. None uses a detector with default
         parameters.
     max_share : float, default=0.1
-        Share of refused images from which on there is a warning, in (0, 1]. Of cells of
-        other patients of the same laboratory, one in fifty is refused.
+        Minimum proportion of outliers that causes a warning, in (0, 1]. Among cells of
+        other patients of the same laboratory, one in fifty is an outlier.
 
     Attributes
     ----------
     detector_ : CellOutlierDetector
-        The fitted detector.
+        Fitted detector.
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    CellOutlierDetector : Refuse single images.
+    CellOutlierDetector : Detect single outliers.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class CellGuard(GivesImages, ImageTransformer):
     ...     warnings.simplefilter("always")
     ...     _ = guard.transform(noise)
     >>> print(str(caught[0].message)[:57])
-    5 of 5 images of X look like no single stained red cell o
+    5 of 5 images of X do not look like single stained red cel
     """
 
     _parameter_rules: ClassVar[Rules] = {
@@ -74,13 +74,13 @@ class CellGuard(GivesImages, ImageTransformer):
         self.max_share = max_share
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn how cells look.
+        """Fit the detector.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images of single cells on black, parasitized and not, uint8 in 0..255
-            or floating in 0..1.
+            RGB images of single cells of both classes on a black background, uint8 in
+            [0, 255] or floating in [0, 1].
         y : None
             Ignored.
 
@@ -100,42 +100,44 @@ class CellGuard(GivesImages, ImageTransformer):
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the images as they are.
+        """Return the images unchanged, and warn if there are many outliers.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            RGB images of the shape seen in `fit`, uint8 in [0, 255] or floating in
+            [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, height, width, 3)
-            The images.
+            Unchanged images.
 
         Raises
         ------
         ValueError, TypeError
-            If `X` is not as described.
+            If `X` is invalid.
 
         Warns
         -----
         UserWarning
-            If at least `max_share` of the images are refused by `detector_`.
+            If `detector_` predicts that at least `max_share` of the images are
+            outliers.
         """
         images = self._check(X)
         n_refused = self._n_refused(images)
         if n_refused >= self.max_share * len(images):
             n_swapped = self._n_refused(images[..., ::-1])
             advice = (
-                "With red and blue swapped, "
-                f"{len(images) - n_swapped} would look right: pass RGB images, not BGR."
+                f"With red and blue swapped, {len(images) - n_swapped} would be "
+                "inliers: pass RGB images, not BGR."
                 if n_swapped < n_refused / 2
-                else "Their probabilities mean little: look at the images, and check "
-                "the classifier on labeled cells of this source."
+                else "Their probabilities are unreliable: inspect the images, and "
+                "check the classifier on labeled cells from this source."
             )
             warn(
-                f"{n_refused} of {len(images)} images of X look like no single "
-                f"stained red cell of the training. {advice}"
+                f"{n_refused} of {len(images)} images of X do not look like single "
+                f"stained red cells of the training set. {advice}"
             )
         return images
 

@@ -1,4 +1,4 @@
-"""Measures of the quality of a crop: its color, its sharpness, its outline."""
+"""Quality measures of crops: color, sharpness and outline."""
 
 from itertools import pairwise
 
@@ -12,16 +12,17 @@ from malariafuse._images import check_images
 
 Floats = NDArray[np.float64]
 
-# The rim of a cell is mixed with the background by any resize.
-_RIM, _RIM_PIXELS = 0.12, 1.5  # of the radius, and at least so many pixels
-_LEAST = 1e-7  # of a variance of densities, where an area has no texture at all
+# The rim is excluded, because resizing mixes it with the background.
+_RIM, _RIM_PIXELS = 0.12, 1.5  # fraction of the radius, and minimum in pixels
+_LEAST = 1e-7  # minimum variance of densities, for areas without texture
 _CLIPPED = 254.5  # of 255
-# A single of so few clipped pixels, or so shallow a dent, tells nothing.
+# Fewer clipped pixels or shallower dents than this are not significant.
 _FEW_CLIPPED, _SHALLOW, _ALMOST_ROUND = 0.003, 0.01, 0.02
 _LARGEST_CORRELATION = 0.999
 
-# Each of these groups is compared with training by itself. In the names, a spread is a
-# standard deviation, and a range that of the middle four fifths of the pixels.
+# Each of these groups is compared with the training set separately. In the names,
+# "spread" is a standard deviation, and "range" is the range of the middle 80 % of the
+# pixels.
 COLOR = (
     "red_to_green",
     "blue_to_green",
@@ -53,14 +54,14 @@ NAMES = tuple(dict.fromkeys((*COLOR, *TEXTURE, *FORM)))
 
 
 def columns(group: tuple[str, ...]) -> list[int]:
-    """Return where the measures of a group are in `NAMES`."""
+    """Return the indices of the measures of a group in `NAMES`."""
     return [NAMES.index(name) for name in group]
 
 
 def measure(images: NDArray[np.generic]) -> Floats:
-    """Return one row of measures in the order of `NAMES` for each image.
+    """Return the measures `NAMES`, one row for each image.
 
-    A row is NaN where an image has no cell.
+    The row of an image without a cell is NaN.
     """
     table = np.full((len(images), len(NAMES)), np.nan)
     for row, image in zip(table, _in_bytes(images), strict=True):
@@ -74,28 +75,29 @@ def measure(images: NDArray[np.generic]) -> Floats:
 def cell_quality(X: ArrayLike) -> pd.DataFrame:
     """Measure the sharpness, the exposure and the color of each cell.
 
-    The values are for tables and plots. Whether an image is one of a cell at all is
-    decided by :class:`CellOutlierDetector`, which compares many more of them with
-    those of other cells.
+    The values are intended for tables and plots. Use :class:`CellOutlierDetector` to
+    decide whether an image shows a cell. It compares many more measures with those of
+    training cells.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, height, width, 3)
-        RGB images of cells on black, uint8 in 0..255 or floating in 0..1.
+        RGB images of cells on a black background, uint8 in [0, 255] or floating in
+        [0, 1].
 
     Returns
     -------
     pandas.DataFrame
-        One row for each image, which is NaN except for `black` where an image has no
-        cell. The columns are
+        One row for each image. If an image has no cell, all values except `black` are
+        NaN. The columns are:
 
         - `sharpness`: mean squared gradient of the optical density inside the cell, in
-          densities per radius of the cell; it is 0 where the image is flat;
-        - `clipped`: share of the cell in which a channel is at its maximum;
-        - `black`: share of the image outside the cell;
+          densities per radius of the cell, 0 if the image is uniform;
+        - `clipped`: proportion of the cell in which a channel is at its maximum;
+        - `black`: proportion of the image outside the cell;
         - `area`: area of the cell in pixels;
-        - `hue`: hue of the median color in degrees, where red is 0 and green 120;
-        - `saturation`: saturation of the median color in 0..1.
+        - `hue`: hue of the median color in degrees, 0 for red and 120 for green;
+        - `saturation`: saturation of the median color, in [0, 1].
 
     Raises
     ------
@@ -104,7 +106,7 @@ def cell_quality(X: ArrayLike) -> pd.DataFrame:
 
     See Also
     --------
-    CellOutlierDetector : Refuse what is no single stained red cell.
+    CellOutlierDetector : Detect images that do not show a single stained red cell.
 
     Examples
     --------
@@ -146,10 +148,10 @@ def _in_bytes(images: NDArray[np.generic]) -> "list[NDArray[np.float32]]":
 
 
 def _measure(image: NDArray[np.float32], cell: Cell) -> dict[str, float]:
-    """Return the measures of a cell by name."""
+    """Return a dict of the measures of a cell."""
     within = cell.mask > 0
     median = np.median(image[within] + 1, axis=0)
-    # Optical density relative to the median of the cell, after Beer and Lambert.
+    # Optical density relative to the median of the cell (Beer-Lambert law).
     density = -np.log(np.maximum((image + 1) / median, 0.05))
     density[~within] = 0
     framed = cv2.copyMakeBorder(cell.mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
@@ -170,10 +172,10 @@ def _color(
     inner: NDArray[np.bool_],
     rim: NDArray[np.bool_],
 ) -> dict[str, float]:
-    """Describe the color, and in which channels the light varies over the cell.
+    """Return measures of the color and of its variation over the cell, by channel.
 
-    The stain absorbs more green than red and blue wherever the cell is thick, so that
-    holds in the light of any lamp.
+    The stain absorbs more green than red and blue where the cell is thick,
+    independently of the color of the lamp.
     """
     pixels = density[inner].astype(np.float64)
     covariance = np.cov(pixels.T) + _LEAST * np.eye(3)
@@ -208,7 +210,7 @@ def _color(
 def _texture(
     density: NDArray[np.float32], inner: NDArray[np.bool_], radius: float
 ) -> dict[str, float]:
-    """Describe how much of the variation of a cell is on which scale."""
+    """Return the distribution of the variance of a cell over spatial scales."""
     across = cv2.Sobel(density, cv2.CV_32F, 1, 0, scale=1 / 8)
     along = cv2.Sobel(density, cv2.CV_32F, 0, 1, scale=1 / 8)
     squared = float((across**2 + along**2)[inner].mean())

@@ -1,4 +1,4 @@
-"""Refuse images that are no single stained red cell."""
+"""Outlier detection for images of cells."""
 
 from typing import Any, ClassVar, Self
 
@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._images import (
     check_image_shape,
     check_images,
@@ -22,75 +23,75 @@ from malariafuse.quality._measures import COLOR, FORM, TEXTURE, columns, measure
 from malariafuse.quality._typical import Boundary, Floats, Gaussian
 
 _GROUPS = {"color": COLOR, "texture": TEXTURE, "form": FORM}
-# Measures that tell which channel the stain absorbs.
+# Measures of the absorption of the stain by channel.
 _TINT = COLOR[:8]
-# In degrees; None swaps red and blue, and 0 takes the color away.
+# Hue rotations in degrees. None swaps red and blue, and 0 removes the color.
 _TURNS = (60, 90, 120, 180, 240, 270, 300, None, 0)
 _MOST_TURNED, _TURNS_OF_EACH = 1500, 2
-# Distances are 0 at the median of training and 1 where so few cells are farther.
+# Distances are scaled to 0 at the median of the training cells and 1 at this quantile.
 _TAIL = 0.005
-_FARTHEST = 100.0  # and that of an image without a cell
+_FARTHEST = 100.0  # maximum distance, and the distance of an image without a cell
 
 
-class CellOutlierDetector(OutlierMixin, BaseEstimator):
-    """Refuse images that are no single stained red cell, as training cells are.
+class CellOutlierDetector(OutlierMixin, Estimator):
+    """Detect images that do not show a single stained red cell.
 
-    A classifier gives a probability for whatever it is shown: a photograph, noise, a
-    white cell, a cell out of focus. This detector learns from the training cells of
-    both classes how a cell looks, and says which images look otherwise. Put it in
-    front of a classifier, and do not answer where it predicts -1.
+    A classifier returns a probability for any image: a photograph, noise, a white blood
+    cell, or a cell out of focus. This detector is fitted on training cells of both
+    classes and detects images that differ from them. Apply it before a classifier, and
+    ignore the classifier's prediction if the detector predicts -1.
 
     Read more in the :ref:`user guide <outliers>`.
 
     Parameters
     ----------
     contamination : float, default=0.01
-        Share of the training cells that is refused, in (0, 0.5]. Of cells of other
-        patients, up to twice as many are.
+        Proportion of outliers among the training cells, in (0, 0.5]. For cells of other
+        patients, the proportion is up to twice as high.
     features : transformer, default=None
-        Transformer of images to vectors, whose features are compared too; None is a
-        :class:`~malariafuse.features.SpotFeatureExtractor`. A clone of it is fitted.
+        Transformer from images to additional features, of which a clone is fitted. None
+        uses a :class:`~malariafuse.features.SpotFeatureExtractor`.
 
     Attributes
     ----------
     offset_ : float
-        Score from which on an image is a cell:
-        ``decision_function = score_samples - offset_``.
+        Threshold of the score. An image is an inlier if its score is at least the
+        threshold: ``decision_function = score_samples - offset_``.
     features_ : transformer
-        The fitted transformer.
+        Fitted transformer.
     image_shape_ : tuple of (int, int, int)
-        Height, width and channels of the images seen in `fit`. Later images must have
-        the same shape.
+        Height, width and channels of the images seen in `fit`. Images passed to other
+        methods must have the same shape.
 
     See Also
     --------
-    cell_quality : Measure sharpness, exposure and color, without training.
-    malariafuse.preprocessing.BackgroundMasker : Make the background black.
+    cell_quality : Measure sharpness, exposure and color.
+    malariafuse.preprocessing.BackgroundMasker : Set the background to black.
 
     Notes
     -----
-    Five distances from training are taken, and the largest one counts:
+    The score is the negative of the largest of five distances from the training set:
 
-    - "color", "texture" and "form" are Mahalanobis distances in a few measures each:
-      color and the absorption of the three channels; sharpness and the scale of what
-      is in the cell; clipped pixels, the share of black and the outline;
-    - "features" is the one in `features`;
-    - "tint" is how much more the cell looks like training cells of which the hue is
-      turned, or whose channels are swapped, than like these cells. It is the log-odds
-      of a logistic regression.
+    - "color", "texture" and "form" are Mahalanobis distances of a few measures each.
+      "color" has the color and the absorption of the three channels, "texture" the
+      sharpness and the scale of structures in the cell, and "form" the clipped pixels,
+      the proportion of black pixels and the outline;
+    - "features" is the Mahalanobis distance of the features from `features`;
+    - "tint" is the log-odds of a logistic regression that separates training cells from
+      training cells with rotated hue or swapped channels.
 
-    The measures are made nearly normal by the power transform of Yeo and Johnson [1]_,
-    and their covariance is shrunk [2]_; of many features, the 20 largest directions
-    are kept, and the others are taken for noise. Each distance is scaled such that it
-    is 0 at the median of the training cells and 1 at their 99.5th percentile. Nothing
-    of single training cells is stored.
+    Measures are transformed to be nearly normal by the Yeo-Johnson power transform
+    [1]_, and their covariance is shrunk [2]_. If there are many features, the 20
+    principal components with the largest variance are kept, and the others are modeled
+    as noise. Each distance is scaled to 0 at the median of the training cells and 1 at
+    their 99.5th percentile. No single training cells are stored.
 
     The background must be black, as for the classifiers. A cell with a natural
-    background is refused; see :class:`~malariafuse.preprocessing.BackgroundMasker`.
+    background is an outlier. See :class:`~malariafuse.preprocessing.BackgroundMasker`.
 
-    Cells of another laboratory have other colors and another sharpness, so more of
-    them are refused. If most of the cells of a slide are, the slide differs from
-    training: warn, and check the classifier there.
+    Cells of another laboratory differ in color and sharpness, so more of them are
+    outliers. If most cells of a slide are outliers, the slide differs from the training
+    set. Check the classifier on labeled cells of this slide.
 
     References
     ----------
@@ -119,7 +120,7 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         "contamination": (Reals(0, 0.5, open_at="low"),),
         "features": (
             Nothing(),
-            Instances(BaseEstimator, "a transformer of images to vectors"),
+            Instances(BaseEstimator, "a transformer from images to vectors"),
         ),
     }
 
@@ -128,26 +129,26 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         self.features = features
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Learn how cells look.
+        """Fit the detector.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images of single cells on black, parasitized and not, uint8 in 0..255
-            or floating in 0..1.
+            RGB images of single cells of both classes on a black background, uint8 in
+            [0, 255] or floating in [0, 1].
         y : None
             Ignored.
 
         Returns
         -------
         self : object
-            The fitted detector.
+            Fitted detector.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not as described, or `X` is not an array of RGB images of
-            which at least two show a cell.
+            If a parameter is not as described, or `X` is not an array of RGB images
+            with at least two cells.
         """
         check_parameters(self)
         images = check_images(X, channels=3)
@@ -155,15 +156,16 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         found = np.flatnonzero(~np.isnan(measured[:, 0]))
         if len(found) < 2:
             raise ValueError(
-                f"X has {len(found)} image(s) with a cell among n_samples="
-                f"{len(images)}: expected at least 2, bright on black."
+                f"X has {len(found)} image(s) with a cell among "
+                f"n_samples={len(images)}: expected at least 2 bright cells on a black "
+                "background."
             )
         remember_image_shape(self, images)
         template = SpotFeatureExtractor() if self.features is None else self.features
         if not hasattr(template, "transform"):
             raise TypeError(
-                f"features={template!r} has no transform: expected a transformer of "
-                "images to vectors."
+                f"features={template!r} has no transform method: expected a "
+                "transformer from images to vectors."
             )
         self.features_ = clone(template).fit(images[found])
         measured, vectors = measured[found], self._vectors(images[found])
@@ -185,20 +187,20 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         return self
 
     def distances(self, X: ArrayLike) -> pd.DataFrame:
-        """Return how far each image is from the training cells, and in what respect.
+        """Compute the distances of each image from the training cells.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         pandas.DataFrame
             One row for each image, with the columns "color", "texture", "form",
             "features" and "tint". A distance is 0 at the median of the training cells
-            and 1 at their 99.5th percentile; it is at most 100, as all are where an
-            image has no cell.
+            and 1 at their 99.5th percentile. It is at most 100. All distances of an
+            image without a cell are 100.
 
         Raises
         ------
@@ -218,18 +220,18 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         return pd.DataFrame(distances, columns=names)
 
     def score_samples(self, X: ArrayLike) -> Floats:
-        """Return how normal each image is.
+        """Compute the normality score of each image.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples,), float64
-            The negative of the largest distance, so that higher is more normal. It is
-            -100 where an image has no cell.
+            Negative of the largest distance. A higher score is more normal. The score
+            of an image without a cell is -100.
 
         Raises
         ------
@@ -240,17 +242,17 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         return scores
 
     def decision_function(self, X: ArrayLike) -> Floats:
-        """Return by how much the score of each image is above `offset_`.
+        """Compute the score of each image relative to `offset_`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples,), float64
-            Negative for outliers.
+            Score minus `offset_`, negative for outliers.
 
         Raises
         ------
@@ -260,17 +262,17 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Say which images are cells.
+        """Predict whether each image shows a cell.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples,), int64
-            1 for a cell like those of training, -1 for anything else.
+            1 for an inlier, -1 for an outlier.
 
         Raises
         ------
@@ -283,19 +285,19 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
         vectors = np.asarray(self.features_.transform(images))
         if vectors.ndim != 2 or vectors.dtype.kind not in "biuf":
             raise ValueError(
-                f"features={self.features_!r} gives an array of shape {vectors.shape} "
-                f"and dtype {vectors.dtype}: expected vectors of numbers, "
+                f"features={self.features_!r} returned an array of shape "
+                f"{vectors.shape} and dtype {vectors.dtype}: expected numbers of shape "
                 "(n_samples, n_features)."
             )
         if not np.isfinite(vectors).all():
             raise ValueError(
-                f"features={self.features_!r} gives NaN or infinity: expected finite "
-                "numbers."
+                f"features={self.features_!r} returned NaN or infinity: expected "
+                "finite numbers."
             )
         return vectors.astype(np.float64)
 
     def _raw(self, measured: Floats, vectors: Floats) -> Floats:
-        """Return the distances of cells, each on a scale of its own."""
+        """Return the unscaled distances of cells."""
         distances = [
             self._parts[name](measured[:, columns(group)])
             for name, group in _GROUPS.items()
@@ -320,7 +322,7 @@ class CellOutlierDetector(OutlierMixin, BaseEstimator):
 
 
 def _turned(images: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return some of the images in wrong colors, the same ones each time."""
+    """Return a fixed subset of the images in wrong colors."""
     chosen = images[:: -(-len(images) // _MOST_TURNED)]
     turned = []
     for i, image in enumerate(np.repeat(chosen, _TURNS_OF_EACH, axis=0)):

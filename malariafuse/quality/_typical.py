@@ -1,4 +1,4 @@
-"""How far a row of measures is from those of training."""
+"""Distances of measures from the training set."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,17 +11,17 @@ from sklearn.preprocessing import PowerTransformer
 
 Floats = NDArray[np.float64]
 
-_FARTHEST = 12.0  # in standard deviations: one measure alone does not decide all
+_FARTHEST = 12.0  # in standard deviations, so that a single measure does not dominate
 _MOST_DIRECTIONS = 20
 _ROWS_FOR_POWERS = 2000
-_C = 0.06  # of the logistic regression: more of it refuses other laboratories
+_C = 0.06  # of the logistic regression: a weaker penalty rejects other laboratories
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Powers that make measures nearly normal, and their mean and standard deviation.
+    """Yeo-Johnson power transform with mean and standard deviation.
 
-    The powers are those of Yeo and Johnson.
+    The powers are chosen so that transformed measures are nearly normal.
     """
 
     powers: Floats
@@ -30,7 +30,7 @@ class Scale:
 
     @classmethod
     def of(cls, rows: Floats) -> Self:
-        """Return the scale on which `rows` are nearly normal."""
+        """Fit the transform to `rows`."""
         some = rows[:: -(-len(rows) // _ROWS_FOR_POWERS)]
         with np.errstate(all="ignore"):
             powers = PowerTransformer(standardize=False).fit(some).lambdas_
@@ -39,13 +39,13 @@ class Scale:
         return cls(powers, changed.mean(axis=0), np.where(deviation > 0, deviation, 1))
 
     def __call__(self, rows: Floats) -> Floats:
-        """Return `rows` in standard deviations, not beyond the farthest."""
+        """Return transformed `rows` in standard deviations, clipped."""
         standard = (_yeo_johnson(rows, self.powers) - self.mean) / self.deviation
         return np.clip(standard, -_FARTHEST, _FARTHEST)
 
 
 def _yeo_johnson(rows: Floats, powers: Floats) -> Floats:
-    """Return the power transform; what overflows is infinite, and not NaN."""
+    """Return the power transform, with infinity instead of NaN on overflow."""
     above, below = np.log1p(np.maximum(rows, 0)), np.log1p(np.maximum(-rows, 0))
 
     def grown(logarithms: Floats, power: Floats) -> Floats:
@@ -60,11 +60,11 @@ def _yeo_johnson(rows: Floats, powers: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mahalanobis distance from training, with a shrunk covariance.
+    """Mahalanobis distance from the training set, with a shrunk covariance.
 
-    The covariance is that of Ledoit and Wolf. Of many measures, its largest directions
-    are kept, and the others have the mean of their variances, as in probabilistic
-    principal component analysis.
+    The covariance is estimated by Ledoit-Wolf shrinkage. If there are many measures,
+    the principal components with the largest variance are kept. The others share their
+    mean variance, as in probabilistic principal component analysis.
     """
 
     scale: Scale
@@ -74,7 +74,7 @@ class Gaussian:
 
     @classmethod
     def of(cls, rows: Floats) -> Self:
-        """Return the distance from `rows`."""
+        """Fit the distance to `rows`."""
         scale = Scale.of(rows)
         covariance = LedoitWolf(assume_centered=True).fit(scale(rows)).covariance_
         variances, directions = np.linalg.eigh(covariance)
@@ -97,9 +97,9 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Log-odds of being other than training, which a few examples of others show.
+    """Log-odds of not being a training cell, fitted to examples of both.
 
-    They are a quadratic function of the measures, by logistic regression.
+    They are a quadratic function of the measures, fitted by logistic regression.
     """
 
     scale: Scale
@@ -108,7 +108,7 @@ class Boundary:
 
     @classmethod
     def of(cls, rows: Floats, others: Floats) -> Self:
-        """Return the boundary between `rows` and `others`."""
+        """Fit the boundary between `rows` and `others`."""
         scale = Scale.of(rows)
         terms = _quadratic(scale(np.concatenate([rows, others])))
         center, spread = terms.mean(axis=0), terms.std(axis=0)
@@ -127,7 +127,7 @@ class Boundary:
 
 
 def _quadratic(rows: Floats) -> Floats:
-    """Return all columns and all products of two of them."""
+    """Return all columns and all products of two columns."""
     rows = np.clip(rows, -_FARTHEST / 2, _FARTHEST / 2)
     one, other = np.triu_indices(rows.shape[1])
     return np.hstack([rows, rows[:, one] * rows[:, other]])

@@ -1,4 +1,4 @@
-"""Photographs of thin smears: reading them, and finding and cutting their cells."""
+"""Segmentation of cells in photographs of thin blood smears."""
 
 from malariafuse.smears._field import find_field
 from malariafuse.smears._load import load_smear_photos

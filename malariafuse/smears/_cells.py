@@ -1,4 +1,4 @@
-"""The cells of one photograph, cut out."""
+"""Cells cropped from one photograph."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from malariafuse.smears._outlines import Region
 
 
 class CellMasks(Sequence[NDArray[np.bool_]]):
-    """Masks of cells within their boxes, unpacked on demand.
+    """Masks of cells in their bounding boxes, unpacked on demand.
 
-    ``masks[i]`` is an array of shape (height, width), dtype bool: True within the cell
-    whose box is ``boxes[i]``. In memory, a mask has one bit a pixel.
+    ``masks[i]`` is an array of shape (height, width), dtype bool: True inside the cell
+    with the box ``boxes[i]``. In memory, a mask takes one bit per pixel.
     """
 
     def __init__(self, packed: Sequence[tuple[tuple[int, int], bytes]]) -> None:
@@ -46,20 +46,20 @@ class CellMasks(Sequence[NDArray[np.bool_]]):
 
 @dataclass(frozen=True)
 class PhotoCells:
-    """The cells of one photograph.
+    """Cells of one photograph.
 
     Attributes
     ----------
     images : ndarray of shape (n_cells, height, width, 3), uint8
     table : pandas.DataFrame
-        As `tabulate_cells` returns it, of the cells that were cut.
+        Table of the cropped cells, as returned by `tabulate_cells`.
     masks : CellMasks
     shape : tuple of (int, int)
         Height and width of the photograph.
     n_flagged : int
-        Number of regions that were flagged, cut or not.
+        Number of flagged regions, cropped or not.
     quality : dict
-        As `photo_quality` returns it, without the number of cells.
+        As returned by `photo_quality`, without the number of cells.
     digest : bytes
         Hash of the pixels of the photograph.
     """
@@ -80,7 +80,7 @@ def cut_cells(
     image_size: tuple[int, int],
     keep_aspect: bool,
 ) -> tuple[NDArray[np.uint8], CellMasks]:
-    """Cut each region along its box, black outside of it, and resize it."""
+    """Crop each region to its box, black outside the region, and resize it."""
     images = np.empty((len(regions), *image_size, 3), dtype=np.uint8)
     packed = []
     for row, region in enumerate(regions):

@@ -1,4 +1,4 @@
-"""The diameter of the red cells in a photograph."""
+"""Estimation of the diameter of red cells in a photograph."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,19 +12,19 @@ from malariafuse.smears._foreground import fill_pale_centers
 from malariafuse.smears._stain import Stain, measure_stain, stain_threshold
 from malariafuse.smears._views import Views
 
-_LONGEST = 1000  # pixels of the longer side of what is measured
-_SMALLEST = 14.0  # pixels of a diameter that is measured well
-_LONGEST_AGAIN = 2000  # where cells are smaller
-_STEP = 1.12  # from one radius to the next
+_LONGEST = 1000  # longer side of the measured image, in pixels
+_SMALLEST = 14.0  # diameter that can be measured accurately, in pixels
+_LONGEST_AGAIN = 2000  # resolution for smaller cells
+_STEP = 1.12  # ratio of consecutive radii
 _JUMP = 4  # radii
 _LARGEST_CELL = 0.05  # of the photograph
 
 
 def estimate_diameter(views: Views) -> float:
-    """Return the typical diameter of the cells in pixels, 0 without any.
+    """Return the typical diameter of the cells in pixels, or 0 without cells.
 
-    Openings by disks of growing radius take away more of the stained area, and most of
-    it at the radius of the cells (granulometry), whether or not these touch.
+    Openings with disks of increasing radius remove most of the stained area at the
+    radius of the cells (granulometry), also if cells touch.
     """
     side = max(views.shape)
     scale, finer = (min(1.0, most / side) for most in (_LONGEST, _LONGEST_AGAIN))
@@ -42,11 +42,11 @@ def _granulometry(stain: Stain) -> float:
     if level is None:
         return 0.0
     stained = ((density > level) & inside).astype(np.uint8)
-    # Their size is not known yet, but gaps between cells are not convex.
+    # The size of holes is not known yet, but gaps between cells are not convex.
     stained = fill_pale_centers(
         stained, density / (2 * level), _LARGEST_CELL * stained.size
     )
-    # Cells go on beyond the border.
+    # Cells continue beyond the border.
     border = cv2.copyMakeBorder(stained, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = cv2.distanceTransform(border, cv2.DIST_L2, 5)[1:-1, 1:-1]
     radii = [2.0]
@@ -55,7 +55,7 @@ def _granulometry(stain: Stain) -> float:
 
     @cache
     def left(number: int) -> int:
-        """Return how many pixels an opening leaves."""
+        """Return the number of pixels after an opening."""
         radius = radii[number]
         shallow = (depth < radius).astype(np.uint8)
         if shallow.all():
@@ -64,21 +64,21 @@ def _granulometry(stain: Stain) -> float:
         return int(np.count_nonzero((to_core < radius) & (stained > 0)))
 
     best = _fastest_loss(left, np.array(radii))
-    # The middle between this radius and the next.
+    # Midpoint between this radius and the next.
     return 0.0 if best is None else float(2 * radii[best] * np.sqrt(_STEP))
 
 
 def _fastest_loss(left: Callable[[int], int], radii: NDArray[Any]) -> int | None:
-    """Return at which of growing radii openings take away most per pixel of radius.
+    """Return the radius at which openings remove most area per pixel of radius.
 
-    Openings leave less and less, so what two far radii leave limits what is lost at the
-    radii between, and most of these are never looked at.
+    The remaining area decreases with the radius, so the areas at two radii bound the
+    loss at all radii between them. Most radii need not be computed.
     """
     last = len(radii) - 1
     if last < 1:
         return None
     places = np.arange(last)
-    # The loss at a radius is smoothed with those at its neighbors.
+    # The loss at a radius is smoothed over neighboring radii.
     before = np.maximum(places - 1, 0) // _JUMP * _JUMP
     after = np.minimum(-(-(places + 2) // _JUMP) * _JUMP, last)
     most = np.array([left(a) - left(b) for a, b in zip(before, after, strict=True)])

@@ -1,4 +1,4 @@
-"""The cells of one photograph, unless it cannot be judged."""
+"""Segmentation of one photograph, unless it has a quality problem."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ SEGMENTER: Sequence[Rule] = (
 
 @dataclass(frozen=True)
 class Found:
-    """What was found in a photograph.
+    """Result of the segmentation of a photograph.
 
     Attributes
     ----------
     regions : list of Region
     table : pandas.DataFrame
-        As `tabulate_cells` returns it, with a row for each region.
+        As returned by `tabulate_cells`, one row for each region.
     quality : dict
-        As `photo_quality` returns it, without the number of cells.
+        As returned by `photo_quality`, without the number of cells.
     """
 
     regions: list[Region]
@@ -43,7 +43,7 @@ class Found:
 
 
 def is_plain(segmenter: Segmenter) -> TypeGuard[CellSegmenter]:
-    """Return whether a segmenter is one of ours, not of a subclass."""
+    """Return whether a segmenter is a CellSegmenter and not of a subclass."""
     return type(segmenter) is CellSegmenter
 
 
@@ -55,9 +55,9 @@ def find_cells(views: Views, segmenter: Segmenter, *, despite_problems: bool) ->
     views : Views
         Photograph.
     segmenter : CellSegmenter or callable
-        A function takes the photograph and returns a label image.
+        Segmenter, or a function from a photograph to a label image.
     despite_problems : bool
-        Whether cells are looked for in a photograph that cannot be judged.
+        Whether to segment a photograph that has a quality problem.
     """
     own = segmenter if is_plain(segmenter) else None
     quality, sight = examine(views, own or CellSegmenter())

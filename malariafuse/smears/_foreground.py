@@ -1,4 +1,4 @@
-"""Which pixels of a photograph are red cells, and which lie between two of them."""
+"""Foreground masks: pixels of red cells and pixels between touching cells."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,21 +13,21 @@ from malariafuse.smears._stain import Stain, Stained
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-# Lengths are in diameters of a cell, areas in areas of a disk of that diameter, and
-# levels of stain in parts of the way from the plasma (0) to the cells around (1).
+# Lengths are in diameters of a cell, and areas in areas of a disk of that diameter.
+# Stain levels are relative: 0 for the plasma, 1 for the surrounding cells.
 _AROUND = 1.0
-_FEW = 0.05  # share of cells, or of plasma, around from which these count in full
+_FEW = 0.05  # fraction of surrounding cells or plasma from which they have full weight
 _LEVEL = 0.5
 _OUTER_LEVEL = 0.3
 _VALLEY_WIDTH = 0.1
 _VALLEY_DEPTH = 0.08
-_FINE_VALLEY_DEPTH = 0.06  # where that does not cut clumps apart
-_DARKEST = 0.8  # parasites and overlaps beyond it make no valleys
+_FINE_VALLEY_DEPTH = 0.06  # if the above does not separate clumps
+_DARKEST = 0.8  # clipped here, so that parasites and overlaps do not create valleys
 _THINNEST = 0.08
 _SMALL_HOLE = 0.02
 _PALE_CENTER = 0.3
-_PALEST = 0.05  # level of stain in a pale center; plasma has less
-_CONVEX = 0.85  # share of its hull that a pale center fills; gaps between cells do not
+_PALEST = 0.05  # minimum stain level of a pale center, above that of plasma
+_CONVEX = 0.85  # minimum solidity of a pale center, above that of gaps between cells
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Foreground:
     cells : ndarray of shape (height, width), uint8
         Mask of the cells, pale centers included.
     cores : ndarray of shape (height, width), uint8
-        The same without the thin bright lines between cells that touch.
+        Mask of the cells without the thin bright lines between touching cells.
     fine_cores : ndarray of shape (height, width), uint8
-        The same without fainter lines, which may as well lie within a cell.
+        Mask of the cells also without fainter lines, which may be inside a cell.
     outer : ndarray of shape (height, width), bool
         Mask of the cells with their faint rims.
     """
@@ -53,20 +53,20 @@ class Foreground:
 
 
 def disk(diameter: float) -> Bytes:
-    """Return a structuring element of an odd number of pixels."""
+    """Return a disk as structuring element, with an odd number of pixels per side."""
     side = 2 * round(diameter / 2) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))  # type: ignore[return-value]
 
 
 def fill_pale_centers(mask: Bytes, level: NDArray[Any], area: float) -> Bytes:
-    """Fill small holes, and convex ones that are stained more than the plasma.
+    """Fill small holes, and convex holes with more stain than plasma.
 
     Parameters
     ----------
     mask : ndarray of shape (height, width), uint8
         Mask of the stained pixels.
     level : ndarray of shape (height, width), float32
-        Level of stain, 0 in the plasma and about 1 in cells.
+        Stain level, 0 in plasma and about 1 in cells.
     area : float
         Area of a cell in pixels.
     """
@@ -87,7 +87,7 @@ def fill_pale_centers(mask: Bytes, level: NDArray[Any], area: float) -> Bytes:
 
 
 def find_foreground(stain: Stain, stained: Stained, diameter: float) -> Foreground:
-    """Return the masks of the cells."""
+    """Return the foreground masks of a photograph."""
     inside = stain.field > 0
     level = _relative(
         stained.density,
@@ -110,7 +110,7 @@ def find_foreground(stain: Stain, stained: Stained, diameter: float) -> Foregrou
 def _without_valleys(
     cells: Bytes, level: Floats, depth: float, diameter: float
 ) -> Bytes:
-    """Take thin bright lines out of the cells."""
+    """Remove thin bright lines from the cells."""
     capped = np.minimum(level, _DARKEST)
     closed = cv2.morphologyEx(capped, cv2.MORPH_CLOSE, disk(_VALLEY_WIDTH * diameter))
     cores = cells & (closed - capped < depth)
@@ -125,7 +125,7 @@ def _relative(
     first: float,
     diameter: float,
 ) -> Floats:
-    """Return the level of stain between the plasma and the cells around."""
+    """Return the stain level, relative to surrounding plasma and cells."""
     typical = float(density[stained].mean())
     capped = np.minimum(density, 1.5 * typical)
     low = _mean_around(capped, plasma, diameter)
@@ -134,7 +134,7 @@ def _relative(
 
 
 def _mean_around(values: Floats, where: NDArray[np.bool_], diameter: float) -> Floats:
-    """Return the mean of the pixels `where` around each pixel."""
+    """Return the local mean over the pixels `where`."""
     step = max(1, round(diameter / 11))
     size = max(2, values.shape[1] // step), max(2, values.shape[0] // step)
 

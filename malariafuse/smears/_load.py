@@ -1,4 +1,4 @@
-"""The cells of many photographs."""
+"""Loader of the cells of photographs."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from joblib import Memory, Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
-from malariafuse._files._joblib import as_memory
+from malariafuse._bunch import Bunch
+from malariafuse._files._kept import KeptResults, as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
@@ -24,11 +23,13 @@ from malariafuse._parameters import (
     Paths,
     check_parameter,
 )
+from malariafuse._progress import Progress
 from malariafuse._warn import warn
+from malariafuse._workers import limit_opencv
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
 from malariafuse.smears._odd import first_places, report_odd_photos, unlike_others
-from malariafuse.smears._one import CellCache, Settings, find_photo_cells
+from malariafuse.smears._one import Settings, find_photo_cells
 from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._sources import Photos, list_photos
 
@@ -51,135 +52,135 @@ def load_smear_photos(
     n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> Bunch:
-    """Load the cells of photographs of thin smears.
+    """Load photographs of thin smears and segment their cells.
 
-    Each photograph is read, its cells are found, and each cell is cut along its box,
-    turned black outside its outline and resized, as the NIH cell images are that
-    classifiers are trained on.
+    The cells of each photograph are segmented. Each cell is cropped to its bounding
+    box, pixels outside its outline are set to black, and the crop is resized. The
+    result resembles the NIH cell images, on which classifiers are trained.
 
     Parameters
     ----------
     photos : str, path-like, sequence, DataFrame or mapping
-        Photographs, one of
+        Photographs, one of the following:
 
-        - a folder, whose BMP, JPEG, PNG and TIFF files are read in the order of their
-          names, or a pattern such as ``"smears/*/*.jpg"``;
-        - a list of paths, contents of files as bytes, open binary files or RGB arrays
-          of shape (height, width, 3), dtype uint8;
-        - a table with a column ``path`` and, if known, a column ``patient``;
-        - a dict from patients to any of the first two.
+        - a folder of BMP, JPEG, PNG and TIFF files, which are read in the order of
+          their names, or a pattern such as ``"smears/*/*.jpg"``;
+        - a list of paths, file contents as bytes, open binary files or RGB arrays of
+          shape (height, width, 3), dtype uint8;
+        - a table with a column ``path`` and, optionally, a column ``patient``;
+        - a dict from patients to folders, patterns or lists.
     patients : array-like of shape (n_photos,), default=None
-        Patient of each photograph, if neither a table nor a dict says it.
+        Patient of each photograph, if `photos` does not contain the patients.
     segmenter : CellSegmenter or callable, default=None
-        Finder of the cells: a :class:`CellSegmenter`, or a function that takes a
-        photograph, an RGB array of shape (height, width, 3), dtype uint8, and returns a
-        label image of shape (height, width), 0 in the background and another integer
-        for each cell. It is called from several threads unless ``n_jobs=1``. None is
-        ``CellSegmenter()``.
+        Segmenter of the cells. A function takes a photograph, an RGB array of shape
+        (height, width, 3), dtype uint8, and returns a label image of shape (height,
+        width), with 0 for the background and a different integer for each cell. It is
+        called from several threads unless ``n_jobs=1``. None uses ``CellSegmenter()``.
     image_size : tuple of (height, width), default=(48, 48)
-        Size of the returned images in pixels, as for
+        Size of the returned images in pixels, as in
         :func:`malariafuse.datasets.load_cell_images`.
     keep_aspect : bool, default=False
-        Whether a cell keeps its ratio of height to width and is centered on black.
+        Whether to preserve the aspect ratio of a cell and center it on black.
     keep_flagged : bool, default=False
-        Whether flagged regions are returned with the cells: white cells, debris,
-        clumps and cells that the border cuts.
+        Whether to return flagged regions together with the cells: white blood cells,
+        debris, clumps and cells that are cut by the border.
     upright : bool, default=False
-        Whether photographs are turned as their EXIF marks say, see :func:`read_photo`.
+        Whether to rotate photographs by their EXIF orientation, see :func:`read_photo`.
     on_error : {"raise", "skip"}, default="raise"
-        Reaction to photographs that cannot be read. "raise" raises one error that
-        counts and names them; "skip" leaves them out, with a warning that does so.
+        Action for photographs that cannot be read. "raise" raises one error that lists
+        them. "skip" leaves them out, with a warning that lists them.
     on_problem : {"warn", "keep", "raise"}, default="warn"
-        Reaction to photographs that cannot be judged, for one of the reasons that
-        :func:`photo_quality` gives. "warn" leaves out their cells, with a warning that
-        names the photographs; "keep" looks for cells all the same, with a warning;
-        "raise" raises an error. The photographs stay in `photos`.
+        Action for photographs with a quality problem of :func:`photo_quality`. "warn"
+        leaves out their cells, with a warning that lists the photographs. "keep"
+        segments them anyway, with a warning. "raise" raises an error. The table
+        `photos` always includes them.
     memory : str, pathlib.Path or joblib.Memory, default=None
-        Cache of the cells. Those of a photograph are taken from there if its file, or
-        its pixels, and all parameters that they depend on are the same as before. None
-        keeps nothing. The cells of a function or of a subclass of
-        :class:`CellSegmenter` are not kept, since no comparison tells whether it would
-        find the same ones.
+        Cache of the cells. The cells of a photograph are loaded from the cache if its
+        file or pixels and all relevant parameters are unchanged. None disables the
+        cache. The result of a function or of a subclass of :class:`CellSegmenter` is
+        not cached, because its code cannot be compared.
     n_jobs : int or None, default=-1
-        Number of threads, as in joblib; -1 is one for each core. Each holds one
-        photograph in memory.
+        Number of threads, as in joblib. -1 means one thread for each core. Each thread
+        has one photograph in memory. Processes are used instead of threads if
+        `joblib.parallel_config` selects a process backend such as "dask", unless
+        `photos` contains open files.
     verbose : bool, default=False
         Whether to show a progress bar.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with the attributes
+        Dictionary-like object with the following attributes:
 
         images : ndarray of shape (n_cells, height, width, 3), dtype uint8
-            RGB in 0..255, black outside the cell, photograph after photograph.
+            RGB images in [0, 255], black outside the cell, in the order of the
+            photographs.
         boxes : ndarray of shape (n_cells, 4), dtype int64
-            x, y, width and height of each cell in pixels of its photograph, of which
-            the first one is (0, 0).
+            x, y, width and height of each cell in pixels of its photograph. The first
+            pixel is (0, 0).
         areas : ndarray of shape (n_cells,), dtype int64
             Number of pixels of each cell.
         flags : ndarray of shape (n_cells,), dtype str
-            Reason why a region is left out of the count, as :func:`tabulate_cells`
-            gives it, and "" for a red cell. All "" unless ``keep_flagged=True``.
+            Reason why a region is not counted, see :func:`tabulate_cells`, or "" for a
+            red cell. All "" unless ``keep_flagged=True``.
         masks : sequence of ndarray of shape (height, width), dtype bool
-            Mask of each cell within its box, unpacked on demand.
+            Mask of each cell in its box, unpacked on demand.
         photo : ndarray of shape (n_cells,), dtype int64
-            Row of each cell's photograph in `photos`.
+            Row of the photograph of each cell in `photos`.
         groups : ndarray of shape (n_cells,) or None
-            Patient of each cell. None if patients are not known.
+            Patient of each cell, or None if patients are unknown.
         photos : pandas.DataFrame
-            One row for each photograph that was read: ``name``, ``patient`` (if
-            known), ``height``, ``width``, ``n_cells`` and ``n_flagged``, the numbers of
-            red cells and of flagged regions; the measures of :func:`photo_quality` and
-            its ``problem``, "" if the photograph can be judged; ``same_as``, the name
-            of the first photograph with the same pixels, else ""; and
-            ``unlike_others``, by which of "diameter", "stain" and "hue" the
-            photograph is far from the others of its patient, else "".
+            One row for each photograph that was read, with the columns ``name``,
+            ``patient`` (if known), ``height``, ``width``, ``n_cells`` and ``n_flagged``
+            (numbers of red cells and of flagged regions), the measures of
+            :func:`photo_quality` and its ``problem`` ("" without a problem).
+            ``same_as`` is the name of the first photograph with the same pixels, or "".
+            ``unlike_others`` lists which of "diameter", "stain" and "hue" differ from
+            the other photographs of the patient, or "".
         sources : list
-            Path, bytes, open file or array of each photograph, in the order of the
-            table `photos`.
+            Path, bytes, open file or array of each photograph, in the order of
+            `photos`.
         refused : dict of str to str
-            Names of skipped photographs, with reasons; empty unless
-            ``on_error="skip"``.
+            Reason by name of each skipped photograph. Empty unless ``on_error="skip"``.
         DESCR : str
-            Description of the cells, with their number.
-
-    Warns
-    -----
-    UserWarning
-        If photographs were skipped, cannot be judged, have the same pixels, in
-        particular under several patients, or are unlike the others of their patient.
+            Description of the data set.
 
     Raises
     ------
     ImageReadError
         If photographs cannot be read and ``on_error="raise"``, or if none can be read.
     FileNotFoundError
-        If a folder holds no photograph, or no file matches a pattern.
+        If a folder has no photograph, or no file matches a pattern.
     ValueError
-        If `photos` is empty, patients are missing or of another number, a label image
-        does not fit its photograph, or photographs cannot be judged and
-        ``on_problem="raise"``.
+        If `photos` is empty, patients are missing or of the wrong number, the shape of
+        a label image differs from its photograph, or photographs have a quality problem
+        and ``on_problem="raise"``.
     OSError
         If the folder of `memory` cannot be written to.
     TypeError
-        If `photos` or one of them is of a wrong type.
+        If `photos` or one of its items has an invalid type.
+
+    Warns
+    -----
+    UserWarning
+        If photographs were skipped, have a quality problem, have the same pixels (in
+        particular in several patients), or differ from the others of their patient.
 
     See Also
     --------
-    malariafuse.datasets.load_cell_images : Loads crops that were cut before.
-    photo_quality : Says whether one photograph can be judged.
-    read_photo : Reads one photograph.
-    CellSegmenter : Finds the cells.
+    malariafuse.datasets.load_cell_images : Load images of single cells.
+    photo_quality : Measure the quality of a photograph.
+    read_photo : Read a photograph.
+    CellSegmenter : Segment the cells of a photograph.
 
     Notes
     -----
-    Memory holds one photograph for each thread, and the cells.
+    Peak memory is that of one photograph for each thread, and of the cells.
 
-    A photograph is unlike the others of its patient if its diameter or its stain is
-    more than 1.25 or 1.6 times the median of the others, or less than the inverse, or
-    if its hue is more than 25 degrees from it. Photographs of two patients or of two
-    magnifications under one name are such.
+    A photograph differs from the others of its patient if the ratio of its diameter to
+    their median is above 1.25 or below 1 / 1.25, if the same ratio of the stain is
+    above 1.6 or below 1 / 1.6, or if its hue differs by more than 25 degrees. The cause
+    may be photographs of two patients or of two magnifications.
 
     Examples
     --------
@@ -193,7 +194,7 @@ def load_smear_photos(
     >>> cells.images.shape, cells.groups.tolist()
     ((4, 48, 48, 3), ['Ada', 'Ada', 'Ada', 'Ada'])
 
-    Cells of a program of your own, a function from a photograph to a label image:
+    A custom segmenter, a function from a photograph to a label image:
 
     >>> def threshold(photo):
     ...     return cv2.connectedComponents((photo[..., 1] < 180).astype(np.uint8))[1]
@@ -223,24 +224,22 @@ def load_smear_photos(
     )
     if isinstance(settings.segmenter, CellSegmenter):
         settings.segmenter.fit()
-    cache = CellCache(as_memory(memory))
+    kept = KeptResults(as_memory(memory), "cells")
     listed = list_photos(photos, patients)
-
-    def find(place: int) -> PhotoCells | ImageReadError:
-        item, name = listed.items[place], listed.names[place]
-        try:
-            return find_photo_cells(item, name, settings, cache)
-        except ImageReadError as error:
-            return error
-        except Exception as error:
-            error.add_note(f"While the cells of {name} were found.")
-            raise
 
     found: dict[int, PhotoCells] = {}
     refused: dict[str, str] = {}
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
-    results = parallel(delayed(find)(place) for place in range(len(listed.items)))
-    with tqdm(total=len(listed.items), unit="photo", disable=not verbose) as progress:
+    # Open files can be read in this process only.
+    here = any(hasattr(item, "read") for item in listed.items)
+    kind = {"require": "sharedmem"} if here else {"prefer": "threads"}
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator", **kind)
+    results = parallel(
+        delayed(_find)(item, name, settings, kept)
+        for item, name in zip(listed.items, listed.names, strict=True)
+    )
+    with Progress(
+        total=len(listed.items), unit="photo", disable=not verbose
+    ) as progress:
         for place, result in enumerate(results):
             if isinstance(result, ImageReadError):
                 (reason,) = result.refused.values()
@@ -259,6 +258,19 @@ def load_smear_photos(
     bunch.photos["unlike_others"] = unlike_others(bunch.photos)
     report_odd_photos(bunch.photos, first, on_problem)
     return bunch
+
+
+def _find(
+    item: Any, name: str, settings: Settings, kept: KeptResults
+) -> PhotoCells | ImageReadError:
+    limit_opencv()
+    try:
+        return find_photo_cells(item, name, settings, kept)
+    except ImageReadError as error:
+        return error
+    except Exception as error:
+        error.add_note(f"During the segmentation of {name}.")
+        raise
 
 
 def _make_bunch(

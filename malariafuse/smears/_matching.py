@@ -1,4 +1,4 @@
-"""How well boxes that were found agree with boxes that are true."""
+"""Comparison of detected boxes with true boxes."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils import Bunch
 
 from malariafuse._arrays import as_array, as_labels, check_length, real_numbers
+from malariafuse._bunch import Bunch
 from malariafuse._parameters import Reals, check_parameter
 
 _THRESHOLD = (Reals(0, 1, open_at="low"),)
@@ -17,24 +17,24 @@ _THRESHOLD = (Reals(0, 1, open_at="low"),)
 def match_boxes(
     boxes_true: ArrayLike, boxes_pred: ArrayLike, *, iou_threshold: float = 0.5
 ) -> pd.DataFrame:
-    """Match boxes that were found with true boxes of one photograph, one to one.
+    """Match detected boxes to true boxes of one photograph, one to one.
 
     Parameters
     ----------
     boxes_true : array-like of shape (n_true, 4)
-        True boxes: x and y of the first corner, width and height.
+        True boxes: x and y of the top left corner, width and height.
     boxes_pred : array-like of shape (n_pred, 4)
-        Boxes that were found, in the same order of columns.
+        Detected boxes, with the same columns.
     iou_threshold : float, default=0.5
-        Intersection over union from which two boxes can match, above 0 and up to 1.
+        Minimum intersection over union (IoU) of a match, in (0, 1].
 
     Returns
     -------
     pandas.DataFrame
-        One row for each match, with the columns
+        One row for each match, with the following columns:
 
         true, pred : int
-            Positions in `boxes_true` and `boxes_pred`.
+            Indices in `boxes_true` and `boxes_pred`.
         iou : float
             Intersection over union of the two boxes.
 
@@ -42,16 +42,16 @@ def match_boxes(
     ------
     ValueError
         If boxes are not of shape (n, 4), have a width or height that is not positive,
-        or `iou_threshold` is out of range.
+        or `iou_threshold` is not in (0, 1].
 
     See Also
     --------
-    detection_scores : Scores over many photographs.
+    detection_scores : Compute detection metrics over many photographs.
 
     Notes
     -----
-    The matches are as many as can be and, among these, those of the largest sum of
-    intersections over unions (Hungarian method).
+    The number of matches is maximal. Among all such matchings, the sum of the IoU is
+    maximal (Hungarian algorithm).
 
     Examples
     --------
@@ -64,9 +64,9 @@ def match_boxes(
     true = _check_boxes(boxes_true, "boxes_true")
     pred = _check_boxes(boxes_pred, "boxes_pred")
     iou = _intersection_over_union(true, pred)
-    # Rounding must not part boxes from a threshold that they just reach.
+    # Tolerance, so that rounding does not reject boxes exactly at the threshold.
     fit = iou >= iou_threshold - 1e-12
-    # One more match outweighs all that overlap can gain.
+    # One more match outweighs any gain in overlap.
     value = np.where(fit, iou + min(iou.shape) + 1, 0)
     rows, columns = linear_sum_assignment(value, maximize=True)
     kept = fit[rows, columns]
@@ -82,49 +82,48 @@ def detection_scores(
     photo_pred: ArrayLike | None = None,
     iou_threshold: float = 0.5,
 ) -> Bunch:
-    """Score boxes that were found against true boxes, by photograph and pooled.
+    """Compute detection metrics of boxes, by photograph and pooled.
 
     Parameters
     ----------
     boxes_true : array-like of shape (n_true, 4)
-        True boxes: x and y of the first corner, width and height.
+        True boxes: x and y of the top left corner, width and height.
     boxes_pred : array-like of shape (n_pred, 4)
-        Boxes that were found, in the same order of columns.
+        Detected boxes, with the same columns.
     photo_true, photo_pred : array-like of shape (n_true,) and (n_pred,), default=None
-        Photograph of each box, a number or a name. None for both: all boxes are of one
-        photograph.
+        Photograph of each box, a number or a name. None for both means that all boxes
+        are of one photograph.
     iou_threshold : float, default=0.5
-        Intersection over union from which two boxes can match, above 0 and up to 1.
+        Minimum intersection over union (IoU) of a match, in (0, 1].
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with the attributes
+        Dictionary-like object with the following attributes:
 
         by_photo : pandas.DataFrame
             One row for each photograph, with the columns ``n_true``, ``n_pred``,
             ``tp``, ``fp``, ``fn``, ``precision``, ``recall``, ``f1``, ``mean_iou`` of
-            the matches, and ``count_error``, (n_pred - n_true) / n_true. NaN where
-            there is nothing to divide by.
+            the matches, and ``count_error``, (n_pred - n_true) / n_true. Undefined
+            values are NaN.
         pooled : pandas.Series
-            The same of all boxes together, and ``mean_absolute_count_error``, the mean
-            of the absolute count errors of the photographs.
+            The same metrics of all boxes together, and ``mean_absolute_count_error``,
+            the mean of the absolute count errors of the photographs.
 
     Raises
     ------
     ValueError
-        If boxes are no boxes, only one of `photo_true` and `photo_pred` is given, or
-        their lengths do not fit.
+        If boxes are invalid, only one of `photo_true` and `photo_pred` is given, or
+        lengths do not match.
 
     See Also
     --------
-    match_boxes : The matches in one photograph.
+    match_boxes : Match the boxes of one photograph.
 
     Notes
     -----
-    A photograph without any true box, or without any box that was found, counts with
-    its false positives or false negatives as long as it is named in one of
-    `photo_true` and `photo_pred`.
+    A photograph without true boxes or without detected boxes is included if it occurs
+    in `photo_true` or `photo_pred`.
 
     Examples
     --------
@@ -179,14 +178,14 @@ def _scores(n_true: int, n_pred: int, iou: NDArray[np.float64]) -> dict[str, Any
 def _photos(
     photo_true: ArrayLike | None, photo_pred: ArrayLike | None, n_true: int, n_pred: int
 ) -> tuple[list[Any], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the photographs, and the position in them of each box."""
+    """Return the photographs, and the index of the photograph of each box."""
     if photo_true is None and photo_pred is None:
         return [0], np.zeros(n_true, np.intp), np.zeros(n_pred, np.intp)
     if photo_true is None or photo_pred is None:
         missing = "photo_true" if photo_true is None else "photo_pred"
         raise ValueError(
-            f"{missing} is None: expected the photograph of each box, as the other "
-            "boxes have it, or None for both."
+            f"{missing} is None: expected the photograph of each box, as for the other "
+            "boxes, or None for both."
         )
     of = []
     for values, size, name in (
@@ -216,8 +215,8 @@ def _check_boxes(boxes: ArrayLike, name: str) -> NDArray[np.float64]:
     values = real_numbers(array, name)
     if not np.isfinite(values).all() or (values[:, 2:] <= 0).any():
         raise ValueError(
-            f"{name} has a width or height that is not positive, or values that are "
-            "not finite: expected x, y, width and height, not two corners."
+            f"{name} has a non-positive width or height, or values that are not "
+            "finite: expected x, y, width and height, not two corners."
         )
     return values
 

@@ -1,4 +1,4 @@
-"""Photographs that cannot be judged, are there twice or do not fit their patient."""
+"""Checks for quality problems, duplicates and inconsistent photographs of a patient."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from malariafuse._warn import warn
 
 _SHOWN = 5
-# Ratios to the median of the other photographs, and degrees.
+# Limits of ratios to the median of the other photographs, and of degrees.
 _DIAMETERS, _STAINS, _HUES = 1.25, 1.6, 25.0
 
 
 def first_places(digests: Sequence[bytes]) -> list[int]:
-    """Return the place of the first photograph with the same pixels as each."""
+    """Return the index of the first photograph with the same pixels, for each."""
     first: dict[bytes, int] = {}
     return [first.setdefault(digest, at) for at, digest in enumerate(digests)]
 
 
 def unlike_others(photos: pd.DataFrame) -> list[str]:
-    """Return by which measures each photograph is far from others of its patient."""
+    """Return the measures by which each photograph differs from its patient's."""
     unlike = pd.Series("", index=photos.index, dtype=object)
     if "patient" not in photos:
         return unlike.tolist()
@@ -39,7 +39,7 @@ def _differences(photo: pd.Series, others: pd.DataFrame) -> list[str]:
         ratio = photo[measure] / others[measure].median()
         if not 1 / most <= ratio <= most:
             found.append(measure)
-    # Hues go round.
+    # Hue is circular.
     turned = (others["hue"] - photo["hue"] + 180) % 360 - 180
     if abs(turned.median()) > _HUES:
         found.append("hue")
@@ -49,9 +49,9 @@ def _differences(photo: pd.Series, others: pd.DataFrame) -> list[str]:
 def report_odd_photos(
     photos: pd.DataFrame, first: Sequence[int], on_problem: str
 ) -> None:
-    """Warn of odd photographs, or raise if they cannot be judged and may not be.
+    """Warn of problems of photographs, or raise for quality problems.
 
-    `first` has the `first_places` of the photographs.
+    `first` is the result of `first_places`.
     """
     bad = photos[photos["problem"] != ""]
     if len(bad):
@@ -67,21 +67,21 @@ def report_odd_photos(
     if len(twice):
         warn(
             f"{len(twice)} photograph(s) have the same pixels as another one, so their "
-            f"cells count more than once: {_some(twice['name'])}."
+            f"cells are counted more than once: {_some(twice['name'])}."
         )
     unlike = photos[photos["unlike_others"] != ""]
     if len(unlike):
         warn(
-            f"{len(unlike)} photograph(s) are unlike the others of their patient: "
-            f"{_some(unlike['name'] + ' (' + unlike['unlike_others'] + ')')}. Are they "
-            "of the same smear and magnification?"
+            f"{len(unlike)} photograph(s) differ from the others of their patient: "
+            f"{_some(unlike['name'] + ' (' + unlike['unlike_others'] + ')')}. Check "
+            "that they are of the same smear and magnification."
         )
     if "patient" in photos:
         _warn_of_shared(photos, photos["patient"].to_numpy()[list(first)])
 
 
 def _warn_of_shared(photos: pd.DataFrame, patients: NDArray[Any]) -> None:
-    """Warn of photographs whose first ones have other patients."""
+    """Warn of identical photographs of different patients."""
     texts = [
         f"{name} (patients {first!s} and {patient!s})"
         for name, first, patient in zip(
@@ -91,8 +91,8 @@ def _warn_of_shared(photos: pd.DataFrame, patients: NDArray[Any]) -> None:
     ]
     if texts:
         warn(
-            f"{len(texts)} photograph(s) are under several patients: {_some(texts)}. "
-            "One of them is wrong."
+            f"{len(texts)} photograph(s) belong to several patients: {_some(texts)}. "
+            "At least one patient is wrong."
         )
 
 

@@ -1,4 +1,4 @@
-"""Regions of a photograph as masks within their boxes."""
+"""Regions of a photograph as masks in bounding boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from malariafuse.smears._regions import hull_area, mask_hull
 
 @dataclass(frozen=True)
 class Region:
-    """A region, whose mask reaches all four sides of its box.
+    """Region with a mask in its bounding box.
 
     Attributes
     ----------
     label : int
     x, y : int
-        Where the box begins.
+        Top left corner of the box.
     mask : ndarray of shape (height, width), bool
     """
 
@@ -32,18 +32,18 @@ class Region:
 
     @property
     def box(self) -> tuple[slice, slice]:
-        """The rows and the columns of the box."""
+        """Rows and columns of the box, as slices."""
         height, width = self.mask.shape
         return slice(self.y, self.y + height), slice(self.x, self.x + width)
 
     def solidity(self) -> float:
-        """Return the share of the convex hull that the region fills."""
+        """Return the area of the region divided by that of its convex hull."""
         return float(np.count_nonzero(self.mask) / hull_area(self._hull))
 
     def aspect(self) -> float:
-        """Return the shorter by the longer side of the tightest turned box."""
+        """Return the ratio of the sides of the minimum-area rectangle, at most 1."""
         sides = cv2.minAreaRect(self._hull)[1]
-        # Of pixels, not of their centers.
+        # Measured between edges of pixels, not between their centers.
         return (min(sides) + 1) / (max(sides) + 1)
 
     @cached_property
@@ -61,7 +61,7 @@ def regions_of(labels: NDArray[np.int32]) -> list[Region]:
 
 
 def paint(regions: Sequence[Region], labels: NDArray[np.int32]) -> None:
-    """Write the regions into a label image."""
+    """Draw the regions into a label image."""
     for region in regions:
         np.copyto(labels[region.box], region.label, where=region.mask)
 
@@ -72,17 +72,17 @@ def enlarge(
     offset: tuple[int, int],
     least: float,
 ) -> list[Region]:
-    """Return labels at the size of the photograph, with smooth outlines, from 1 on.
+    """Return labels at the size of the photograph, with smooth outlines, from 1.
 
     Parameters
     ----------
     labels : ndarray of shape (height, width), int32
     shape : tuple of int
-        Height and width that `labels` are enlarged to.
+        Height and width of the enlarged labels.
     offset : tuple of int
-        Row and column of the photograph at which these begin.
+        Row and column of the photograph at which the labels begin.
     least : float
-        Number of pixels of `labels` that a region has at least.
+        Minimum number of pixels of a region in `labels`.
     """
     areas = np.bincount(labels.ravel())
     down, across = (

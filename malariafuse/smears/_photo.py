@@ -1,4 +1,4 @@
-"""Photographs of smears, from files to arrays."""
+"""Reading of photographs of smears."""
 
 from os import PathLike, fspath
 from threading import Lock
@@ -24,38 +24,38 @@ def read_photo(
     Parameters
     ----------
     file : str, path-like, bytes or binary file
-        The path of a JPEG, PNG, TIFF or BMP file, the content of one, or an open file.
-        An open file is read from its beginning and left at the position where it was.
+        Path of a JPEG, PNG, TIFF or BMP file, its contents as bytes, or an open file.
+        An open file is read from the beginning and then reset to its position.
     upright : bool, default=False
-        Whether the photograph is turned as its EXIF mark says. By default pixels stay
-        in the order in which the file stores them, and coordinates of cells count from
-        the first stored pixel, whatever the mark says.
+        Whether to rotate the photograph by its EXIF orientation. If False, pixels are
+        returned in the order of the file, and coordinates of cells refer to this order.
 
     Returns
     -------
     ndarray of shape (height, width, 3), dtype uint8
-        RGB in 0..255.
+        RGB photograph in [0, 255].
 
     Raises
     ------
     ImageReadError
-        If the file is missing, damaged, not one of these formats, has more than 8 bits
-        a channel, fewer than 64 pixels along a side or more than 80 million pixels.
+        If the file is missing, damaged or not in one of these formats, or if it has
+        more than 8 bits per channel, a side of fewer than 64 pixels, or more than 80
+        million pixels.
     TypeError
-        If `file` is none of these.
+        If `file` has an invalid type.
 
     See Also
     --------
-    load_smear_photos : Reads photographs and finds their cells.
-    find_field : Finds the bright field in a photograph.
+    load_smear_photos : Load photographs and segment their cells.
+    find_field : Find the bright field of view in a photograph.
 
     Notes
     -----
-    Programs disagree about the EXIF mark: browsers and OpenCV turn photographs,
-    Pillow and NumPy readers do not. Boxes of the NIH cells fit the stored pixels. If
-    you compare boxes with those of another program, read both in the same way.
+    Programs handle the EXIF orientation differently: browsers and OpenCV rotate
+    photographs, but Pillow does not. Boxes of the NIH cells refer to unrotated pixels.
+    If you compare boxes with those of another program, use the same convention.
 
-    Gray photographs get three equal channels. Color profiles are ignored.
+    Grayscale photographs get three equal channels. Color profiles are ignored.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def read_photo(
 
 
 def read_content(file: Any) -> bytes:
-    """Return the bytes of a photograph that is a path, in memory or an open file."""
+    """Return the bytes of a photograph from a path, bytes or an open file."""
     name = "file"
     try:
         if isinstance(file, Encoded):
@@ -90,13 +90,13 @@ def read_content(file: Any) -> bytes:
     except RefusedImageError as error:
         raise ImageReadError({name: str(error)}) from error
     raise TypeError(
-        f"file={short_repr(file)}: expected a path, the content of a file as bytes, or "
-        "an open binary file."
+        f"file={short_repr(file)}: expected a path, the contents of a file as bytes, "
+        "or an open binary file."
     )
 
 
 def check_photo(photo: ArrayLike, name: str = "photo") -> NDArray[Any]:
-    """Return an RGB photograph as a contiguous array, or say what is wrong with it."""
+    """Return an RGB photograph as a contiguous array, or raise if it is invalid."""
     image = as_array(photo, name)
     if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < 8:
         raise ValueError(
@@ -105,7 +105,7 @@ def check_photo(photo: ArrayLike, name: str = "photo") -> NDArray[Any]:
         )
     if image.dtype != np.uint8:
         raise TypeError(
-            f"{name} has dtype {image.dtype}: expected uint8 in 0..255, as read_photo "
-            "returns it."
+            f"{name} has dtype {image.dtype}: expected uint8 in [0, 255], as returned "
+            "by read_photo."
         )
     return np.ascontiguousarray(image)

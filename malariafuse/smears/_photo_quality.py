@@ -1,4 +1,4 @@
-"""The quality of one photograph."""
+"""Quality of one photograph."""
 
 from typing import Any
 
@@ -14,92 +14,93 @@ from malariafuse.smears._views import Views
 def photo_quality(
     photo: ArrayLike, *, segmenter: "Segmenter | None" = None
 ) -> dict[str, Any]:
-    """Measure how well the cells of a photograph can be counted and judged.
+    """Measure the quality of a photograph and detect problems.
 
     Parameters
     ----------
     photo : array-like of shape (height, width, 3)
-        RGB photograph, uint8 in 0..255, as :func:`read_photo` returns it.
+        RGB photograph, uint8 in [0, 255], as returned by :func:`read_photo`.
     segmenter : CellSegmenter or callable, default=None
-        Finder of the cells, as for :func:`load_smear_photos`. None is
+        Segmenter of the cells, as in :func:`load_smear_photos`. None uses
         ``CellSegmenter()``.
 
     Returns
     -------
     dict
-        Measures of the photograph, NaN where they cannot be taken:
+        Measures of the photograph, NaN if a measure cannot be computed:
 
         diameter : float
             Diameter of a typical cell in pixels.
         sharpness : float
-            Slope of the outlines of the cells, in stains of a cell per diameter: the
-            square root of the 0.9 quantile of the squared gradient along the outlines.
-            Neither magnification nor exposure changes it. Sharp photographs have 8 to
-            12.
+            Slope of the outlines of the cells, in units of the stain of a cell per
+            diameter: the square root of the 0.9 quantile of the squared gradient along
+            the outlines. It does not depend on magnification and exposure. Sharp
+            photographs have values of 8 to 12.
         stain : float
-            Natural logarithm of the light of the plasma by that of a typical cell, in
-            the green channel.
+            Natural logarithm of the ratio of the light of the plasma to the light of a
+            typical cell, in the green channel.
         hue : float
-            Hue of the stain in degrees; NaN for gray.
+            Hue of the stain in degrees, NaN for gray.
         covered : float
-            Share of the field that is stained.
+            Stained fraction of the field.
         separate : float
-            Share of the area of all regions that look like single cells; the rest is
-            clumped or of another shape. NaN for a segmenter of your own.
+            Fraction of the area of all regions that look like single cells. Other
+            regions are clumps or have a different shape. NaN for a custom segmenter.
         brightness : float
-            Median light of the plasma in its brightest channel, in 0..255.
+            Median light of the plasma in its brightest channel, in [0, 255].
         evenness : float
-            Light of the plasma in the green channel where it is dim by that where it
-            is bright (0.05 and 0.95 quantiles of the field).
+            Ratio of the 0.05 to the 0.95 quantile of the light of the plasma over the
+            field, in the green channel.
         clipped_white, clipped_black : float
-            Shares of the field's pixels with 255, or with 0, in all channels.
+            Fractions of the pixels of the field with 255, or with 0, in all channels.
         n_cells : int
             Number of red cells, 0 if there is a problem.
         problem : str
-            Reason why the photograph cannot be judged, "" if there is none.
+            Quality problem, see the notes, or "".
 
     Raises
     ------
     ValueError
-        If `photo` is not an RGB image, or `segmenter` is none.
+        If `photo` is not an RGB image, or `segmenter` is invalid.
     TypeError
         If the dtype of `photo` is not uint8.
 
     See Also
     --------
-    load_smear_photos : Has these measures of many photographs in a table.
+    load_smear_photos : Load many photographs with these measures in a table.
 
     Notes
     -----
-    The problems, of which the first that applies is given:
+    The first applicable problem is reported:
 
     "dark"
         No pixel is above 50 of 255.
     "overexposed"
         More than 0.3 of the field is white in all channels.
     "no cells"
-        Nothing is stained, or no region is a red cell.
+        There is no stained area, or no region is a red cell.
     "not a thin smear"
-        What is stained has no size as cells have (less than 10 pixels), is stained as
-        nuclei are (above 1), or less than 0.15 of its area looks like single cells.
-        Thick smears and photographs of something else are such.
+        The stained structures are smaller than cells (less than 10 pixels), or have the
+        stain of nuclei (above 1), or less than 0.15 of their area looks like single
+        cells. Examples are thick smears and photographs of other objects.
     "cells too small", "cells too large"
-        The diameter is below 24 pixels, which shows no parasite, or above half of the
-        shorter side of the field.
+        The diameter is below 24 pixels, at which parasites are not visible, or above
+        half of the shorter side of the field.
     "underexposed"
         The brightness is below 80.
     "gray"
-        All channels have nearly the same stain.
+        The stain is nearly equal in all channels.
     "out of focus"
-        The sharpness is below 4.5. A Gaussian blur by 0.11 diameters brings sharp
-        photographs there, and rings of parasites are hardly wider than that.
+        The sharpness is below 4.5. This corresponds to a sharp photograph after a
+        Gaussian blur with a standard deviation of 0.11 diameters, about the width of
+        ring forms.
 
     "too dense"
         More than 0.85 of the field is stained.
 
-    Measures by the squared gradient rank blurred blood films best [1]_. The limits were
-    chosen on photographs of three laboratories, all of which pass, and on blurred,
-    bleached, darkened and gray copies of them.
+    Among measures of focus, the squared gradient ranks blurred blood smears best [1]_.
+    The limits were chosen on photographs of three laboratories, all of which have no
+    problem, and on blurred, bleached, darkened and gray copies of them.
 
     References
     ----------

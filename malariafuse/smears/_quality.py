@@ -1,4 +1,4 @@
-"""Whether the cells of a photograph can be counted and judged."""
+"""Quality measures and problems of a photograph."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,19 +26,19 @@ MEASURES = (
     "clipped_black",
 )
 
-_SAMPLE = 1000  # pixels of the longer side
-_BAND = 0.2  # of a diameter, across the outlines
+_SAMPLE = 1000  # longer side in pixels
+_BAND = 0.2  # width across the outlines, in diameters
 _STEEP = 0.9  # quantile of the slopes in the band
 _ENDS = 0.05, 0.95  # quantiles of the light
 
-# Chosen on real photographs, all of which pass, and on spoiled copies of them.
+# Chosen on real photographs, all of which pass, and on degraded copies of them.
 _WHITE = 0.3
 _DIM = 80  # of 255
 _TEXTURE, _SMALLEST = 10, 24  # pixels
 _LARGEST = 0.5  # of the shorter side of the field
 _GRAY = 0.9  # of the density of the most stained channel
 _BLURRED = 4.5
-_DARKEST = 1.0  # density of a red cell; nuclei have more
+_DARKEST = 1.0  # maximum density of a red cell, below that of nuclei
 _DENSEST = 0.85
 _SEPARATE = 0.15
 _SOLIDITY, _ASPECT = 0.9, 0.6
@@ -48,14 +48,14 @@ Row = dict[str, Any]
 
 
 def examine(views: Views, segmenter: CellSegmenter) -> tuple[Row, Sight | None]:
-    """Return the measures of a photograph before its cells are cut apart.
+    """Return the measures of a photograph before its cells are segmented.
 
     Returns
     -------
     row : dict
-        `MEASURES`, NaN where they cannot be taken, and "problem".
+        `MEASURES`, NaN if they cannot be computed, and "problem".
     sight : Sight or None
-        What the segmenter sees, if a problem did not end the looking before.
+        Intermediate result of the segmenter, or None after an early problem.
     """
     row: Row = dict.fromkeys(MEASURES, np.nan) | {"problem": ""}
     try:
@@ -92,7 +92,7 @@ def examine(views: Views, segmenter: CellSegmenter) -> tuple[Row, Sight | None]:
 
 
 def judge_regions(row: Row, regions: Sequence[Region], flags: NDArray[Any]) -> Row:
-    """Return the measures with those of the regions that a segmenter found."""
+    """Return the measures together with those of the segmented regions."""
     separate = _separate_share(
         [region for region, flag in zip(regions, flags, strict=True) if flag != "cut"],
         row["diameter"],
@@ -137,7 +137,7 @@ def _measure(sight: Sight) -> Row:
 
 
 def _sharpness(sight: Sight, contrast: float) -> float:
-    """Return the slope of the outlines in stains of a cell per diameter."""
+    """Return the slope of the outlines, in units of stain per diameter."""
     density, mask = sight.stained.density, sight.stained.mask.astype(np.uint8)
     element = disk(_BAND * sight.diameter)
     band = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, element) > 0
@@ -151,7 +151,7 @@ def _sharpness(sight: Sight, contrast: float) -> float:
 
 
 def _hue(density: NDArray[Any]) -> float:
-    """Return the hue in degrees of light that went through a density, NaN for gray."""
+    """Return the hue in degrees of light after absorption, NaN for gray."""
     if density.min() > _GRAY * density.max():
         return float("nan")
     color = np.exp(-density).astype(np.float32).reshape(1, 1, 3)
@@ -159,7 +159,7 @@ def _hue(density: NDArray[Any]) -> float:
 
 
 def _separate_share(regions: Sequence[Region], diameter: float) -> float:
-    """Return the share of the area of regions that single cells have, 1 of none."""
+    """Return the area fraction of single cells among regions, 1 without regions."""
     if not regions:
         return 1.0
     area = np.array([np.count_nonzero(region.mask) for region in regions])

@@ -1,4 +1,4 @@
-"""Regions of a label image: hills of a surface, and what touches what."""
+"""Regions of a label image: watershed, adjacency and convex hulls."""
 
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ _NEIGHBORS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)
 
 
 class Union:
-    """Sets that are joined step by step."""
+    """Disjoint sets (union-find)."""
 
     def __init__(self, size: int) -> None:
         self._parents = list(range(size))
@@ -28,19 +28,19 @@ class Union:
         return element
 
     def join(self, kept: int, other: int) -> None:
-        """Join two sets by their representatives; the first stays one."""
+        """Join two sets by their representatives. The first one remains."""
         self._parents[other] = kept
 
 
 def find_hills(surface: Floats, mask: NDArray[np.bool_]) -> tuple[Labels, Floats]:
-    """Assign each pixel of a mask to the summit that steepest ascent leads to.
+    """Assign each pixel of a mask to a summit by steepest ascent.
 
     Returns
     -------
     labels : ndarray of shape (height, width), int32
-        The hill of each pixel, from 1 on; 0 outside the mask.
+        Hill of each pixel, from 1, and 0 outside the mask.
     summits : ndarray of shape (n_hills + 1,), float32
-        The height of each hill; that of 0 is 0.
+        Height of each hill. The height of label 0 is 0.
     """
     height, width = surface.shape
     inside = np.where(mask, surface, np.float32(-1))
@@ -71,7 +71,7 @@ def find_hills(surface: Floats, mask: NDArray[np.bool_]) -> tuple[Labels, Floats
 
 
 def find_passes(labels: Labels, surface: Floats) -> tuple[Labels, Labels, Floats]:
-    """Return pairs of labels that touch, and the highest pass between each pair."""
+    """Return pairs of touching labels, and the highest pass between each pair."""
     ones, others, heights = [], [], []
     for a, b in (
         (np.s_[:, :-1], np.s_[:, 1:]),
@@ -94,8 +94,8 @@ def find_passes(labels: Labels, surface: Floats) -> tuple[Labels, Labels, Floats
 
 
 def grow(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
-    """Let labels grow by some pixels within a mask."""
-    grown = labels.astype(np.float32)  # what OpenCV dilates
+    """Dilate labels by some pixels within a mask."""
+    grown = labels.astype(np.float32)  # dtype that OpenCV can dilate
     free = mask & (labels == 0)
     for _ in range(steps):
         wider = cv2.dilate(grown, np.ones((3, 3)))
@@ -104,7 +104,7 @@ def grow(labels: Labels, mask: NDArray[np.bool_], steps: int) -> Labels:
 
 
 def find_hulls(labels: Labels) -> list[NDArray[Any]]:
-    """Return the convex hull of each label from 0 on; that of 0 is empty."""
+    """Return the convex hull of each label. The hull of label 0 is empty."""
     framed = np.pad(labels, ((0, 0), (1, 1)))
     ends = (framed[:, 1:-1] != framed[:, :-2]) | (framed[:, 1:-1] != framed[:, 2:])
     y, x = np.nonzero(ends & (labels > 0))
@@ -122,7 +122,7 @@ def find_hulls(labels: Labels) -> list[NDArray[Any]]:
 
 
 def mask_hull(mask: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return the convex hull of a mask that holds something."""
+    """Return the convex hull of a non-empty mask."""
     outlines, _ = cv2.findContours(
         mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
@@ -130,5 +130,5 @@ def mask_hull(mask: NDArray[np.bool_]) -> NDArray[Any]:
 
 
 def hull_area(hull: NDArray[Any]) -> float:
-    """Return the area of a hull whose corners are centers of pixels."""
+    """Return the area of a hull whose corners are pixel centers."""
     return cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2 + 1

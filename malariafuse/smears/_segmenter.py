@@ -1,4 +1,4 @@
-"""From a photograph to a label image of its cells."""
+"""Segmentation of a photograph into cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
+from malariafuse._base import Estimator
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
 from malariafuse._shown import short_repr
 from malariafuse.smears._diameter import estimate_diameter
@@ -20,54 +21,54 @@ from malariafuse.smears._stain import Stain, Stained, find_stained, measure_stai
 from malariafuse.smears._views import Views
 from malariafuse.smears._white import find_white_cells, join_white_cells
 
-_SMALLEST_CELL = 0.04  # of the area of a disk of the diameter
+_SMALLEST_CELL = 0.04  # minimum area, as a fraction of a disk of the diameter
 _LARGEST_SCALE = 3.0
 
 
-class CellSegmenter(TransformerMixin, BaseEstimator):
-    """Find the cells in photographs of thin smears.
+class CellSegmenter(TransformerMixin, Estimator):
+    """Segment the cells in photographs of thin smears.
 
-    Lengths within are in diameters of a red cell, so the same settings fit every
-    magnification and camera. The result is a label image for each photograph;
-    :func:`tabulate_cells` measures and flags its regions, and
-    :func:`load_smear_photos` does both for many photographs.
+    The result is a label image for each photograph. Use :func:`tabulate_cells` to
+    measure and flag its regions, or :func:`load_smear_photos` to do both for many
+    photographs. Internal lengths are in diameters of a red cell, so the segmenter works
+    for any magnification and camera.
 
     Parameters
     ----------
     diameter : float or None, default=None
         Diameter of a typical red cell in pixels. None estimates it from each
-        photograph. Give it for photographs with few cells.
+        photograph. Set it for photographs with few cells.
     resolution : int, default=44
-        Number of pixels per diameter at which cells are looked for. The photograph is
-        resized to it, and outlines are enlarged to its size again.
+        Number of pixels per cell diameter for the segmentation. The photograph is
+        resized to this resolution, and the outlines are scaled back.
 
     See Also
     --------
-    tabulate_cells : Measures the regions of a label image, and flags what is no cell.
-    load_smear_photos : Reads photographs and cuts all their cells.
+    tabulate_cells : Measure the regions of a label image, and flag those that are not
+        red cells.
+    load_smear_photos : Load photographs and segment their cells.
 
     Notes
     -----
-    The segmenter is stateless: `fit` checks parameters, and the other methods work
-    without it.
+    The segmenter is stateless: `fit` only validates the parameters, and the other
+    methods work without it.
 
-    1. The light of the plasma is a polynomial of third order across the field, fitted
-       to the bright class of Otsu's threshold [1]_. Optical density against it does not
-       depend on the lamp.
-    2. The diameter is the one at which openings by disks of growing size take away most
+    1. The light of the plasma is modeled by a third-order polynomial over the field,
+       fitted to the bright class of Otsu's threshold [1]_. Optical density relative to
+       it does not depend on the lamp.
+    2. The diameter is that at which openings with disks of increasing size remove most
        of the stained area (granulometry).
-    3. A pixel belongs to a cell if its density in the green channel is nearer to the
-       cells around than to the plasma around. Small holes, and convex ones that are
-       stained more than plasma, are filled.
-    4. Thin bright lines between cells, found by a morphological closing, are taken out.
-       The hills of the distance to the background (watershed) are joined where they
-       are hardly parted, and then in the order of the passes between them, which gives
-       a tree of regions.
-    5. Of all ways to cut the tree, the one is taken whose regions look most like single
-       cells: by size, by the share of the convex hull that they fill, and by the width
-       of necks within them. Clumps that are left are cut once more along fainter lines.
+    3. A pixel belongs to a cell if its density in the green channel is closer to that
+       of the surrounding cells than to that of the surrounding plasma. Small holes, and
+       convex holes with more stain than plasma, are filled.
+    4. Thin bright lines between cells are detected by a morphological closing and
+       removed. The hills of the distance to the background (watershed) are merged if
+       the pass between them is shallow. They are then merged in the order of their
+       passes, which gives a tree of regions.
+    5. The tree is cut into the regions that most resemble single cells in size,
+       solidity and width of necks. Remaining clumps are cut again along fainter lines.
     6. Regions around nuclei, large areas with more than twice the stain of a typical
-       cell, are joined to white cells.
+       cell, are merged into white blood cells.
 
     References
     ----------
@@ -97,69 +98,70 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
         self.resolution = resolution
 
     def fit(self, X: Any = None, y: object = None) -> Self:
-        """Check the parameters; photographs are not looked at.
+        """Validate the parameters.
 
         Parameters
         ----------
         X : Ignored
-            Photographs.
+            Not used.
         y : None
             Ignored.
 
         Returns
         -------
         self : CellSegmenter
-            The segmenter itself.
+            Fitted segmenter.
 
         Raises
         ------
         ValueError
-            If a parameter is not as described.
+            If a parameter is invalid.
         """
         check_parameters(self)
         return self
 
     def segment(self, photo: ArrayLike) -> NDArray[np.int32]:
-        """Label the cells of one photograph.
+        """Segment one photograph.
 
         Parameters
         ----------
         photo : array-like of shape (height, width, 3)
-            RGB photograph, uint8 in 0..255, as :func:`read_photo` returns it.
+            RGB photograph, uint8 in [0, 255], as returned by :func:`read_photo`.
 
         Returns
         -------
         ndarray of shape (height, width), dtype int32
-            0 in the background and 1, 2, ... in the cells; white cells, debris and what
-            could not be cut apart have labels, too. All 0 if nothing is stained.
+            Label image with 0 for the background and 1, 2, ... for the cells. White
+            blood cells, debris and clumps also have labels. All 0 if there is no
+            stained area.
 
         Raises
         ------
         ValueError
-            If `photo` is not an RGB image or is dark everywhere, or a parameter is not
-            as described.
+            If `photo` is not an RGB image or is completely dark, or a parameter is
+            invalid.
         TypeError
             If the dtype of `photo` is not uint8.
         """
         return self._segment(photo, "photo")
 
     def transform(self, X: Sequence[ArrayLike]) -> list[NDArray[np.int32]]:
-        """Label the cells of photographs.
+        """Segment photographs.
 
         Parameters
         ----------
         X : sequence of array-like of shape (height, width, 3)
-            RGB photographs, uint8 in 0..255, whose sizes may differ.
+            RGB photographs, uint8 in [0, 255], possibly of different sizes.
 
         Returns
         -------
         list of ndarray of shape (height, width), dtype int32
-            Label images, as :meth:`segment` returns them.
+            Label images, as returned by :meth:`segment`.
 
         Raises
         ------
         ValueError, TypeError
-            As :meth:`segment`.
+            As in :meth:`segment`.
         """
         if not isinstance(X, Iterable) or isinstance(X, str | bytes | Mapping):
             raise TypeError(
@@ -182,7 +184,7 @@ class CellSegmenter(TransformerMixin, BaseEstimator):
 
 
 def find_regions(views: Views, segmenter: CellSegmenter) -> list[Region]:
-    """Return the regions that a segmenter finds in a photograph."""
+    """Return the regions of a photograph."""
     diameter = diameter_of(views, segmenter)
     sight = look(views, segmenter, diameter) if diameter else None
     return [] if sight is None else split_regions(views, sight)
@@ -190,7 +192,7 @@ def find_regions(views: Views, segmenter: CellSegmenter) -> list[Region]:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a segmenter sees of the field of a photograph.
+    """Stain and cell diameter of the field of a photograph.
 
     Attributes
     ----------
@@ -206,12 +208,12 @@ class Sight:
 
 
 def diameter_of(views: Views, segmenter: CellSegmenter) -> float:
-    """Return the diameter of a cell in pixels of a photograph, 0 without any."""
+    """Return the diameter of a cell in pixels of a photograph, or 0 without cells."""
     return segmenter.diameter or estimate_diameter(views.inner)
 
 
 def look(views: Views, segmenter: CellSegmenter, diameter: float) -> Sight | None:
-    """Return what a segmenter sees of a photograph, None if nothing is stained."""
+    """Return the stain and the diameter of a photograph, or None without stain."""
     scale = min(segmenter.resolution / diameter, _LARGEST_SCALE)
     stain = measure_stain(views.inner, scale)
     stained = find_stained(stain, diameter * scale)
@@ -221,7 +223,7 @@ def look(views: Views, segmenter: CellSegmenter, diameter: float) -> Sight | Non
 
 
 def split_regions(views: Views, sight: Sight) -> list[Region]:
-    """Return the regions of what a segmenter sees."""
+    """Return the regions of the stained area."""
     stain, diameter = sight.stain, sight.diameter
     foreground = find_foreground(stain, sight.stained, diameter)
     if not foreground.cores.any():

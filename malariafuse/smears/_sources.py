@@ -1,4 +1,4 @@
-"""Which photographs a call is given, and of whom they are."""
+"""Sources of photographs and their patients."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ class Photos:
     Attributes
     ----------
     items : list
-        Paths, contents of files, open files and arrays.
+        Paths, file contents, open files and arrays.
     names : list of str
-        How messages name each of them.
+        Name of each photograph in messages.
     groups : ndarray of shape (n_photos,) or None
-        The patient of each.
+        Patient of each photograph.
     """
 
     items: list[Any]
@@ -37,12 +37,12 @@ class Photos:
 
 
 def list_photos(photos: Any, patients: Any) -> Photos:
-    """Return the photographs of the argument `photos`; none is opened."""
+    """Return the photographs of the argument `photos`, without opening them."""
     items, groups = _listed(photos)
     if groups is not None and patients is not None:
         raise ValueError(
-            "patients is given, and photos says the patient of each photograph, too: "
-            "expected one of both."
+            "patients is given, but photos also contains the patients: expected only "
+            "one of them."
         )
     if not items:
         raise ValueError("photos is empty: expected at least one photograph.")
@@ -65,7 +65,7 @@ def _listed(photos: Any) -> tuple[list[Any], Any]:
         if "path" not in photos:
             raise ValueError(
                 f"photos is a table with the columns {list(photos.columns)}: expected "
-                "'path' and, if patients are known, 'patient'."
+                "'path' and, optionally, 'patient'."
             )
         groups = photos["patient"].to_numpy() if "patient" in photos else None
         return list(photos["path"]), groups
@@ -90,7 +90,7 @@ def _listed(photos: Any) -> tuple[list[Any], Any]:
 
 
 def _matching(path: str) -> list[str]:
-    """Return the photographs of a folder or a pattern, or the one of a path."""
+    """Return the photographs of a folder, a pattern or a path."""
     if os.path.isdir(path):
         found = sorted(
             entry.path
@@ -99,7 +99,7 @@ def _matching(path: str) -> list[str]:
         )
         if not found:
             raise FileNotFoundError(
-                f"photos={short_repr(path)} is a folder without a file that ends in "
+                f"photos={short_repr(path)} is a folder without files that end in "
                 f"{', '.join(_ENDINGS)}."
             )
         return found
@@ -117,6 +117,6 @@ def _as_item(item: Any, place: int) -> Any:
     if isinstance(item, str | Encoded | np.ndarray) or hasattr(item, "read"):
         return item
     raise TypeError(
-        f"photos[{place}]={short_repr(item)}: expected a path, the content of a file "
+        f"photos[{place}]={short_repr(item)}: expected a path, the contents of a file "
         "as bytes, an open binary file or an RGB array (height, width, 3)."
     )

@@ -1,4 +1,4 @@
-"""Cells that touch, cut apart."""
+"""Separation of touching cells."""
 
 import math
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from malariafuse.smears._regions import (
 
 # Lengths are in diameters, areas in areas of a disk of that diameter.
 _SMOOTHING = 0.04
-_ONE_HILL = 0.95  # of the lower summit: a pass as high as that parts no cells
+_ONE_HILL = 0.95  # of the lower summit: hills with a higher pass belong to one cell
 _CLUMP = 1.7
 _SOLID = 0.95
 _LOWEST_SUMMIT = 0.2  # of a radius
 _VALLEY = 0.08
 _RIM = 0.1
-# Sizes and shapes of one cell, and how fast the belief in one declines.
+# Ranges of size and shape of a single cell, and the decline of the score outside.
 _SMALL, _LARGE = 0.6, 1.3
 _SMALL_SPREAD, _LARGE_SPREAD = 0.35, 0.25  # of the logarithm
 _CONVEX, _NOT_CONVEX = 0.95, 0.8
@@ -36,9 +36,10 @@ _NECK = 0.9
 
 @dataclass
 class _Node:
-    """A region that may be one cell: a hill, or two nodes joined over a pass.
+    """Candidate region of a cell: a hill, or two nodes merged over a pass.
 
-    Its score is that of its best cut, which `is_whole` if it is the region itself.
+    The score is that of the best cut. `is_whole` means that the best cut is the region
+    itself.
     """
 
     area: float
@@ -52,11 +53,11 @@ class _Node:
 
 
 def split_cells(foreground: Foreground, diameter: float) -> Labels:
-    """Label the cells of the foreground from 1 on.
+    """Label the cells of the foreground, starting at 1.
 
-    Hills of the distance from the plasma are joined in the order of the passes between
-    them, which gives a tree of regions. Of all ways to cut the tree the one is taken
-    whose regions look most like single cells, weighted by their area.
+    Hills of the distance from the plasma are merged in the order of the passes between
+    them, which gives a tree of regions. The tree is cut into the regions that most
+    resemble single cells, weighted by area.
     """
     area = math.pi / 4 * diameter**2
     cells, nodes = _cut(foreground.cells, foreground.cores, diameter)
@@ -69,7 +70,7 @@ def split_cells(foreground: Foreground, diameter: float) -> Labels:
             diameter,
         )
         cells = np.where(finer > 0, finer + len(nodes), cells)
-        # What the finer cores lost of a clump belongs to its parts.
+        # Pixels of a clump that are not in the finer cores belong to its parts.
         cells[(within > 0) & (finer == 0)] = 0
     return grow(cells, foreground.outer, round(_RIM * diameter))
 
@@ -77,7 +78,7 @@ def split_cells(foreground: Foreground, diameter: float) -> Labels:
 def _cut(
     mask: NDArray[np.uint8], cores: NDArray[np.uint8], diameter: float
 ) -> tuple[Labels, list[_Node]]:
-    """Label the best cut of a mask, and return its regions in their order."""
+    """Label the best cut of a mask, and return its regions in order."""
     depth = cv2.distanceTransform(cores, cv2.DIST_L2, 5)
     surface = cv2.GaussianBlur(depth, (0, 0), _SMOOTHING * diameter) * (2 / diameter)
     hills, summits = find_hills(surface, cores > 0)
@@ -103,7 +104,7 @@ def _join_shallow(
     summits: NDArray[np.float32],
     surface: NDArray[np.float32],
 ) -> tuple[Labels, NDArray[np.float32]]:
-    """Join hills whose pass is nearly as high as the lower one, and low ones."""
+    """Merge hills whose pass is nearly as high as the lower summit, and low hills."""
     union = Union(len(summits))
     ones, others, passes = find_passes(hills, surface)
     for k in np.argsort(-passes):
@@ -128,10 +129,10 @@ def _join_by_passes(
     whole: NDArray[Any],
     area: float,
 ) -> list[_Node]:
-    """Return the roots of the tree of regions, joined over the relatively highest.
+    """Return the roots of the tree of regions, merged over the highest passes.
 
-    The order is that of the surface; `whole` is the one without the bright lines, on
-    which the texture of a parasite makes no necks.
+    The order of passes is that of the surface. Necks are measured on `whole`, in which
+    the texture of a parasite does not create necks.
     """
     areas = np.bincount(hills.ravel(), minlength=len(summits))
     hulls = find_hulls(hills)
@@ -170,7 +171,7 @@ def _join(a: _Node, b: _Node, width: float, area: float) -> _Node:
 
 
 def _likeness(node: _Node, area: float) -> float:
-    """Return how much a region looks like one cell, from 0 to 1."""
+    """Return the similarity of a region to a single cell, in [0, 1]."""
     size = math.log(max(node.area, 1) / area)
     below, above = math.log(_SMALL) - size, size - math.log(_LARGE)
     off = max(below / _SMALL_SPREAD, above / _LARGE_SPREAD, 0)

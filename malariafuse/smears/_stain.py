@@ -1,4 +1,4 @@
-"""How much stain the light met, wherever a photograph shows the field."""
+"""Optical density of the stain in the field of a photograph."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,31 +13,31 @@ from malariafuse.smears._views import Views
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-_INK = 30  # of 255, in the brightest channel: darker than any stain
-_ORDER = 3  # of the polynomial that the light of the plasma follows across the field
+_INK = 30  # of 255, in the brightest channel: below the level of any stain
+_ORDER = 3  # order of the polynomial for the light of the plasma
 _LIGHT_STEP = 8  # pixels
 _SMOOTHING = 0.02  # of a diameter
-_THUMBNAIL = 160  # pixels of its longer side, for fitting it
+_THUMBNAIL = 160  # longer side in pixels of the image for the fit
 _ROUNDS = 6
-_SAMPLE = 100_000  # pixels, for the threshold of the stain
+_SAMPLE = 100_000  # number of pixels for the threshold of the stain
 _ABOVE_TYPICAL = 1.4
 _FAINTEST = 0.05  # optical density of a cell
-_OUTLIERS = 2.5, 3.0  # robust standard deviations, below and above the plasma
+_OUTLIERS = 2.5, 3.0  # in robust standard deviations, below and above the plasma
 
 
 @dataclass(frozen=True)
 class Stain:
-    """A photograph at one scale, as optical density.
+    """Optical density of a photograph at one scale.
 
     Attributes
     ----------
     density : ndarray of shape (height, width, 3), float32
-        Optical density of each channel against the plasma around: 0 in the plasma.
+        Optical density of each channel relative to the surrounding plasma, 0 in plasma.
     field : ndarray of shape (height, width), uint8
-        Mask of the field: 1 within it, without what is black, such as a printed
-        scale bar.
+        Mask of the field, without black areas such as a printed scale bar.
     light : ndarray of shape (some_height, some_width, 3), float32
-        Light of the plasma in 0..255, also behind cells, at a few pixels of the field.
+        Light of the plasma in [0, 255], also behind cells, at a subset of the pixels of
+        the field.
     """
 
     density: Floats
@@ -47,7 +47,7 @@ class Stain:
 
 @dataclass(frozen=True)
 class Stained:
-    """What is stained more than the plasma.
+    """Stained area of a photograph.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Stained:
     threshold : float
         Density between plasma and cells.
     mask : ndarray of shape (height, width), bool
-        The pixels of the field above it.
+        Pixels of the field above the threshold.
     """
 
     density: Floats
@@ -65,7 +65,7 @@ class Stained:
 
 
 def measure_stain(views: Views, scale: float) -> Stain:
-    """Return the optical density of a photograph, seen at a scale."""
+    """Return the optical density of a photograph at a scale."""
     small = views.at(scale)
     lit = find_field(small) & ~dark_pixels(small, _INK)
     field = lit.astype(np.uint8)
@@ -76,7 +76,7 @@ def measure_stain(views: Views, scale: float) -> Stain:
 
 
 def find_stained(stain: Stain, diameter: float) -> Stained | None:
-    """Return what is stained, for cells of a diameter, or None if nothing is."""
+    """Return the stained area, for cells of a diameter, or None."""
     smooth = cv2.GaussianBlur(stain.density[..., 1], (0, 0), _SMOOTHING * diameter)
     inside = stain.field > 0
     level = stain_threshold(smooth[inside])
@@ -98,10 +98,11 @@ def threshold(values: NDArray[Any]) -> float:
 
 
 def stain_threshold(density: NDArray[Any]) -> float | None:
-    """Return the density between plasma and cells, or None if nothing is stained.
+    """Return the threshold between plasma and cells, or None without stain.
 
-    Chromatin would form a class of its own, so densities are cut at a little more than
-    those of typical cells, which are not known before the threshold is.
+    Densities are clipped slightly above those of typical cells, so that chromatin does
+    not form a separate class. Typical densities depend on the threshold, so it is
+    computed iteratively.
     """
     density = density[:: max(1, len(density) // _SAMPLE)]
     bottom, top = np.quantile(density, [0.01, 0.995])
@@ -126,7 +127,7 @@ def _plasma(logarithm: Floats, field: Bytes) -> Floats:
     size = max(8, width // step), max(8, height // step)
     thumbnail = cv2.resize(logarithm, size, interpolation=cv2.INTER_NEAREST)
     inside = cv2.resize(field, size, interpolation=cv2.INTER_NEAREST)
-    # Off the rim of the field, where the light fades.
+    # Without the rim of the field, where the light fades.
     inner = cv2.erode(inside, np.ones((3, 3)), borderType=cv2.BORDER_REPLICATE) > 0
     if not inner.any():
         inner = np.ones_like(inner)
@@ -143,7 +144,7 @@ def _plasma(logarithm: Floats, field: Bytes) -> Floats:
             plasma = np.ones_like(plasma)
         fit = np.linalg.lstsq(basis[plasma], values[plasma], rcond=None)[0]
         rest = (values - basis @ fit).sum(axis=1)
-        # Chromatin would form a class of its own.
+        # Clipped, so that chromatin does not form a separate class.
         level = threshold(np.maximum(rest, np.percentile(rest, 2)))
         bright = rest[rest > level]
         if not bright.size:
@@ -165,6 +166,6 @@ def _plasma(logarithm: Floats, field: Bytes) -> Floats:
 
 
 def _powers(side: int) -> Floats:
-    """Return the powers of the coordinates along a side, from -1 to 1."""
+    """Return the powers of the coordinates along a side, in [-1, 1]."""
     along = np.linspace(-1, 1, side, dtype=np.float32)
     return np.stack([along**i for i in range(_ORDER + 1)])

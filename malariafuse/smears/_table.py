@@ -1,4 +1,4 @@
-"""A table of the cells in a label image."""
+"""Table of the cells in a label image."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,74 +23,75 @@ _DEBRIS = 0.4
 _CUT_DEBRIS = 0.33
 _WHITE = 1.25
 _CLUMP = 2.2
-_CLUMP_SOLIDITY = 0.93  # a large convex region is one large cell
+_CLUMP_SOLIDITY = 0.93  # minimum solidity of a large single cell
 _LARGEST = 4.0
-_RAGGED = 0.83  # of the convex hull: several cells or a piece of one
+_RAGGED = 0.83  # solidity below which a region is several cells or a piece of a cell
 _WHOLE = 0.9
 _BLACK = 50  # of 255, in the brightest channel
 _INKED = 0.2  # of the area of a region
-_RIM_SIDE = 1500  # pixels of the longer side, for seeing what touches the rim
-_PIXELS = 24  # per diameter, for looking for nuclei
+_RIM_SIDE = 1500  # longer side in pixels, to detect contact with the rim
+_PIXELS = 24  # pixels per diameter, to detect nuclei
 
 
 def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
-    """Measure the regions of a label image, and flag those that are no red cell.
+    """Measure the regions of a label image, and flag those that are not red cells.
 
     Parameters
     ----------
     photo : array-like of shape (height, width, 3)
-        RGB photograph, uint8 in 0..255.
+        RGB photograph, uint8 in [0, 255].
     labels : array-like of shape (height, width)
-        Label image: 0 in the background, and another integer for each cell. That of
-        :class:`CellSegmenter`, or of any other program.
+        Label image with 0 for the background and a different integer for each cell,
+        from :class:`CellSegmenter` or any other program.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each region in the order of the labels, with the columns
+        One row for each region, in the order of the labels, with the following columns:
 
         label : int
             Label of the region.
         x, y, width, height : int
-            Box of the region in pixels. The first pixel of the photograph is (0, 0).
+            Bounding box of the region in pixels. The first pixel of the photograph is
+            (0, 0).
         area : int
             Number of pixels.
         flag : str
-            Reason why the region is left out of the count, "" for a red cell.
+            Reason why the region is not counted, or "" for a red cell.
 
     Raises
     ------
     ValueError
-        If the shapes of `photo` and `labels` do not fit, or labels are negative.
+        If the shapes of `photo` and `labels` do not match, or labels are negative.
     TypeError
         If `labels` are not integers, or the dtype of `photo` is not uint8.
 
     See Also
     --------
-    CellSegmenter : Makes label images.
-    load_smear_photos : Reads photographs and cuts all their cells.
+    CellSegmenter : Segment photographs into label images.
+    load_smear_photos : Load photographs and segment their cells.
 
     Notes
     -----
-    The flags, of which the first that applies is given:
+    The first applicable flag is reported:
 
     "white cell"
-        At least half of the region lies on or around a nucleus, a large area with more
-        than twice the stain of a typical red cell, and the regions there have more than
-        1.25 times the median area together.
+        At least half of the region is on or around a nucleus, and the regions there
+        have a total area of more than 1.25 medians. A nucleus is a large area with more
+        than twice the stain of a typical red cell.
     "debris"
-        Area below 0.4 of the median (0.33 where a border cuts the region), or a fifth
-        of the region is black as no stain is: platelets, dirt, fragments, a printed
-        scale bar.
+        The area is below 0.4 of the median (0.33 if the border cuts the region), or a
+        fifth of the region is darker than any stain. Examples are platelets, dirt,
+        fragments and a printed scale bar.
     "cut"
         The region touches the border of the photograph or of the field, and has less
-        than 0.9 of the median area. A cell that merely touches the border is whole.
+        than 0.9 of the median area. A larger region at the border is a whole cell.
     "clump"
-        Area above 2.2 medians with an outline that is not convex (less than 0.93 of
-        its convex hull), area above 4 medians, or an outline with bays (less than 0.83
-        of its convex hull): cells that could not be cut apart.
+        The area is above 2.2 medians and the solidity below 0.93, or the area is above
+        4 medians, or the solidity is below 0.83. Solidity is the area divided by that
+        of the convex hull. Clumps are cells that could not be separated.
 
-    The median is that of regions that touch no border and are no debris.
+    The median area is over regions that do not touch a border and are not debris.
 
     Examples
     --------
@@ -110,7 +111,7 @@ def tabulate_cells(photo: ArrayLike, labels: ArrayLike) -> pd.DataFrame:
 
 
 def table_of(views: Views, regions: Sequence[Region]) -> pd.DataFrame:
-    """Return the table of the regions of a photograph."""
+    """Return the table of regions of a photograph."""
     rows = [
         (
             region.label,
@@ -129,7 +130,7 @@ def table_of(views: Views, regions: Sequence[Region]) -> pd.DataFrame:
 
 
 def check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return a label image that fits a photograph of a shape."""
+    """Return a validated label image for a photograph of a shape."""
     given = as_array(labels, "labels")
     if given.shape != shape:
         raise ValueError(
@@ -138,13 +139,13 @@ def check_labels(labels: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.int32]
         )
     if given.dtype.kind not in "iub":
         raise TypeError(
-            f"labels has dtype {given.dtype}: expected integers, 0 in the background "
-            "and another number for each cell."
+            f"labels has dtype {given.dtype}: expected integers, 0 for the background "
+            "and a different number for each cell."
         )
     if given.size and (int(given.min()) < 0 or int(given.max()) >= 2**31 - 1):
         raise ValueError(
-            f"labels reach from {given.min()} to {given.max()}: expected integers from "
-            "0 on that fit into 32 bits."
+            f"labels range from {given.min()} to {given.max()}: expected non-negative "
+            "32-bit integers."
         )
     return np.ascontiguousarray(given, dtype=np.int32)
 
@@ -180,7 +181,7 @@ def _typical_area(area: NDArray[Any], touches: NDArray[np.bool_]) -> float:
 
 
 def _touching(views: Views, regions: Sequence[Region]) -> NDArray[np.bool_]:
-    """Return which regions touch the border of the photograph or of the field."""
+    """Return whether each region touches the border of the photograph or field."""
     height, width = views.shape
     touches = np.zeros(len(regions), dtype=bool)
     for row, region in enumerate(regions):
@@ -213,7 +214,7 @@ def _white_cells(
     area: NDArray[np.int64],
     typical: float,
 ) -> NDArray[np.bool_]:
-    """Return which regions are white cells."""
+    """Return whether each region is a white blood cell."""
     inner, (rows, columns) = views.inner, views.window
     diameter = float(np.sqrt(typical * 4 / np.pi))
     scale = min(1.0, _PIXELS / diameter)
@@ -226,7 +227,7 @@ def _white_cells(
     found = zone_of(labels, zones)
     zone[: len(found)] = found
     zone = zone[1:]
-    # A red cell full of parasites is as dark, and no larger than others.
+    # A red cell full of parasites is as dark, but not larger than other red cells.
     total = np.bincount(zone, area)
     return (zone > 0) & (total[zone] > _WHITE * typical)
 
@@ -237,7 +238,7 @@ def _shrink(
     shape: tuple[int, int],
     stain: Stain,
 ) -> NDArray[np.int32]:
-    """Return a label image of regions, numbered from 1 on, at the size of the stain."""
+    """Return a label image of regions, numbered from 1, at the size of the stain."""
     labels = np.zeros(stain.field.shape, dtype=np.int32)
     places = [
         np.arange(labels.shape[axis]) * shape[axis] // labels.shape[axis] + offset[axis]

@@ -14,10 +14,10 @@ _SMALLEST_SIDE = 8
 
 
 class Views:
-    """A photograph and what has been made of it, each once.
+    """Photograph with cached resized versions.
 
-    Averages over areas are taken from the smallest of its halves that is large enough,
-    which a photograph of 16 million pixels needs.
+    Area averages are computed from the smallest sufficient half-size version, which is
+    necessary for photographs of 16 million pixels.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ class Views:
 
     @cached_property
     def thumbnail(self) -> Bytes:
-        """A small mask of the field."""
+        """Thumbnail mask of the field."""
         return field_of(self.sized(*thumbnail_size(self.shape)))
 
     @cached_property
     def window(self) -> tuple[slice, slice]:
-        """The rows and the columns that the field reaches."""
+        """Rows and columns of the field, as slices."""
         return window_of(self.thumbnail, self.shape)
 
     @cached_property
     def inner(self) -> "Views":
-        """The same of the field alone."""
+        """Views of the photograph, cropped to the field."""
         part = self.photo[self.window]
         if part.shape == self.photo.shape:
             return self

@@ -1,4 +1,4 @@
-"""Nuclei of white cells, which red cells lack."""
+"""Detection of white blood cells by their nuclei."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from malariafuse.smears._regions import Labels
 from malariafuse.smears._stain import Stain
 
 # Lengths are in diameters of a red cell, areas in areas of a disk of that diameter.
-_DARK = 2.0  # times the stain of a typical red cell, summed over R, G and B
+_DARK = 2.0  # minimum ratio to the stain of a typical red cell, summed over R, G and B
 _THINNEST = 0.15
 _LOBES = 0.2  # half of the distance between lobes of one nucleus
 _SMALLEST = 0.45
-_CYTOPLASM = 0.25  # width around the nucleus
-_SHARE = 0.5  # of a region that lies in a white cell
+_CYTOPLASM = 0.25  # width of the zone around the nucleus
+_SHARE = 0.5  # minimum fraction of a region inside the zone of a white cell
 
 
 def find_white_cells(stain: Stain, cells: NDArray[np.bool_], diameter: float) -> Labels:
-    """Label the surroundings of the nuclei of white cells from 1 on."""
+    """Label the zones around nuclei of white cells, starting at 1."""
     nothing = np.zeros(cells.shape, dtype=np.int32)
     if not cells.any():
         return nothing
@@ -44,7 +44,7 @@ def find_white_cells(stain: Stain, cells: NDArray[np.bool_], diameter: float) ->
 
 
 def zone_of(labels: NDArray[Any], zones: Labels) -> NDArray[np.int64]:
-    """Return the white cell that each label mostly lies in, 0 for none."""
+    """Return the white cell that contains most of each label, or 0."""
     number, n_zones = int(labels.max()) + 1, int(zones.max()) + 1
     shared = np.bincount(
         (labels.astype(np.int64) * n_zones + zones).ravel(),
@@ -59,7 +59,7 @@ def zone_of(labels: NDArray[Any], zones: Labels) -> NDArray[np.int64]:
 
 
 def join_white_cells(labels: Labels, zones: Labels) -> Labels:
-    """Give one label to all regions of a white cell."""
+    """Merge the regions of each white cell into one label."""
     if not zones.any():
         return labels
     zone = zone_of(labels, zones)

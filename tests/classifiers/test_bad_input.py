@@ -27,7 +27,7 @@ def fitted():
         (np.full(X.shape, np.nan), ValueError, "NaN or infinity"),
         (X.astype(float), ValueError, r"\[\d+\.0, 255\.0\].*pass X.astype\('uint8'\)"),
         (X.astype(int), TypeError, "dtype int64: expected uint8"),
-        (X / -255.0, ValueError, r"expected 0..1"),
+        (X / -255.0, ValueError, r"expected values in [0, 1]"),
         (X / 255 / 255, ValueError, "all but black"),
         ((X / 255).astype(np.uint8), ValueError, "all but black"),
         (X.transpose(0, 3, 1, 2), ValueError, r"np.moveaxis\(X, 1, -1\)"),

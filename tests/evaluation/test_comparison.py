@@ -170,7 +170,10 @@ def test_comparison_table_is_made_of_summaries(cells, classifiers):
         ({"metrics": "recall"}, "metrics='recall': expected a tuple of names"),
         ({"metrics": ()}, r"metrics=\(\): expected a tuple of names"),
         ({"metrics": [["recall"]]}, r"metrics=\[\['recall'\]\]: expected a tuple"),
-        ({"metrics": ("recall", "recall")}, "metrics=.*: expected each name once"),
+        (
+            {"metrics": ("recall", "recall")},
+            "metrics=.*: expected names without repetition",
+        ),
         ({"threshold": {"sharp": 0.5}}, r"threshold has the classifiers \['sharp'\]"),
         ({"threshold": {}}, r"threshold has the classifiers \[\]: expected \['sharp'"),
         ({"threshold": 1.5}, r"threshold=1.5: expected a number in \[0, 1\]"),

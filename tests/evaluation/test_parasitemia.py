@@ -40,10 +40,10 @@ def test_tolerance():
     ("arguments", "message"),
     [
         (([0], [0.1]), "no patient with parasites"),
-        (([2], [0.1]), "true has values outside"),
-        (([0.1], [np.nan]), "estimated has values outside"),
+        (([2], [0.1]), "true has values that are missing or not in"),
+        (([0.1], [np.nan]), "estimated has values that are missing or not in"),
         (([0.1], [0.1, 0.2]), "estimated has 2 values for 1 patients"),
-        (([0.1], [0.1], [0.1]), "low and high belong together"),
+        (([0.1], [0.1], [0.1]), "low and high: expected both or neither"),
         (([0.1], ["much"]), "estimated is an array"),
     ],
 )

@@ -358,7 +358,7 @@ def test_a_network_for_images_of_any_size():
         lambda _: pixels((None, None, 3)), weights=None
     )
     assert extractor.fit_transform(X).shape == (12, 3)
-    with pytest.raises(ValueError, match="'pixels' gives vectors of no fixed size"):
+    with pytest.raises(ValueError, match="'pixels' gives vectors without a fixed size"):
         extractor.set_params(pooling="flatten").fit(X)
 
 
@@ -613,8 +613,8 @@ def test_functions_that_return_no_usable_network(backbone, error, message):
     [
         ({"pooling": "mean"}, ValueError, "pooling='mean': expected one of 'avg'"),
         ({"batch_size": 0}, ValueError, "batch_size=0: expected a positive"),
-        ({"layer": []}, ValueError, r"layer=\[\]: .* list of names, at least one"),
-        ({"layer": ["first", "first"]}, ValueError, "none twice"),
+        ({"layer": []}, ValueError, r"layer=\[\]: .* a non-empty list of names"),
+        ({"layer": ["first", "first"]}, ValueError, "without repetition"),
         ({"layer": 3}, ValueError, "layer=3: expected None, the name of a layer or"),
         ({"image_size": 32}, ValueError, "image_size=32: expected None or two integ"),
         ({"compute_dtype": "float16"}, ValueError, "compute_dtype='float16'"),
@@ -633,5 +633,5 @@ def test_parameters_that_are_not_understood(parameters, error, message):
 def test_images_that_are_none():
     with pytest.raises(ValueError, match="expected 3 in the last dimension"):
         tiny().transform(X[..., :1])
-    with pytest.raises(ValueError, match=r"expected 0\.\.1"):
+    with pytest.raises(ValueError, match=r"expected values in \[0, 1\]"):
         tiny().fit(X.astype(float))

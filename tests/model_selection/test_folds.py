@@ -178,7 +178,7 @@ def test_bad_parameters(arguments, message):
 
 def test_bad_data():
     y, groups = np.array([0, 1, 0, 1]), np.array([1, 1, 2, 2])
-    with pytest.raises(ValueError, match=r"2 infected patients of 2: .* n_splits=3"):
+    with pytest.raises(ValueError, match=r"2 infected patients among 2: .* n_splits=3"):
         next(PatientKFold(3).split(y, y, groups))
     with pytest.raises(ValueError, match="y is None"):
         next(PatientKFold(2).split(y, None, groups))

@@ -101,7 +101,7 @@ def test_whole_numbers_that_no_float_holds_stay_apart():
 @pytest.mark.parametrize(
     ("trained", "message"),
     [
-        ([1, 2], "numbers on both sides or text on both"),
+        ([1, 2], "numbers in both or strings in both"),
         (["C1", 3], "groups_train has patients of different types, such as 'C1' and 3"),
         ([Silent(), Silent()], "groups_train has patients that cannot be compared"),
         ([[1], [1, 2]], r"groups_train has patients that .* such as \[1\]"),

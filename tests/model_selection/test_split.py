@@ -108,7 +108,7 @@ def test_labels_may_be_words(cells):
         ({"test_size": 3}, r"test_size=3: expected a number in \(0, 1\)"),
         ({"test_size": None}, "test_size=None: expected"),
         ({"validation_size": None}, "validation_size=None: expected"),
-        ({"validation_size": 0.8}, "leave nothing to train on: expected a sum below 1"),
+        ({"validation_size": 0.8}, "leave no training cells: expected a sum below 1"),
         ({"random_state": "x"}, "random_state='x': expected"),
     ],
 )
@@ -119,7 +119,7 @@ def test_bad_parameters(arguments, message):
 
 def test_bad_data():
     y, groups = [0, 1, 0, 1], [1, 1, 2, 2]
-    with pytest.raises(ValueError, match=r"2 infected patients of 2: .* at least 3"):
+    with pytest.raises(ValueError, match=r"2 infected patients among 2: .* at least 3"):
         split_patients(y, groups, validation_size=0.2)
     with pytest.raises(ValueError, match="groups is None"):
         split_patients(y, None)

@@ -191,7 +191,7 @@ class TestOutOfFold:
 
     def test_one_fold(self, cells):
         y, y_prob, _ = cells
-        with pytest.raises(ValueError, match="fold has one value only"):
+        with pytest.raises(ValueError, match="fold has only one value"):
             thresholds_out_of_fold(y, y_prob, np.ones(len(y)), min_specificity=0.9)
 
     def test_a_fold_for_each_cell(self, cells):

@@ -82,7 +82,7 @@ def test_layers_of_ones_own():
 
 
 def test_without_augmentation_there_is_nothing_to_show():
-    with pytest.raises(ValueError, match="augmentation=None: no image is changed"):
+    with pytest.raises(ValueError, match="augmentation=None: expected an augmentation"):
         changed(augmentation=None)
 
 

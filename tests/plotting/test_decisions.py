@@ -104,7 +104,7 @@ class TestComparison:
         assert np.ptp(whiskers.get_segments()[0], axis=0).tolist() == [0, 0]
 
     def test_another_table_is_refused(self):
-        with pytest.raises(ValueError, match="as comparison_table returns them"):
+        with pytest.raises(ValueError, match="as in the result of comparison_table"):
             ComparisonDisplay.from_table(pd.DataFrame({"recall": [0.9]}))
 
 

@@ -102,7 +102,7 @@ def test_several_axes(name):
 
 def test_axes_placed_by_hand_cannot_be_divided():
     placed = plt.figure().add_axes((0.1, 0.1, 0.5, 0.5))
-    with pytest.raises(ValueError, match="ax was placed by hand"):
+    with pytest.raises(ValueError, match="ax has no grid position"):
         plotting.MeanImageDisplay.from_images(X, y, ax=placed)
 
 

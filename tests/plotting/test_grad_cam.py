@@ -279,7 +279,8 @@ class TestNetworks:
 
     def test_a_name_in_two_branches_needs_its_branch(self):
         with pytest.raises(
-            ValueError, match="several layers: pass one of whole/colors, half/colors"
+            ValueError,
+            match="several layers: expected one of whole/colors, half/colors",
         ):
             self.contributions(
                 self.several_inputs(), inputs=self.make_inputs, layer="colors"
@@ -325,14 +326,14 @@ class TestNetworks:
                 layers.Dense(1, activation="sigmoid", name="dense"),
             ]
         )
-        with pytest.raises(ValueError, match=r"has no feature map .* layers are: none"):
+        with pytest.raises(ValueError, match=r"is a feature map .* layers are: none"):
             self.contributions(network, layer=layer)
 
 
 class TestBadInput:
     def test_unknown_layer(self, classifier):
         with pytest.raises(
-            ValueError, match=r"layer='colours' is no layer .* colors, "
+            ValueError, match=r"layer='colours' is not a layer .* colors, "
         ):
             grad_cam(classifier, IMAGES, layer="colours")
 
@@ -345,7 +346,7 @@ class TestBadInput:
     def test_strings_need_a_target(self, classifier):
         fitted = deepcopy(classifier)
         fitted.classes_ = np.array(["Parasitized", "Uninfected"])
-        with pytest.raises(ValueError, match="the positive class, which nobody named"):
+        with pytest.raises(ValueError, match="the positive class, which is unknown"):
             grad_cam(fitted, IMAGES)
         fitted.set_params(pos_label="Parasitized")
         np.testing.assert_array_equal(
@@ -427,7 +428,7 @@ class TestDisplay:
             name = ["parasitized", "uninfected"][column % 2]
             assert above.get_title() == f"{name}\np = {probability[column]:.3f}"
             np.testing.assert_array_equal(below.images[1].get_array(), maps[column])
-        assert display.title == "Grad-CAM: what speaks for parasitized"
+        assert display.title == "Class activation maps for parasitized"
 
     def test_of_several_classes_each_title_names_its_class(self, of_three):
         display = GradCAMDisplay.from_estimator(of_three, IMAGES[:2])

@@ -138,7 +138,7 @@ class TestLabelIssues:
         [
             ({"issues": issues.reset_index()}, "issues has the index None"),
             ({"issues": issues.drop(columns="label")}, "the columns ['probability'"),
-            ({"X": X[:9]}, "issues has cells up to 9, and X has 9 images"),
+            ({"X": X[:9]}, "issues has cells up to 9, but X has 9 images"),
             ({"n_images": 0}, "n_images=0: expected an integer in"),
         ],
     )
@@ -168,7 +168,7 @@ def test_grey_images_are_drawn_on_one_scale(images, white):
 def test_channels_that_cannot_be_drawn_are_refused(n_channels):
     stacked = np.concatenate([X, X], axis=-1)[..., :n_channels]
     with pytest.raises(
-        ValueError, match=f"X has {n_channels} channels, and .* 1 .gray"
+        ValueError, match=f"X has {n_channels} channels, but .* 1 .gray"
     ):
         ImageGridDisplay.from_images(stacked)
 

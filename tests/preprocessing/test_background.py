@@ -138,7 +138,7 @@ def test_a_crop_without_a_cell_is_named_or_kept(image):
     image = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.uint8)
     images = np.stack([np.zeros_like(image), image])
     with pytest.raises(
-        ValueError, match=r"in 1 of 2 image\(s\) of X, at index 1\. Look"
+        ValueError, match=r"in 1 of 2 image\(s\) of X, at index 1\. Inspect"
     ):
         BackgroundMasker().fit_transform(images)
     kept = BackgroundMasker(on_error="keep").fit_transform(images)

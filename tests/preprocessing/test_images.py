@@ -6,7 +6,7 @@ import pytest
 
 from malariafuse._images import check_images
 
-LOOKS_LIKE = "They look like 0..255: pass X.astype('uint8') or X / 255."
+LOOKS_LIKE = "They look like values in [0, 255]: pass X.astype('uint8') or X / 255."
 OVERSHOOTS = "Interpolation such as bicubic overshoots: pass np.clip(X, 0, 1)."
 
 
@@ -18,7 +18,7 @@ def with_value(value, dtype=np.float32):
 
 def message(value, dtype=np.float32):
     with pytest.raises(
-        ValueError, match=r"X has floating values .* expected 0\.\.1"
+        ValueError, match=r"X has floating values .* expected values in \[0, 1\]"
     ) as e:
         check_images(with_value(value, dtype))
     return str(e.value)
@@ -26,17 +26,17 @@ def message(value, dtype=np.float32):
 
 @pytest.mark.parametrize("high", [2.5, 255])
 def test_values_up_to_255_are_told_what_they_look_like(high):
-    assert message(high).endswith(f"expected 0..1. {LOOKS_LIKE}")
+    assert message(high).endswith(f"expected values in [0, 1]. {LOOKS_LIKE}")
 
 
 @pytest.mark.parametrize("value", [-0.5, -0.0002, 1.0002, 1.5])
 def test_values_near_0_and_1_are_told_what_overshoots(value):
-    assert message(value).endswith(f"expected 0..1. {OVERSHOOTS}")
+    assert message(value).endswith(f"expected values in [0, 1]. {OVERSHOOTS}")
 
 
 @pytest.mark.parametrize("value", [-1, -0.51, 1.51, 2, 256])
 def test_other_values_are_told_nothing(value):
-    assert message(value).endswith("expected 0..1.")
+    assert message(value).endswith("expected values in [0, 1].")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

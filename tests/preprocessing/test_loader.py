@@ -121,7 +121,7 @@ def test_a_folder_is_no_image(tmp_path):
         (
             "cell.png",
             TypeError,
-            "X is one path, 'cell.png'; expected a list of paths or of images. Pass ",
+            "X is a single path, 'cell.png': expected a list of paths or images. Pass ",
         ),
         ([], ValueError, "X is empty"),
         (["a.png", 3], TypeError, "X[1] is 3, of type int"),
@@ -129,8 +129,8 @@ def test_a_folder_is_no_image(tmp_path):
         (np.zeros((2, 3)), ValueError, "X has shape (2, 3)"),
         ([["a.png", "b.png"]], TypeError, "X[0] is ['a.png', 'b.png'], of type list"),
         (np.array([["a.png", "b.png"]]), ValueError, "X has shape (1, 2)"),
-        (iter(["a.png"]), TypeError, "of type list_iterator; expected the path of"),
-        ("a" * 10_000, TypeError, "X is one path, 'aaaa"),
+        (iter(["a.png"]), TypeError, "of type list_iterator: expected the path of"),
+        ("a" * 10_000, TypeError, "X is a single path, 'aaaa"),
     ],
 )
 def test_what_is_no_list_of_paths_is_refused(method, X, error, message):
@@ -146,7 +146,7 @@ CONTENT = b"\x89PNG of a patient" * 1000
     [
         (["a.png", [CONTENT]], "X[1] is [<17,000 bytes>], of type list"),
         ([{"image": CONTENT}], "X[0] is {'image': <17,000 bytes>}, of type dict"),
-        (np.array([CONTENT]), "X has dtype |S17000, which drops zeros"),
+        (np.array([CONTENT]), "X has dtype |S17000, which drops trailing zeros"),
         (CONTENT, "X: not a BMP, "),
         (bytearray(CONTENT), "X: not a BMP, "),
         ([memoryview(CONTENT)], "X[0]: not a BMP, "),

@@ -436,15 +436,19 @@ FIRST_IS_BLUE = np.moveaxis(IMAGES[0], -1, 0)
         (
             IMAGES[0].astype(float),
             ValueError,
-            "has floating values in [0.0, 255.0]: expected 0..1. They look like "
-            "0..255: pass {}.astype('uint8') or {} / 255.",
+            "has floating values in [0.0, 255.0]: expected values in [0, 1]. They "
+            "look like values in [0, 255]: pass {}.astype('uint8') or {} / 255.",
         ),
         (IMAGES[0] / 255 - 0.2, ValueError, "pass np.clip({}, 0, 1)"),
         (np.full((20, 24, 3), np.nan), ValueError, "contains NaN or infinity"),
         (IMAGES[0] / 255 / 255, ValueError, "is all but black: its largest value is"),
-        (IMAGES[0].astype(int), TypeError, "has dtype int64: expected uint8 in 0..255"),
-        (IMAGES[0] > 9, TypeError, "has dtype bool: expected uint8 in 0..255"),
-        (IMAGES[0] * 1j, TypeError, "has dtype complex128: expected uint8 in 0..255"),
+        (
+            IMAGES[0].astype(int),
+            TypeError,
+            "has dtype int64: expected uint8 in [0, 255]",
+        ),
+        (IMAGES[0] > 9, TypeError, "has dtype bool: expected uint8 in [0, 255]"),
+        (IMAGES[0] * 1j, TypeError, "has dtype complex128: expected uint8 in [0, 255]"),
         (np.ma.masked_less(IMAGES[0], 9), ValueError, "masked values: expected none"),
     ],
 )
@@ -472,7 +476,7 @@ def test_an_array_that_is_no_image_is_named_by_its_place(method, image, error, m
         ([noise(2, 20, 24, 3)], ValueError, "X[0] has shape (2, 20, 24, 3)"),
         (noise(4, 5).tolist(), TypeError, "X[0] is [95, 130, 194, 217, 207], of type"),
         ([io.BytesIO], TypeError, "X[0] is <class '_io.BytesIO'>, of type type"),
-        ([np.float32(3)], TypeError, "of type float32; expected the path of"),
+        ([np.float32(3)], TypeError, "of type float32: expected the path of"),
     ],
 )
 def test_what_holds_no_images_is_refused(method, X, error, message):

@@ -23,7 +23,7 @@ def model():
 def probability(model, images):
     with warnings.catch_warnings():
         # Drawn cells are not quite like stained ones.
-        warnings.filterwarnings("ignore", message=".* look like no single stained")
+        warnings.filterwarnings("ignore", message=".* do not look like single stained")
         return model.predict_proba(images)[:, 1]
 
 

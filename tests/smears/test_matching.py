@@ -87,7 +87,10 @@ def test_boxes_match_themselves(found):
     ("arguments", "match"),
     [
         ({"boxes_true": [[0, 0, 1]]}, r"boxes_true has shape \(1, 3\)"),
-        ({"boxes_pred": [[9, 9, 3, -2]]}, "boxes_pred has a width or height"),
+        (
+            {"boxes_pred": [[9, 9, 3, -2]]},
+            "boxes_pred has a non-positive width or height",
+        ),
         ({"boxes_pred": [[0, 0, np.nan, 1]]}, "not finite"),
         ({"photo_true": ["a"]}, "photo_pred is None"),
         ({"photo_true": ["a", "b"], "photo_pred": ["a"]}, "photo_true"),

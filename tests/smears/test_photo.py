@@ -117,5 +117,5 @@ def test_field_is_all_of_a_photograph_without_black():
 
 
 def test_black_photograph_has_no_field():
-    with pytest.raises(ValueError, match="photo is dark everywhere"):
+    with pytest.raises(ValueError, match="photo is completely dark"):
         find_field(np.zeros((100, 100, 3), np.uint8))

@@ -234,7 +234,7 @@ def test_photographs_unlike_the_others_of_their_patient_are_flagged():
         ],
         "Eve": [draw_photo(on_grid(), radius=40, noise=3)],
     }
-    with pytest.warns(UserWarning, match=r"4 photograph\(s\) are unlike the others"):
+    with pytest.warns(UserWarning, match=r"4 photograph\(s\) differ from the others"):
         table = load_smear_photos(photos).photos
     unlike = table["unlike_others"].tolist()
     assert unlike[:3] == ["", "", ""]

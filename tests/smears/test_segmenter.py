@@ -156,7 +156,7 @@ def test_what_is_no_photograph_is_named():
     [
         (np.zeros((3, 3), int), ValueError, r"labels has shape \(3, 3\)"),
         (np.zeros((300, 400)), TypeError, "labels has dtype float64"),
-        (np.full((300, 400), -1), ValueError, "labels reach from -1 to -1"),
+        (np.full((300, 400), -1), ValueError, "labels range from -1 to -1"),
     ],
 )
 def test_label_images_that_do_not_fit_are_named(labels, error, match):
