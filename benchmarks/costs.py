@@ -6,8 +6,9 @@ Each classifier has a process of its own. It is trained on drawn cells of 48 x 4
 pixels, whose content does not change the time of a network. A network is trained for a
 part of an epoch, and its whole training takes as many steps as `--cells` cells need.
 Predictions are of 1,000 cells at a time, after a first call that compiles. Memory is
-the peak of the process. For times of one core, set TF_NUM_INTRAOP_THREADS=1,
-TF_NUM_INTEROP_THREADS=1 and OMP_NUM_THREADS=1, and pass --jobs 1.
+the peak of the process.
+
+``--one-core`` measures processor time on one core, which a busy machine changes little.
 
 With ``--tiny`` everything is so small that the numbers mean nothing.
 """
@@ -33,6 +34,11 @@ from sklearn.pipeline import make_pipeline
 from malariafuse import SpotFeatureExtractor, load_pretrained
 from malariafuse.datasets import make_cell_images
 
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
 NETWORKS = ("convnet", "resnet18", "fusion")
 CLASSIFIERS = ("boosting", *NETWORKS, "pretrained")
 BATCH = 64
@@ -59,37 +65,43 @@ def network(name):
     }[name](random_state=0)
 
 
-def train_network(name, n_cells, n_steps):
+def train_network(name, n_cells, n_steps, now):
     """Return the fitted classifier, and the seconds that a whole training takes."""
-    from _training import Clock
+    import keras
 
-    classifier, clock = network(name), Clock()
+    ends = []
+    clock = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs=None: ends.append(now())
+    )
+    classifier = network(name)
     epochs = classifier.epochs
     images, target = drawn(BATCH * n_steps)
     classifier.set_params(epochs=1, callbacks=[clock], batch_size=BATCH)
-    started = time.perf_counter()
+    started = now()
     classifier.fit(images, target)
-    whole = time.perf_counter() - started
-    steps = epochs * ceil(n_cells / BATCH)
+    whole = now() - started
+    step = float(np.median(np.diff(ends)[2:]))  # the first ones compile
     # The rest is building and compiling, and in a fusion what is computed once a cell.
-    rest = max(0, whole - n_steps * clock.seconds)
+    rest = max(0, whole - n_steps * step)
     if name == "fusion":
         rest *= n_cells / len(images)
-    return classifier, steps * clock.seconds + rest
+    return classifier, epochs * ceil(n_cells / BATCH) * step + rest
 
 
-def train_boosting(n_cells, n_jobs):
+def train_boosting(n_cells, n_jobs, now):
     images, target = drawn(n_cells)
     pipeline = make_pipeline(
         SpotFeatureExtractor(n_jobs=n_jobs),
         HistGradientBoostingClassifier(random_state=0),
     )
-    started = time.perf_counter()
+    started = now()
     pipeline.fit(images, target)
-    return pipeline, time.perf_counter() - started
+    return pipeline, now() - started
 
 
 def measure(name, arguments):
+    now = time.process_time if arguments.one_core else time.perf_counter
+    n_jobs = None if arguments.one_core else -1
     n_cells, n_predicted, n_steps = arguments.cells, 1000, 20
     if arguments.tiny:
         n_cells, n_predicted, n_steps = 100, 50, 4
@@ -97,16 +109,16 @@ def measure(name, arguments):
     if name == "pretrained":
         classifier = load_pretrained()
     elif name == "boosting":
-        classifier, seconds = train_boosting(n_cells, arguments.jobs)
+        classifier, seconds = train_boosting(n_cells, n_jobs, now)
     else:
-        classifier, seconds = train_network(name, n_cells, n_steps)
+        classifier, seconds = train_network(name, n_cells, n_steps, now)
     images, _ = drawn(n_predicted)
     classifier.predict_proba(images[:BATCH])
     times = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = now()
         classifier.predict_proba(images)
-        times.append(time.perf_counter() - started)
+        times.append(now() - started)
     return {
         "classifier": name,
         "minutes to train": None if seconds is None else round(seconds / 60, 2),
@@ -119,20 +131,25 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--classifier", nargs="+", choices=CLASSIFIERS)
     parser.add_argument("--cells", type=int, default=14_000, help="to train on")
-    parser.add_argument("--jobs", type=int, default=-1, help="for features")
+    parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--here", choices=CLASSIFIERS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    names = arguments.classifier or CLASSIFIERS
-    if len(names) == 1:
-        print(json.dumps(measure(names[0], arguments)))
+    if arguments.here:
+        print(json.dumps(measure(arguments.here, arguments)))
         return
-    options = ["--cells", str(arguments.cells), "--jobs", str(arguments.jobs)]
-    options += ["--tiny"] * arguments.tiny
+    options = ["--cells", str(arguments.cells)]
+    options += ["--tiny"] * arguments.tiny + ["--one-core"] * arguments.one_core
+    threads = ONE_CORE if arguments.one_core else {}
     rows = []
-    for name in names:
-        command = [sys.executable, "-W", "ignore", __file__, "--classifier", name]
+    for name in arguments.classifier or CLASSIFIERS:
+        command = [sys.executable, "-W", "ignore", __file__, "--here", name]
         done = subprocess.run(
-            [*command, *options], check=True, capture_output=True, text=True
+            [*command, *options],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **threads},
         )
         rows.append(json.loads(done.stdout.splitlines()[-1]))
     print(pd.DataFrame(rows).to_string(index=False))

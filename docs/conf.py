@@ -33,6 +33,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": False,
+    "header_links_before_dropdown": 7,
 }
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
@@ -61,6 +62,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    "write_computation_times": False,
 }
 
 started = time.monotonic()
