@@ -95,7 +95,7 @@ def test_validation_data_that_are_refused(arguments, message):
     [
         ("val_f1", Y, "monitor='val_f1': expected one of 'val_loss', "),
         ("val_recall", np.where(Y, "ring", "none"), "pos_label if they are strings"),
-        ("val_auc", np.arange(len(Y)) % 3, "val_auc' needs two classes"),
+        ("val_auc", np.arange(len(Y)) % 3, "val_auc' requires two classes"),
     ],
 )
 def test_monitors_that_cannot_be_measured(monitor, labels, message):
@@ -163,5 +163,7 @@ def test_images_of_the_training_among_those_of_the_validation_are_counted():
     classifier = KerasImageClassifier(linear_network, **fast(epochs=1))
     again = np.concatenate([X_VAL, X[:3]])
     labels = np.concatenate([Y_VAL, Y[:3]])
-    with pytest.warns(UserWarning, match="X_val has 3 images that X has, too"):
+    with pytest.warns(
+        UserWarning, match="X_val has 3 images that are pixel-identical to images of X"
+    ):
         classifier.fit(X, Y, X_val=again, y_val=labels)
