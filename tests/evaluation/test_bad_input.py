@@ -272,7 +272,8 @@ class TestSuspicious:
 
     def test_decisions_are_no_probabilities(self, name):
         with pytest.warns(
-            UserWarning, match="holds two values only, 0 and 1: are they decisions"
+            UserWarning,
+            match="has only two distinct values, 0 and 1, which seem to be decisions",
         ) as caught:
             self.call(name, EIGHT)
         assert [warning.filename for warning in caught] == [__file__]
@@ -304,5 +305,7 @@ def test_decisions_in_the_place_of_probabilities_of_new_patients_warn():
     fitted = PatientTest(cell_specificity=0.5).fit(
         [0, 1] * 20, [0.1, 0.2, 0.3, 0.9] * 10, np.repeat(np.arange(4), 10)
     )
-    with pytest.warns(UserWarning, match="y_prob holds two values only, 0 and 1"):
+    with pytest.warns(
+        UserWarning, match="y_prob has only two distinct values, 0 and 1"
+    ):
         fitted.test([0.0, 1.0, 1.0] * 4, ["a", "a", "b"] * 4)

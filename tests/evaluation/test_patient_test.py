@@ -239,7 +239,9 @@ class TestRefused:
 
     def test_uninfected_cells_that_are_all_sure(self):
         _, y, _, patient = laboratory(0)
-        with pytest.raises(ValueError, match=r"cell_specificity=.* not reached by any thr"):
+        with pytest.raises(
+            ValueError, match=r"cell_specificity=.* not reached by any thr"
+        ):
             PatientTest().fit(y, np.ones(len(y)), patient)
 
     @pytest.mark.parametrize(
