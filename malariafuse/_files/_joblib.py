@@ -1,4 +1,4 @@
-"""Results on disk, kept by joblib."""
+"""Cache of results on disk with joblib."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ def as_memory(memory: str | Path | Memory | None) -> Memory:
             return Memory(memory, verbose=0)
         except OSError as error:
             raise OSError(
-                f"memory={str(memory)!r} is no folder that can be written to: {error} "
-                "Pass another path."
+                f"memory={str(memory)!r} is not a writable folder: {error} Pass "
+                "another path."
             ) from error
     if not isinstance(memory, Memory):
         raise TypeError(f"memory={memory!r}: expected None, a path or a joblib.Memory.")

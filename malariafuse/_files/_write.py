@@ -1,11 +1,11 @@
-"""Files that are whole or not there."""
+"""Atomic writing of files."""
 
 import os
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file at once: whoever opens it finds the old one or the new one."""
+    """Write a file atomically."""
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with new.open("wb") as opened:

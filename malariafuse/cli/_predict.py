@@ -1,4 +1,4 @@
-"""Single cells."""
+"""Command that classifies single cells."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ PATIENTS = click.option(
     metavar="PATH...",
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option("-o", "--output", type=OUTPUT, help="CSV file to write.")
+@click.option("-o", "--output", type=OUTPUT, help="Output CSV file.")
 @PATIENTS
 @MODEL
 @TRUST
@@ -56,15 +56,16 @@ def predict(
 ) -> None:
     """Classify image files of single red blood cells.
 
-    PATH is an image of a cell, a folder or a zip file of them, or a CSV file with a
-    column "path". There may be several.
+    PATH is an image of a cell, a folder or a zip file of images, or a CSV file with a
+    column "path". Several paths are allowed.
 
-    The result has a row for each file: the path, the patient if it is known, the
+    The result has one row for each file: the path, the patient if known, the
     probability that the cell is parasitized, the decision at the threshold of the
-    model, and a note. A file that cannot be read has a row, too, whose note says why,
-    and the exit code is 3 then.
+    model, and a note. If a file cannot be read, the reason is in the note, and the exit
+    code is 3.
 
-    Without --output and --json a table is printed. --json prints a line for each file.
+    Without --output and --json, a table is printed. --json prints one line for each
+    file.
 
     \b
     Examples:

@@ -166,7 +166,7 @@ def _column(values: ArrayLike | None, name: str, length: int) -> NDArray[Any] | 
     array = as_array(values, name)
     if array.shape != (length,):
         raise ValueError(
-            f"{name} has the shape {array.shape} for {length} images: expected one "
+            f"{name} has shape {array.shape} for {length} images: expected one "
             "value for each."
         )
     if name != "filenames":

@@ -61,7 +61,7 @@ def test_prediction_before_fit():
         ({"y": Y[:-1]}, "y has 47 entries for 48 cells"),
         ({"y": np.linspace(0, 1, len(X))}, "y has labels .* Unknown label type"),
         ({"y": [0, "a"] * 24}, "y has labels such as 0 and 'a'"),
-        ({"y": [[1, 2], [3]]}, "y is no array"),
+        ({"y": [[1, 2], [3]]}, "y is not an array"),
         ({"y": [None] * 48}, "y has 48 missing values"),
         ({"y": Y, "groups": PATIENTS[:-1]}, "groups has 47 entries for 48"),
         ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight has 3 entries for"),

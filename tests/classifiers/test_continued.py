@@ -135,7 +135,7 @@ def test_partial_fit_of_what_it_cannot():
     with pytest.raises(ValueError, match=r"y has the label 1: expected one of \[0, 2"):
         classifier().partial_fit(X, Y, classes=[0, 2])
     begun = classifier().partial_fit(X, Y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"partial_fit goes on with the classes"):
+    with pytest.raises(ValueError, match=r"partial_fit continues with the classes"):
         begun.partial_fit(X, Y, classes=[0, 1, 2])
 
 

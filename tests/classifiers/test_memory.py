@@ -420,6 +420,6 @@ def test_a_place_that_is_no_folder_is_named_before_training(name, tmp_path):
             seen.append(epoch)
 
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1, **{name: place}))
-    with pytest.raises(OSError, match=f"{name}=.*below' is no folder that can be"):
+    with pytest.raises(OSError, match=f"{name}=.*below' is not a writable folder"):
         classifier.set_params(callbacks=[Notes]).fit(X, Y)
     assert not seen

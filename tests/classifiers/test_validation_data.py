@@ -73,7 +73,7 @@ def test_early_stopping_on_validation_data_by_another_measure():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y_val": Y_VAL}, "y_val is given without X_val"),
+        ({"y_val": Y_VAL}, "y_val without X_val"),
         ({"X_val": X_VAL}, "target y_val is None"),
         ({"X_val": X_VAL[:, :8], "y_val": Y_VAL}, r"X_val has images of shape \(8, 16"),
         ({"X_val": X_VAL, "y_val": Y_VAL + 5}, r"y_val has the label 5: expected one"),

@@ -93,8 +93,8 @@ class TestOutput:
         command = ("predict", cells / "Uninfected", "--model", model, "-o", output)
         result = run(*command, code=2)
         assert result.stderr == (
-            f"Error: --output {output} exists. Choose another one, or replace it by "
-            "--force.\n"
+            f"Error: --output {output} exists. Choose another output, or use "
+            "--force to replace it.\n"
         )
         assert output.read_text() == "mine"
         run(*command, "--force")
@@ -104,7 +104,7 @@ class TestOutput:
     def test_needs_a_folder(self, run, model, cells, tmp_path):
         output = tmp_path / "none" / "cells.csv"
         result = run("predict", cells, "--model", model, "-o", output, code=2)
-        assert f"there is no folder {tmp_path / 'none'}." in result.stderr
+        assert f"folder {tmp_path / 'none'} does not exist." in result.stderr
 
     def test_is_no_folder(self, run, model, cells, tmp_path):
         result = run("predict", cells, "--model", model, "-o", tmp_path, code=2)
@@ -126,7 +126,7 @@ class TestModels:
         file, sprung = tmp_path / "model.joblib", tmp_path / "sprung"
         file.write_bytes(pickle.dumps(Trap(sprung)))
         result = run("predict", cells, "--model", file, code=2)
-        assert "runs code that is in it. Add --trust" in result.stderr
+        assert "executes code in the file. Add --trust" in result.stderr
         assert not sprung.exists()
 
     def test_a_trusted_file(self, run, pipeline, cells, tmp_path):
@@ -140,7 +140,7 @@ class TestModels:
         file = tmp_path / "a.joblib"
         joblib.dump(LinearRegression(), file)
         result = run("predict", cells, "--model", file, "--trust", code=2)
-        assert f"{file} holds a LinearRegression" in result.stderr
+        assert f"{file} contains a LinearRegression" in result.stderr
 
     def test_no_joblib_file(self, run, cells, tmp_path):
         file = tmp_path / "a.joblib"
@@ -150,6 +150,6 @@ class TestModels:
 
     def test_no_model(self, run, cells, tmp_path):
         result = run("predict", cells, "--model", tmp_path / "a", code=2)
-        assert result.stderr == f"Error: There is no model {tmp_path / 'a'}.\n"
+        assert result.stderr == f"Error: Model {tmp_path / 'a'} does not exist.\n"
         result = run("predict", cells, "--model", tmp_path, code=2)
         assert "has no model_card.json" in result.stderr

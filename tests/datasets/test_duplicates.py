@@ -241,7 +241,7 @@ def test_sets_are_those_of_comparing_all_with_all(images):
 def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
     images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
 
-    with pytest.raises(ValueError, match=rf"{name} has the shape \(2,\) for 3 images"):
+    with pytest.raises(ValueError, match=rf"{name} has shape \(2,\) for 3 images"):
         find_duplicates(images, **{name: [1, 2]})
 
 

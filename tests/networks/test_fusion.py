@@ -122,7 +122,7 @@ def test_a_backbone_of_ones_own():
         ({"filters": {"rbg": 2}}, r"has unknown branch names \['rbg'\]"),
         (
             {"backbone": lambda shape, filters: None},
-            "backbone gave None for the branch",
+            "backbone returned None for the branch",
         ),
         ({"branch_weights": {"rbg": 2}}, r"has unknown branch names \['rbg'\]"),
         (
