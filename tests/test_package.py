@@ -29,6 +29,7 @@ METHODS = [
 NOT_REQUIRED = {
     "ES01": "A summary without an extended summary can be complete.",
     "EX01": "Methods are shown in the example of their class.",
+    "GL01": "The summary follows the opening quotes, which numpydoc 1.9 rejects.",
     "RT02": "A single return value may have a name, such as self in scikit-learn.",
     "SA01": "Methods are documented together with their class.",
 }

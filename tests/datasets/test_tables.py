@@ -332,7 +332,7 @@ def test_paths_in_a_csv_file_may_start_elsewhere(flat, tmp_path):
     [
         (b"path,label\na.png,1\n\xff.png,0\n", "cannot be read as a UTF-8 table"),
         (b"", "cannot be read as a UTF-8 table"),
-        (b"path,label\n", "is empty"),
+        (b"path,label\n", "is an empty table"),
         (b"path,label,patient\na.png,1,\nb.png,0,x\n", "'patient' has 1 missing value"),
         (b"path,label\na.png,\n", "'label' has"),
         (b"path,label\na.png,1,too,many\n", "cannot be read as a UTF-8 table"),
