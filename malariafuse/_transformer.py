@@ -68,7 +68,7 @@ class GivesImages(TransformerMixin):
         Returns
         -------
         self : object
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : object
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------

@@ -235,7 +235,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         Returns
         -------
         self : object
-            The fitted classifier.
+            Fitted classifier.
 
         Raises
         ------
@@ -322,7 +322,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         Returns
         -------
         self : object
-            The fitted classifier.
+            Fitted classifier.
 
         Raises
         ------

@@ -155,7 +155,7 @@ class KerasImageClassifier(BaseImageClassifier):
         Returns
         -------
         self : KerasImageClassifier
-            The same classifier.
+            This classifier.
         """
         own = {name: value for name, value in params.items() if name.startswith(_OWN)}
         super().set_params(

@@ -175,7 +175,7 @@ class PatientTest(BaseEstimator):
         Returns
         -------
         self : PatientTest
-            The fitted estimator.
+            Fitted estimator.
 
         Raises
         ------

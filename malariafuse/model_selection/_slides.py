@@ -141,7 +141,7 @@ class SlideAdapter(BaseEstimator):
         Returns
         -------
         self : SlideAdapter
-            The fitted adapter.
+            Fitted adapter.
 
         Raises
         ------

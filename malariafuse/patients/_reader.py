@@ -189,7 +189,7 @@ class SmearReader(BaseEstimator):
         Returns
         -------
         self : SmearReader
-            The fitted reader.
+            Fitted reader.
 
         Raises
         ------

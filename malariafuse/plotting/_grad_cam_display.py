@@ -93,7 +93,7 @@ class GradCAMDisplay:
             Fitted classifier of malariafuse. For a pipeline, pass its last step, and
             pass the output of the previous steps as `X`.
         X : array-like of shape (n_images, height, width, channels)
-            A few images of the shape seen in `fit`, uint8 in [0, 255] or floating in
+            Images to show (a few) of the shape seen in `fit`, uint8 in [0, 255] or floating in
             [0, 1].
         y : array-like of shape (n_images,), default=None
             True labels, shown in the titles.
@@ -108,7 +108,7 @@ class GradCAMDisplay:
         Returns
         -------
         display : GradCAMDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -152,7 +152,7 @@ class GradCAMDisplay:
         Returns
         -------
         display : GradCAMDisplay
-            This display.
+            Display object.
         """
         n_columns = min(_N_COLUMNS, len(self.images))
         n_rows = -(-len(self.images) // n_columns)

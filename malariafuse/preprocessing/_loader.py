@@ -127,7 +127,7 @@ class ImageLoader(GivesImages, BaseEstimator):
         Returns
         -------
         self : ImageLoader
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------

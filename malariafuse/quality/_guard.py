@@ -87,7 +87,7 @@ class CellGuard(GivesImages, ImageTransformer):
         Returns
         -------
         self : CellGuard
-            The fitted guard.
+            Fitted guard.
 
         Raises
         ------
