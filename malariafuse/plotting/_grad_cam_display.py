@@ -93,8 +93,8 @@ class GradCAMDisplay:
             Fitted classifier of malariafuse. For a pipeline, pass its last step, and
             pass the output of the previous steps as `X`.
         X : array-like of shape (n_images, height, width, channels)
-            Images to show (a few) of the shape seen in `fit`, uint8 in [0, 255] or floating in
-            [0, 1].
+            Images to show (a few) of the shape seen in `fit`, uint8 in [0, 255] or
+            floating in [0, 1].
         y : array-like of shape (n_images,), default=None
             True labels, shown in the titles.
         class_of_interest : label, default=None

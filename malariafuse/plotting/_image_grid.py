@@ -181,8 +181,8 @@ class ImageGridDisplay:
         Returns
         -------
         display : ImageGridDisplay
-            Display object. If there is no such error, it has no images and a corresponding
-            title.
+            Display object. If there is no such error, it has no images and a
+            corresponding title.
 
         Raises
         ------

@@ -371,7 +371,7 @@ def animation():
             "is open in text mode, expected mode='rb'",
         ),
         (Broken(), "cannot be read: the connection was lost"),
-        (GivesNothing(), "gives NoneType, not bytes, when it is read"),
+        (GivesNothing(), "returns NoneType, not bytes, when it is read"),
         (closed_image(), "cannot be decoded: "),
         (Image.open(io.BytesIO(encode(IMAGES[0], "JPEG")[:900])), "truncated"),
         (animation(), "animated or multi-page: it has 2 images"),
