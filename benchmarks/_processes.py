@@ -108,8 +108,34 @@ print(json.dumps([before, memory()]))
 """
 
 
+TWO_PROCESSES = """
+import json, os, sys, time, warnings
+
+warnings.simplefilter("ignore")
+if sys.argv[1] != "0":
+    # As without the limits that malariafuse sets in workers.
+    for kind in ("INTRA", "INTER"):
+        os.environ[f"TF_NUM_{kind}OP_THREADS"] = sys.argv[1]
+from malariafuse import ResNet18Classifier
+from malariafuse.datasets import make_cell_images
+from malariafuse.evaluation import cross_validate_patients
+
+cells = make_cell_images(int(sys.argv[2]), 10, image_size=(48, 48), random_state=0)
+classifier = ResNet18Classifier(filters=8, epochs=2, random_state=0)
+start = 0
+for _ in range(2):
+    # The first time, workers start and import.
+    start = time.perf_counter()
+    cross_validate_patients(
+        classifier, cells.images, cells.target, cells.groups, cv=2, n_jobs=2
+    )
+print(json.dumps(time.perf_counter() - start))
+"""
+
+
 def rows(settings):
     yield from importing(settings)
+    yield from sharing(settings)
     yield from repeated(settings)
     yield from peak(settings)
     yield from growth(settings)
@@ -124,6 +150,28 @@ def importing(settings):
     )
     details["imports_tensorflow"] = load("malariafuse")
     yield Row("import malariafuse", "import sklearn", ratio, 1 / 1.1, details=details)
+
+
+def sharing(settings):
+    n_cells = settings.pick(800, 60)
+
+    def validate(n_threads):
+        return in_a_new_process(TWO_PROCESSES, n_threads, n_cells)
+
+    ratio, details = in_turn(
+        lambda: validate(0),
+        lambda: validate(os.cpu_count()),
+        settings.pick(3, 1),
+        measure=lambda work: work(),
+        warm_up=False,
+    )
+    yield Row(
+        f"cross_validate_patients, 2 folds in 2 processes, {n_cells} cells",
+        f"TensorFlow takes all {os.cpu_count()} cores in each",
+        ratio,
+        1,
+        details=details,
+    )
 
 
 def peak(settings):

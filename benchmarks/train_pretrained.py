@@ -112,22 +112,12 @@ def out_of_fold(cells, arguments):
 
 def measured(cells, probability, threshold, adapter):
     """Return measures of other patients, with intervals."""
-    table = summarize(
-        cells.target,
-        probability,
-        groups=cells.groups,
-        threshold=threshold,
-        random_state=SEED,
-    )
     return {
         "data": "NIH/LHNCBC cell images, cells of patients that were not trained on",
         "patients": len(np.unique(cells.groups)),
         "cells": len(cells.target),
         "threshold": threshold,
-        "measures": {
-            str(name): [round(float(number), 4) for number in row]
-            for name, row in table[["value", "low", "high"]].iterrows()
-        },
+        "measures": with_intervals(cells.target, probability, cells.groups, threshold),
         "adaptation": {
             "all_cells": before_and_after(
                 cells.target, probability, cells.groups, threshold, adapter
@@ -144,6 +134,17 @@ def measured(cells, probability, threshold, adapter):
                 for rows in [with_share(cells, share)]
             },
         },
+    }
+
+
+def with_intervals(target, probability, group, threshold):
+    """Return value, low and high of each measure, by a bootstrap over groups."""
+    table = summarize(
+        target, probability, groups=group, threshold=threshold, random_state=SEED
+    )
+    return {
+        str(name): [round(float(number), 4) for number in row]
+        for name, row in table[["value", "low", "high"]].iterrows()
     }
 
 
@@ -189,11 +190,15 @@ def on_photographs(pipeline, adapter, folder, threshold):
         # That the cells look otherwise is what is measured.
         warnings.simplefilter("ignore", UserWarning)
         probability = pipeline[1:].predict_proba(np.array(crops.masked))[:, 1]
+    # Intervals are over photographs, since their patients are not published.
+    measures = with_intervals(target, probability, photograph, threshold)
+    del measures["patient_averaged_recall"]
     return {
         "photographs": len(np.unique(photograph)),
         "cells": len(target),
         "parasitized": int(target.sum()),
         "threshold": threshold,
+        "measures": measures,
         **before_and_after(target, probability, photograph, threshold, adapter),
     }
 

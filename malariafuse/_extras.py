@@ -10,6 +10,7 @@ _EXTRAS = {
     "onnx": ("onnx and tf2onnx", "onnx-export"),
     "onnxruntime": ("ONNX Runtime", "onnx"),
     "openvino": ("OpenVINO", "openvino"),
+    "pyarrow": ("pyarrow", "parquet"),
     "tf2onnx": ("onnx and tf2onnx", "onnx-export"),
 }
 

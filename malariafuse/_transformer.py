@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._parameters import Rules, check_parameters
 
@@ -113,7 +114,7 @@ def _as_series(images: NDArray[Any], index: pd.Index) -> pd.Series:
     return pd.Series(values, index=index)
 
 
-class ImageTransformer(TransformerMixin, BaseEstimator):
+class ImageTransformer(TransformerMixin, Estimator):
     """Base class of transformers of RGB images of a fixed shape."""
 
     # None accepts any number of channels.

@@ -23,13 +23,14 @@ def load_when_repaired(folder, size, cache):
     """Load, but pause between seeing that an entry is damaged and acting on it."""
     seen, repaired = _shared
 
-    class SlowLock(_cache.FileLock):
-        def acquire(self, *arguments, **options):
-            seen.set()
-            assert repaired.wait(60)
-            return super().acquire(*arguments, **options)
+    locked = _cache.locked
 
-    _cache.FileLock = SlowLock
+    def locked_late(*arguments, **options):
+        seen.set()
+        assert repaired.wait(60)
+        return locked(*arguments, **options)
+
+    _cache.locked = locked_late
     return _load(folder, size, cache)
 
 

@@ -210,6 +210,7 @@ LEFT_OUT = {
     "predict_files",
     "ImageLoader",
     # Tried with wrong folders in the tests of their package.
+    "image_paths",
     "load_patient_test",
     "load_pretrained",
     "load_slide_adapter",
@@ -222,6 +223,7 @@ LEFT_OUT = {
     "export_onnx",
     "train_pretrained",
     "write_evaluation_report",
+    "write_predictions",
     "write_report",
 }
 

@@ -31,7 +31,12 @@ OTHERS = {
     ("SlideAdapter", "pos_label"),
 }
 # Any number is valid, and a large one trains for ever.
-ENDLESS = {("KerasImageClassifier", "epochs"), ("KerasImageClassifier", "head_epochs")}
+ENDLESS = {
+    ("KerasImageClassifier", "epochs"),
+    ("KerasImageClassifier", "head_epochs"),
+    # Processes take seconds to start.
+    ("cross_validate_patients", "n_jobs"),
+}
 CALLS = {call.name: call for call in calls()}
 ARGUMENTS = [
     (call.name, parameter)

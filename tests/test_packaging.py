@@ -43,7 +43,7 @@ def names(*extras: str) -> set[str]:
 def test_floors_are_the_oldest_versions_tested() -> None:
     oldest = constraints("oldest.txt")
     for name, floor in versions(
-        requirements("tests", "openvino", "onnx-export"), ">="
+        requirements("tests", "openvino", "onnx-export", "dask"), ">="
     ).items():
         assert f"{oldest[name]}.".startswith(f"{floor}."), name
 
@@ -51,7 +51,14 @@ def test_floors_are_the_oldest_versions_tested() -> None:
 def test_newest_versions_are_known_of_every_dependency() -> None:
     needed = versions(
         requirements(
-            "tests", "openvino", "onnx-export", "scikeras", "skops", "browser", "docs"
+            "tests",
+            "openvino",
+            "onnx-export",
+            "scikeras",
+            "skops",
+            "browser",
+            "docs",
+            "dask",
         ),
         ">=",
     )

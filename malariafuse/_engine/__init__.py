@@ -8,3 +8,8 @@ from malariafuse._extras import needed_for
 
 with needed_for("Networks"):
     import keras as keras
+
+# Here, since it is too late after the first computation.
+from malariafuse._engine._threads import limit_tensorflow
+
+limit_tensorflow()

@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm.auto import tqdm
 
 from malariafuse._engine._settings import TrainingSettings
+from malariafuse._progress import Progress
 
 ADVICE = (
     "training diverged. Decrease learning_rate, increase warmup_epochs, or set "
@@ -61,7 +61,7 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open the bar."""
         total = self.params["epochs"] * self.params["steps"]
-        self.bar = tqdm(total=total, desc=self.description, unit="batch")
+        self.bar = Progress(total=total, desc=self.description, unit="batch")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Skip epochs that are already trained."""

@@ -1,7 +1,6 @@
 """Checkpoints, from which an interrupted training is resumed."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from malariafuse._engine._data import ImageBatches
 from malariafuse._engine._optimizer import FollowRates
+from malariafuse._files._write import whole_file
 
 # Increased if older versions cannot read the checkpoints of this version.
 FORMAT = 1
@@ -161,14 +161,16 @@ class Checkpoint(keras.callbacks.Callback):
             "stopping": stopping,
             "generator": generator,
         }
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        new = self._file.with_suffix(f".{os.getpid()}.new")
-        with new.open("wb") as file:
-            np.savez(file, state=np.array(json.dumps(state)), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        # At once: a kill in between leaves the old file.
-        new.replace(self._file)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # At once: a kill in between leaves the old file.
+            with whole_file(self._file) as file:
+                np.savez(file, state=np.array(json.dumps(state)), **arrays)
+        except OSError as error:
+            raise OSError(
+                f"checkpoint: the state of the training cannot be written: {error} "
+                "Free space there, or pass another path."
+            ) from error
 
     def delete(self) -> None:
         """Delete the file of a finished training."""

@@ -3,9 +3,10 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from threading import Lock
 from typing import Any
 
@@ -17,6 +18,7 @@ from malariafuse._engine._layers import all_layers, one_or_list
 from malariafuse._engine._process import keras_seed, without_retracing_advice
 from malariafuse._engine._stored import StoredNetwork, storable_copy
 from malariafuse._extras import not_installed
+from malariafuse._files._scratch import scratch_folder
 from malariafuse._warn import warn
 
 Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
@@ -27,6 +29,7 @@ ENGINES = ("auto", "keras", "openvino")
 _RECENT: dict[tuple[str, str], Compute] = {}
 _N_RECENT = 8
 _RECENT_LOCK = Lock()
+_REPORTS, _TELEMETRY = "openvino_telemetry", Lock()
 # Above black, of an 8-bit channel.
 _LEVELS = 255
 
@@ -265,10 +268,8 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
         convert_variables_to_constants_v2,
     )
 
-    # Its import reports to its makers that it is used, unless this module is missing.
-    # A program that sees images of patients reports to nobody.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    with _without_telemetry():
+        import openvino
 
     settings = {
         "ENABLE_MMAP": "NO",
@@ -296,12 +297,30 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
     graph = convert_variables_to_constants_v2(
         with_constant_weights(plain).get_concrete_function()
     ).graph
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "network.pb")
+    with scratch_folder(Path(gettempdir())) as folder:
+        file = folder / "network.pb"
         file.write_bytes(graph.as_graph_def().SerializeToString())
         compiled = openvino.Core().compile_model(file, "CPU", settings)
     names = [tensor.name for tensor in graph.inputs]
     return dict(zip(names, factors, strict=True)), compiled
+
+
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Import OpenVINO without its telemetry, which the rest of the process may use.
+
+    Its import reports to its makers that it is used, unless a module is missing. A
+    program that sees images of patients reports to nobody.
+    """
+    with _TELEMETRY:
+        if _REPORTS in sys.modules:
+            yield
+            return
+        sys.modules[_REPORTS] = None  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            del sys.modules[_REPORTS]
 
 
 def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:

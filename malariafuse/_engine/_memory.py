@@ -20,13 +20,12 @@ import cloudpickle
 import joblib
 import keras
 import numpy as np
-from filelock import FileLock
 from joblib import Memory
 
 from malariafuse._engine._compute_dtype import resolve_compute_dtype
 from malariafuse._engine._data import TrainingData
 from malariafuse._engine._settings import TrainingSettings
-from malariafuse._files._joblib import as_memory
+from malariafuse._files._kept import KeptResults, as_memory
 from malariafuse._version import __version__
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
@@ -83,20 +82,10 @@ def train_once(
     TypeError
         If `memory` is none of these.
     """
-    cache = as_memory(memory)
-    if cache.location is None:
-        return train()
-    name = key()
+    kept = KeptResults(as_memory(memory), "trainings")
     # The workers of one search want the same training at the same time: the first one
     # trains, the others wait for it.
-    locks = Path(cache.location) / "malariafuse-locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / f"{name}.lock"):
-        return cache.cache(_trained, ignore=["train"])(name, train)
-
-
-def _trained(key: str, train: Callable[[], Any]) -> Any:
-    return train()
+    return kept.find_or_make_once(key(), train) if kept.keeps else train()
 
 
 def _by_value(value: Any) -> bytes:

@@ -48,6 +48,12 @@ class StoredNetwork(StoredWithDigest):
                 self._model, self._stored = _without_xla(_restore(self._stored)), None
             return self._model
 
+    def _content(self) -> tuple[Any, ...]:
+        """Return what the network computes by, whichever Keras has stored it."""
+        # Of the network as it is built here.
+        state = _store(self.model)
+        return state["config"], state["shapes"], state["weights"]
+
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
             return _store(self._model) if self._stored is None else self._stored

@@ -12,13 +12,14 @@ import keras
 import numpy as np
 from joblib import Memory
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import (
     check_random_state,
     gen_batches,
 )
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._digest import StoredWithDigest
 from malariafuse._engine._data import (
     PREDICTION_BATCH,
@@ -34,11 +35,12 @@ from malariafuse._engine._inference import (
 from malariafuse._engine._memory import train_once, training_key
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._training import NetworkFunction, Training, Watch, train
-from malariafuse._files._joblib import as_memory
+from malariafuse._files._kept import as_memory
 from malariafuse._images import check_image_shape, check_images, remember_image_shape
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Rule, check_parameters
 from malariafuse._warn import warn
+from malariafuse._which_training import which_training
 from malariafuse.classifiers._checks import (
     check_decision,
     check_labels,
@@ -56,7 +58,7 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
 @describe_training
-class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC):
+class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
     """Base class for classifiers of images with a Keras network.
 
     The base class trains, applies and stores the network. A subclass defines the
@@ -604,8 +606,9 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, BaseEstimator, ABC)
         return TrainingSettings(**settings)
 
     def _watch(self) -> Watch:
+        title = ", ".join(filter(None, [type(self).__name__, which_training()]))
         return Watch(
-            type(self).__name__ if self.verbose else None,
+            title if self.verbose else None,
             None if self.checkpoint is None else Path(self.checkpoint),
         )
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import gen_batches
-from tqdm.auto import tqdm
 
 from malariafuse._engine._augmentation import augmented
 from malariafuse._engine._data import Rows, Samples, Shape
 from malariafuse._images import check_images, to_unit_float
+from malariafuse._progress import Progress
 from malariafuse.classifiers._vectors import LogOdds, Standardized, VectorInput
 
 # Images that a branch turns into vectors at a time, and the floats that they may be.
@@ -176,7 +176,7 @@ class BranchInputs:
             )
             for part in gen_batches(len(of_view), chunk)
         ]
-        with tqdm(
+        with Progress(
             total=sum(len(part) for part, _ in parts),
             desc=", ".join(self._vectors),
             unit="image",

@@ -50,8 +50,7 @@ def load_model(model: str, *, trust: bool) -> Any:
     except Exception as error:
         raise InputError(
             f"{model} cannot be loaded: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}. Expected a file written by joblib.dump "
-            "with the same versions as installed."
+            f"{' '.join(str(error).split()).rstrip('.')}. {_remark_on(error)}"
         ) from error
     if not hasattr(estimator, "predict_proba"):
         raise InputError(
@@ -59,6 +58,17 @@ def load_model(model: str, *, trust: bool) -> Any:
             "classifier with predict_proba."
         )
     return estimator
+
+
+def _remark_on(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("numpy."):
+        from numpy import __version__
+
+        return (
+            "It was written with another major version of NumPy than the one installed "
+            f"here, which is {__version__}."
+        )
+    return "Was it written by joblib.dump, with the versions that are installed here?"
 
 
 def load_card(model: str) -> dict[str, Any]:

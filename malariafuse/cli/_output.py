@@ -2,10 +2,8 @@
 
 import json
 import math
-import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,29 +80,22 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | None) else str(value)
 
 
-@contextmanager
-def whole_folder(path: Path, is_ours: Callable[[Path], bool]) -> Iterator[Path]:
-    """Yield a temporary folder, which replaces `path` at the end.
+def remove_folder(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Delete a folder, or raise InputError if it has other files."""
+    check_replaceable(path, is_ours)
+    shutil.rmtree(path)
+
+
+def check_replaceable(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Raise if a folder to be replaced has other files.
 
     Raises
     ------
     InputError
-        If an existing folder has other files.
+        If the folder has other files.
     """
     if path.is_dir() and any(path.iterdir()) and not is_ours(path):
         raise InputError(
             f"--output {path} has other files: only the output of this command is "
             "replaced."
         )
-    new, old = (
-        path.with_name(f".{path.name}.{os.getpid()}.{kind}") for kind in ("new", "old")
-    )
-    new.mkdir()
-    try:
-        yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
-    finally:
-        for folder in (new, old):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,12 +1,19 @@
 """Command that classifies single cells."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from malariafuse.cli._command import Command, left_out, say, shows_progress
+from malariafuse.cli._command import (
+    Command,
+    InputError,
+    left_out,
+    say,
+    shows_progress,
+)
 from malariafuse.cli._models import MODEL, TRUST, load_model
 from malariafuse.cli._output import (
     FORCE,
@@ -15,6 +22,7 @@ from malariafuse.cli._output import (
     as_text,
     check_output,
     echo_json,
+    remove_folder,
     write_csv,
 )
 
@@ -39,7 +47,12 @@ PATIENTS = click.option(
     metavar="PATH...",
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option("-o", "--output", type=OUTPUT, help="Output CSV file.")
+@click.option(
+    "-o",
+    "--output",
+    type=OUTPUT,
+    help="Output CSV file, or folder of Parquet files if its name ends in .parquet.",
+)
 @PATIENTS
 @MODEL
 @TRUST
@@ -67,13 +80,23 @@ def predict(
     Without --output and --json, a table is printed. --json prints one line for each
     file.
 
+    An output such as cells.parquet is for any number of files. It is a folder that
+    grows while the command runs, in flat memory, and the same command goes on where
+    another one was stopped. Decisions in it are 1 for parasitized and 0 for uninfected.
+
     \b
     Examples:
       malariafuse predict cells --output cells.csv
       malariafuse predict C39P4thinF_cell_26.png C39P4thinF_cell_27.png
       malariafuse predict cells.zip --json | jq 'select(.probability > 0.9).path'
       malariafuse predict cells --model our_model --output cells.csv --force
+      malariafuse predict a_million_cells --output cells.parquet
     """
+    if output is not None and output.suffix.lower() == ".parquet":
+        if as_json:
+            raise InputError(f"--json prints no {output}: expected one of both.")
+        _write_parts(output, paths, patients, load_model(model, trust=trust), force)
+        return
     if output is not None:
         check_output(output, force=force)
     table = _predicted(load_model(model, trust=trust), paths, patients)
@@ -84,6 +107,11 @@ def predict(
             echo_json(row)
     elif output is None:
         click.echo(as_text(table, left=["path", "decision", "note"]))
+    _sum_up(table)
+
+
+def _sum_up(table: "pd.DataFrame") -> None:
+    """Say how many files there were of each kind, and end with an exit code."""
     refused = int(table["probability"].isna().sum())
     counts = table["decision"].value_counts()
     say(
@@ -93,6 +121,52 @@ def predict(
     )
     if refused:
         left_out()
+
+
+def _write_parts(
+    output: Path, paths: Sequence[Path], patients: str, estimator: Any, force: bool
+) -> None:
+    import pandas as pd
+
+    from malariafuse.datasets import image_paths
+    from malariafuse.deploy import write_predictions
+
+    check_output(output, force=True, folder=True)
+    if force and output.exists():
+        remove_folder(output, _is_of_parts)
+    names: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            names += image_paths(path)
+        elif path.suffix.lower() in (".csv", ".zip"):
+            raise InputError(
+                f"{path}: expected folders and image files for an output such as "
+                f"{output}. Zip files and tables have CSV files as output."
+            )
+        else:
+            names.append(str(path))
+    write_predictions(
+        output,
+        estimator,
+        names,
+        patient_of=None if patients == "none" else patients,
+        verbose=shows_progress(),
+    )
+    table = pd.read_parquet(output, columns=["probability", "decision"])
+    _sum_up(_in_words(table, estimator))
+
+
+def _is_of_parts(folder: Path) -> bool:
+    return all(
+        re.fullmatch(r"part-\d+\.parquet", each.name) for each in folder.iterdir()
+    )
+
+
+def _in_words(table: "pd.DataFrame", estimator: Any) -> "pd.DataFrame":
+    if set(estimator.classes_) == {0, 1}:
+        words = {0: "uninfected", 1: "parasitized"}
+        table["decision"] = table["decision"].map(words)
+    return table
 
 
 def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.DataFrame":
@@ -130,10 +204,7 @@ def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.Data
     together = pd.concat([table.astype(object) for table in tables], ignore_index=True)
     columns = ["path", "patient", "probability", "decision", "note"]
     together = together[[name for name in columns if name in together]]
-    if set(estimator.classes_) == {0, 1}:
-        words = {0: "uninfected", 1: "parasitized"}
-        together["decision"] = together["decision"].map(words)
-    return together.astype({"probability": float})
+    return _in_words(together, estimator).astype({"probability": float})
 
 
 def _sources(paths: Sequence[Path]) -> Iterator[str | list[str]]:

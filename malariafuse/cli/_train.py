@@ -5,14 +5,15 @@ from typing import Any
 
 import click
 
+from malariafuse._files._write import whole_folder
 from malariafuse.cli._command import Command, say, shows_progress
 from malariafuse.cli._output import (
     FORCE,
     JSON,
     OUTPUT,
     check_output,
+    check_replaceable,
     echo_json,
-    whole_folder,
 )
 
 _CLASSIFIERS = ("fusion", "resnet18", "convnet", "boosting")
@@ -126,7 +127,8 @@ def train(
     from malariafuse.evaluation import PatientTest
     from malariafuse.pretrained import save_pretrained, train_pretrained
 
-    with whole_folder(output, _is_model) as folder:
+    check_replaceable(output, _is_model)
+    with whole_folder(output) as folder:
         cells = load_cell_images(
             data,
             image_size=(image_size, image_size),

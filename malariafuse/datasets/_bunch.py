@@ -2,8 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Bunch
 
+from malariafuse._bunch import Bunch
 from malariafuse._files._read import CellIndex, describe_refused
 from malariafuse.datasets._classes import Classes
 from malariafuse.datasets._duplicates import describe_duplicates, duplicate_table

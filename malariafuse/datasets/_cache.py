@@ -4,20 +4,23 @@ import errno
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from hashlib import file_digest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO
 
 import numpy as np
-from filelock import FileLock
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from malariafuse._files._lock import locked, remove_free_locks
 from malariafuse._files._read import CellIndex
+from malariafuse._files._scratch import scratch_folder
 from malariafuse._warn import warn
+
+CELLS = "cells-"
+"""What the names of entries begin with."""
 
 _IMAGES = "images.npy"
 _INDEX = "index.json"
@@ -72,18 +75,18 @@ def _find_entry(entry: Path) -> Cells | None:
         return _read_entry(entry)
     except _DamagedEntryError as error:
         trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
-    lock = FileLock(f"{entry}.lock", timeout=_LOCK_TIMEOUT)
-    with _explained(f"{trouble}. They cannot be removed"):
-        lock.acquire()
-    try:
-        # Another process may have found the same damage. Its new entry must be kept.
-        return _read_entry(entry)
-    except _DamagedEntryError as error:
-        trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
+    with ExitStack() as stack:
         with _explained(f"{trouble}. They cannot be removed"):
-            _remove_entry(entry)
-    finally:
-        lock.release()
+            lock = entry.with_name(f"{entry.name}.lock")
+            stack.enter_context(locked(lock, timeout=_LOCK_TIMEOUT))
+        try:
+            # Another process may have found the same damage. Its new entry must be
+            # kept.
+            return _read_entry(entry)
+        except _DamagedEntryError as error:
+            trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
+            with _explained(f"{trouble}. They cannot be removed"):
+                _remove_entry(entry)
     warn(f"{trouble}. The image files are read again.")
     return None
 
@@ -134,12 +137,10 @@ def _digest(images: Any, cells: CellIndex) -> str:
 def _remove_entry(entry: Path) -> None:
     """Remove an entry atomically, so that no other process sees a part of it."""
     with (
-        TemporaryDirectory(
-            dir=entry.parent, prefix="tmp-", ignore_cleanup_errors=True
-        ) as name,
+        scratch_folder(entry.parent) as scratch,
         suppress(FileNotFoundError),  # another process has removed it
     ):
-        entry.rename(Path(name, entry.name))
+        entry.rename(scratch / entry.name)
 
 
 def _write_entry(
@@ -154,10 +155,10 @@ def _write_entry(
     writing = f"Cannot write to the cache folder {str(entry.parent)!r}"
     with _explained(writing):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        scratch = TemporaryDirectory(dir=entry.parent, prefix="tmp-")
-    with scratch as name:
-        new = Path(name, entry.name)
+        remove_free_locks(entry.parent, f"{CELLS}*.lock")
+    with ExitStack() as stack:
         with _explained(writing):
+            new = stack.enter_context(scratch_folder(entry.parent)) / entry.name
             new.mkdir()
             # Unbuffered: a buffer would be written again, and fail again, when the file
             # is closed.

@@ -8,7 +8,8 @@ from threading import Event, Thread
 from typing import BinaryIO
 
 import requests
-from tqdm.auto import tqdm
+
+from malariafuse._progress import Progress
 
 _CHUNK = 2**14
 _WINDOW = 60  # seconds
@@ -32,12 +33,12 @@ def download(url: str, path: str, *, verbose: bool) -> None:
     """
     with (
         open(path, "wb") as file,
-        tqdm(unit="B", unit_scale=True, disable=not verbose) as progress,
+        Progress(unit="B", unit_scale=True, disable=not verbose) as progress,
     ):
         _write(url, file, progress)
 
 
-def _write(url: str, file: BinaryIO, progress: "tqdm[None]") -> None:
+def _write(url: str, file: BinaryIO, progress: Progress) -> None:
     messages: Queue[_Message] = Queue(maxsize=64)
     ended = Event()
     # A thread that waits for data cannot be stopped. It is abandoned, and holds no

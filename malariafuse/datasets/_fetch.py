@@ -12,6 +12,7 @@ import pooch
 import requests
 from sklearn.utils import Bunch
 
+from malariafuse._files._scratch import scratch_folder
 from malariafuse._parameters import Booleans, check_parameter
 from malariafuse._shown import short_repr
 from malariafuse._warn import warn
@@ -173,22 +174,27 @@ def _problem(archive: Path) -> str | None:
 
 
 def _download(url: str, archive: Path, *, verbose: bool) -> None:
-    # Pooch writes to a temporary file in the same folder, verifies the hash, and then
-    # renames the file.
-    downloads = pooch.create(
-        path=archive.parent,
-        base_url="",
-        registry={archive.name: f"sha256:{_SHA256}"},
-        urls={archive.name: url},
-        retry_if_failed=_RETRIES,
-    )
+    # Pooch verifies the hash. If it is killed, it leaves a temporary file next to its
+    # target: in a folder that the next call deletes.
+    def fetch(folder: Path) -> None:
+        downloads = pooch.create(
+            path=folder,
+            base_url="",
+            registry={archive.name: f"sha256:{_SHA256}"},
+            urls={archive.name: url},
+            retry_if_failed=_RETRIES,
+        )
+        downloads.fetch(archive.name, downloader=downloader)
+        (folder / archive.name).replace(archive)
 
     def downloader(url: str, path: str, caller: pooch.Pooch) -> None:
         download(url, path, verbose=verbose)
 
     with _pooch_messages(verbose):
         try:
-            downloads.fetch(archive.name, downloader=downloader)
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            with scratch_folder(archive.parent) as folder:
+                fetch(folder)
         # A wrong hash is a ValueError.
         except (requests.RequestException, ValueError) as error:
             raise OSError(

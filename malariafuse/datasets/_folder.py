@@ -15,6 +15,57 @@ from malariafuse.datasets._layout import (
 from malariafuse.datasets._listing import Listing, name_some, stamp
 
 
+def image_paths(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the paths of the files in a folder that are taken for images.
+
+    None of them is opened. They are those that :func:`load_cell_images` reads from
+    the folder with ``labels=False``: all but those that operating systems leave behind.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder, which is searched with all folders in it.
+
+    Returns
+    -------
+    list of str
+        Paths, sorted.
+
+    Raises
+    ------
+    TypeError
+        If `folder` is no path.
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If there is no file in it.
+
+    See Also
+    --------
+    malariafuse.deploy.write_predictions : Classify any number of files.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from malariafuse.datasets import image_paths
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ["b.png", "a.png", ".hidden"]:
+    ...         Path(folder, name).touch()
+    ...     [Path(path).name for path in image_paths(folder)]
+    ['a.png', 'b.png']
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder={short_repr(folder)}: expected the path of a folder.")
+    where = os.fsdecode(folder)
+    if not os.path.isdir(where):
+        raise FileNotFoundError(f"folder={short_repr(where)} is no folder.")
+    names = sorted(walk(where))
+    if not names:
+        raise ValueError(f"folder={short_repr(where)} has no file.")
+    return [os.path.join(where, name) for name in names]
+
+
 def list_folder(where: str, classes: Classes, labels: bool) -> Listing:
     """List the images in a folder."""
     listing = list_names(walk(where), classes, labels, where)

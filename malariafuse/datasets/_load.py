@@ -17,7 +17,7 @@ from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import Booleans, OneOf, check_parameter
 from malariafuse._warn import warn
 from malariafuse.datasets._bunch import make_bunch
-from malariafuse.datasets._cache import through_cache
+from malariafuse.datasets._cache import CELLS, through_cache
 from malariafuse.datasets._classes import Classes, check_classes
 from malariafuse.datasets._groups import check_patient_of
 from malariafuse.datasets._home import cache_folder
@@ -222,8 +222,8 @@ def load_cell_images(
     cached if a skipped file is missing or cannot be opened. Each call verifies the
     cached images by a stored SHA-256, which takes about a second for 500 MB. If they
     have changed, the files are read again, with a warning. The cache is never emptied.
-    Delete ``cells-*`` to free space, and ``tmp-*``, which remains after a killed
-    process.
+    Delete ``cells-*`` to free space. Files of a killed process are deleted by the next
+    call that writes to the cache.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def load_cell_images(
         images = np.concatenate(blocks)
     else:
         key = _cache_key(listing.fingerprint, size, keep_aspect)
-        images, index = through_cache(folder / f"cells-{key}", (*size, 3), fill)
+        images, index = through_cache(folder / f"{CELLS}{key}", (*size, 3), fill)
         _check_refused(index, listing, on_error)
     cells, remarks = make_bunch(images, index, listing, known, patient_of)
     for remark in remarks:

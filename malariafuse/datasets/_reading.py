@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from malariafuse._files._damage import UnopenedImageError
 from malariafuse._files._decode import decode_image
@@ -14,6 +13,7 @@ from malariafuse._files._read import CellIndex, read_images
 from malariafuse._files._resize import check_image_size
 from malariafuse._images import image_digest, sets_of_equals
 from malariafuse._parameters import N_JOBS, Booleans, check_parameter
+from malariafuse._progress import Progress
 from malariafuse.datasets._listing import Listing
 
 
@@ -43,7 +43,9 @@ def read_listing(
     files: dict[str, bytes] = {}
     with (
         listing.reader() as read,
-        tqdm(total=len(listing.names), unit="image", disable=not verbose) as progress,
+        Progress(
+            total=len(listing.names), unit="image", disable=not verbose
+        ) as progress,
     ):
 
         def load_and_note(name: str) -> NDArray[np.uint8]:

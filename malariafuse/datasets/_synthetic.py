@@ -2,8 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
+from malariafuse._bunch import Bunch
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
     RANDOM_STATE,

@@ -1,14 +1,12 @@
 """Export of fitted classifiers to ONNX."""
 
 import json
-import os
 import platform
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malariafuse._extras import needed_for
+from malariafuse._files._write import whole_folder
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Instances, Nothing, check_parameter
 from malariafuse._version import __version__
@@ -110,8 +109,7 @@ def export_onnx(
 
     Examples
     --------
-    >>> from tempfile import TemporaryDirectory
-    >>> import pytest
+    >>>     >>> import pytest
     >>> _ = pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
     >>> from malariafuse import ConvNetClassifier
     >>> from malariafuse.datasets import make_cell_images
@@ -152,9 +150,7 @@ def export_onnx(
         golden, others = _samples(plan)
         expected, original, exact = _expected(plan, network, [*golden, *others])
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
-            made = Path(place, "exported")
-            made.mkdir()
+        with whole_folder(folder) as made:
             onnx.save(model, made / MODEL)
             write_library(
                 made,
@@ -180,9 +176,6 @@ def export_onnx(
                 "compute_dtype_of_original": plan.classifier.compute_dtype_,
             }
             write_manifest(made, manifest)
-            if folder.exists():
-                folder.rmdir()
-            os.replace(made, folder)
     return folder
 
 

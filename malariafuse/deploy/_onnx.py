@@ -7,12 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, gen_batches
 
+from malariafuse._base import Estimator
 from malariafuse._extras import needed_for
 from malariafuse._familiar import warn_if_far
 from malariafuse._labels import positive_column
+from malariafuse._workers import worker_threads
 from malariafuse.deploy._folder import MODEL, read_golden, read_library, read_manifest
 
 _BATCH = 128
@@ -21,7 +23,7 @@ _BATCH = 128
 GOLDEN_TOLERANCE = 1e-3
 
 
-class OnnxClassifier(ClassifierMixin, BaseEstimator):
+class OnnxClassifier(ClassifierMixin, Estimator):
     """Classifier that runs a folder written by `export_onnx` on ONNX Runtime.
 
     The classifier is already fitted. It needs neither Keras nor TensorFlow, and does
@@ -224,8 +226,11 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         library = read_library(folder)
         self._before, self._in_graph = library["before"], library["in_graph"]
         self._made_inputs = library["inputs"]
+        options = onnxruntime.SessionOptions()
+        # 0 is one for each core.
+        options.intra_op_num_threads = worker_threads() or 0
         self._session = onnxruntime.InferenceSession(
-            folder / MODEL, providers=["CPUExecutionProvider"]
+            folder / MODEL, options, providers=["CPUExecutionProvider"]
         )
         if self.check_golden:
             self._compare_golden(folder)
@@ -262,6 +267,10 @@ class OnnxClassifier(ClassifierMixin, BaseEstimator):
         image_range = self.manifest_["quality_gates"]["image_range"]
         low, high = np.array(image_range["low"]), np.array(image_range["high"])
         warn_if_far(low, high, seen)
+
+    def _content(self) -> dict[str, Any]:
+        """Return what the classifier computes by, wherever its folder lies."""
+        return self.manifest_
 
     def __getstate__(self) -> dict[str, Any]:
         return self.get_params()

@@ -100,6 +100,7 @@ def predict_files(
     --------
     malariafuse.datasets.load_cell_images : Load the images.
     malariafuse.evaluation.PatientTest : Test whether a patient is infected.
+    write_predictions : Write the table in parts, with constant memory.
 
     Notes
     -----
@@ -127,16 +128,8 @@ def predict_files(
     >>> table["note"].iloc[-1]
     'unreadable: not a BMP, JPEG, PNG, TIFF image'
     """
-    classes = _check_estimator(estimator)
-    check_parameter("pos_label", pos_label, POS_LABEL)
-    if pos_label is None:
-        pos_label = pos_label_of(estimator)
-    positive = positive_column(pos_label, classes)
-    if positive is None:
-        raise ValueError(
-            f"pos_label=None: expected one of the classes {classes.tolist()}, because "
-            "the positive class of strings is unknown."
-        )
+    classes = check_classifier(estimator)
+    positive = positive_class(estimator, pos_label, classes)
     loader, rest = _split(estimator)
     with warnings.catch_warnings():
         # These become notes.
@@ -173,7 +166,7 @@ def predict_files(
     return _in_order(table, path, root)
 
 
-def _check_estimator(estimator: Any) -> NDArray[Any]:
+def check_classifier(estimator: Any) -> NDArray[Any]:
     """Return the two classes of a fitted classifier, or raise."""
     if isinstance(estimator, type) or not hasattr(estimator, "predict_proba"):
         raise TypeError(
@@ -188,6 +181,20 @@ def _check_estimator(estimator: Any) -> NDArray[Any]:
             "and uninfected."
         )
     return classes
+
+
+def positive_class(estimator: Any, pos_label: Any, classes: NDArray[Any]) -> int:
+    """Return the place in `classes` of the one whose probability is listed."""
+    check_parameter("pos_label", pos_label, POS_LABEL)
+    if pos_label is None:
+        pos_label = pos_label_of(estimator)
+    positive = positive_column(pos_label, classes)
+    if positive is None:
+        raise ValueError(
+            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
+            "texts do not say which of them is the positive one."
+        )
+    return positive
 
 
 def _split(estimator: Any) -> tuple[ImageLoader, Any]:

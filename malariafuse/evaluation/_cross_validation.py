@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed, effective_n_jobs
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Bunch, _safe_indexing
+from sklearn.utils import _safe_indexing
 
 from malariafuse._arrays import as_labels, check_length, of_one_type
+from malariafuse._bunch import Bunch
 from malariafuse._cells import (
     Cells,
     check_both_classes,
@@ -25,10 +27,12 @@ from malariafuse._labels import (
     pos_label_of,
     positive_column_of,
 )
-from malariafuse._parameters import Integers, Reals, check_parameter
+from malariafuse._parameters import N_JOBS, Integers, Reals, check_parameter
 from malariafuse._patients import check_patients
+from malariafuse._rows import rows_of
 from malariafuse._shown import short_repr
 from malariafuse._warn import warn
+from malariafuse._which_training import in_fold
 from malariafuse.evaluation._measures import METRICS, Measures
 from malariafuse.model_selection import PatientKFold, check_no_leakage
 
@@ -44,6 +48,7 @@ def cross_validate_patients(
     pos_label: Any = None,
     fit_params: dict[str, Any] | None = None,
     random_state: int | RandomState | None = None,
+    n_jobs: int | None = None,
 ) -> Bunch:
     """Cross-validate a classifier by patient.
 
@@ -83,6 +88,9 @@ def cross_validate_patients(
     random_state : int, RandomState instance or None, default=None
         Random seed or generator that shuffles the folds if `cv` is an int. Pass an int
         for reproducible folds.
+    n_jobs : int or None, default=None
+        Number of folds that are fitted in parallel, as in joblib. None means 1 unless
+        in a joblib context. -1 means one for each core.
 
     Returns
     -------
@@ -150,6 +158,7 @@ def cross_validate_patients(
         labels, positive = of_one_type(as_labels(y, "y")), pos_label
     cluster, names = check_patients(groups, len(target), at_least=2)
     check_length(X, len(target))
+    check_parameter("n_jobs", n_jobs, N_JOBS)
     if not isinstance(fit_params, Mapping | None):
         raise ValueError(
             f"fit_params={short_repr(fit_params)}: expected a dict that maps names of "
@@ -173,21 +182,23 @@ def cross_validate_patients(
     y_prob = np.empty(len(target))
     decisions = np.empty(len(target), dtype=np.int64)
     fold = np.empty(len(target), dtype=np.int64)
-    for number, (train, test) in enumerate(splits, start=1):
-        fitted = clone(estimator).fit(
-            _safe_indexing(X, train),
-            labels[train],
-            **_cut(fit_params or {}, train, len(target)),
+    # Each process takes memory, also one that has nothing to do.
+    n_workers = min(effective_n_jobs(n_jobs), len(splits))
+    judged = Parallel(n_jobs=n_workers)(
+        delayed(_judge_fold)(
+            (number, len(splits)),
+            estimator,
+            X,
+            labels,
+            fit_params or {},
+            split,
+            threshold,
+            positive,
         )
-        tested = _safe_indexing(X, test)
-        if threshold is None:
-            decided, columns = decisions_and_probabilities(fitted, tested)
-        else:
-            columns = np.asarray(fitted.predict_proba(tested))
-        y_prob[test] = columns[:, _positive_column(fitted, positive)]
-        decisions[test] = (
-            decided == positive if threshold is None else y_prob[test] >= threshold
-        )
+        for number, split in enumerate(splits, start=1)
+    )
+    for number, (_, test) in enumerate(splits, start=1):
+        y_prob[test], decisions[test] = judged[number - 1]
         fold[test] = number
 
     cells = Cells(target, check_probability(y_prob), cluster, names, by_patient=True)
@@ -204,6 +215,33 @@ def cross_validate_patients(
         decisions=decisions,
         fold=fold,
         table=table.astype(dict.fromkeys(counts, int)),
+    )
+
+
+def _judge_fold(
+    place: tuple[int, int],
+    estimator: BaseEstimator,
+    X: Any,
+    labels: NDArray[Any],
+    fit_params: Mapping[str, Any],
+    split: tuple[NDArray[np.int64], NDArray[np.int64]],
+    threshold: float | None,
+    positive: Any,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the probabilities and decisions of the tested cells of one fold."""
+    train, test = split
+    with in_fold(*place), rows_of(X, train) as trained:
+        fitted = clone(estimator).fit(
+            trained, labels[train], **_cut(fit_params, train, len(labels))
+        )
+    with rows_of(X, test) as tested:
+        if threshold is None:
+            decided, columns = decisions_and_probabilities(fitted, tested)
+        else:
+            columns = np.asarray(fitted.predict_proba(tested))
+    probability = np.asarray(columns[:, _positive_column(fitted, positive)], float)
+    return probability, (
+        decided == positive if threshold is None else probability >= threshold
     )
 
 

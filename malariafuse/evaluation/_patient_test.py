@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse._patients import check_patients, for_each_cell
@@ -18,7 +18,7 @@ from malariafuse.evaluation._counting import CountingRule, best_rule, fit_rule
 _FALSE_ALARMS = (1, 2, 4, 8, 16)
 
 
-class PatientTest(BaseEstimator):
+class PatientTest(Estimator):
     """Test whether a patient is infected, from the probabilities of the cells.
 
     A cell classifier has false positives, so a few cells above its threshold do not

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, gen_batches
-from tqdm.auto import tqdm
 
 from malariafuse._engine._backbones import (
     Shape,
@@ -39,6 +38,7 @@ from malariafuse._parameters import (
     Rules,
     check_parameters,
 )
+from malariafuse._progress import Progress
 from malariafuse._transformer import ImageTransformer
 from malariafuse.features._layers import (
     POOLING,
@@ -276,7 +276,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
             built = self._built = self._build(images.shape[1:])
         engine = built.network.engine_for(self.engine)
         features = np.empty((len(images), sum(built.widths.values())), np.float32)
-        with tqdm(
+        with Progress(
             total=len(images), unit="image", disable=not self.verbose
         ) as progress:
             for part in gen_batches(len(images), self.batch_size):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._cells import check_cells, check_probability
 from malariafuse._parameters import (
     POS_LABEL,
@@ -25,7 +25,7 @@ _FARTHEST = 30.0
 _FEWEST_PATIENTS = 5
 
 
-class SlideAdapter(BaseEstimator):
+class SlideAdapter(Estimator):
     r"""Adapt probabilities to a slide so that the false-positive rate is kept.
 
     A different stain, lamp or camera can raise the probabilities of all cells of a

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import check_random_state
 
+from malariafuse._bunch import Bunch
 from malariafuse._cells import check_target
 from malariafuse._parameters import RANDOM_STATE, Reals, check_parameter
 from malariafuse._patients import check_patients

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import RandomState
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._labels import positive_column_of
 from malariafuse._parameters import (
     N_JOBS,
@@ -32,7 +33,7 @@ from malariafuse.patients._result import PatientResult
 from malariafuse.smears import load_smear_photos
 
 
-class SmearReader(BaseEstimator):
+class SmearReader(Estimator):
     """Detect malaria in photographs of a patient's thin smear.
 
     The reader segments the red cells in the photographs, classifies each cell, tests
@@ -76,8 +77,10 @@ class SmearReader(BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Random seed or generator of the folds.
     n_jobs : int or None, default=-1
-        Number of threads that read photographs, as in joblib. -1 means one thread for
-        each core.
+        Number of threads that read photographs, as in
+        :func:`malariafuse.smears.load_smear_photos`. -1 means one thread for each core.
+        The folds of `fit` are distributed by a joblib context, and run sequentially
+        otherwise.
     verbose : bool, default=False
         Whether to show a progress bar.
 

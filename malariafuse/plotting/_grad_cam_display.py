@@ -87,6 +87,10 @@ class GradCAMDisplay:
     ) -> Self:
         """Compute class activation maps and draw them.
 
+        A fusion with ``fusion="average"`` may decide by its vectors, while nothing in
+        the image speaks for the class. The titles therefore also have the probability
+        of each of its branches.
+
         Parameters
         ----------
         estimator : estimator
@@ -125,6 +129,7 @@ class GradCAMDisplay:
             estimator, images, class_of_interest=class_of_interest, layer=layer
         )
         probabilities = estimator.predict_proba(images)
+        by_branch = _branch_probabilities(estimator, images)
         column = target_column(estimator, class_of_interest)
         names = [class_name(label) for label in estimator.classes_]
         titles = []
@@ -132,7 +137,9 @@ class GradCAMDisplay:
             lines = [] if labels is None else [class_name(labels[row])]
             shown = int(probability.argmax()) if column is None else column
             of_class = f"p({names[shown]})" if column is None else "p"
-            titles.append("\n".join([*lines, f"{of_class} = {probability[shown]:.3f}"]))
+            lines += [f"{of_class} = {probability[shown]:.3f}"]
+            lines += [f"{name} {p[row, shown]:.2f}" for name, p in by_branch.items()]
+            titles.append("\n".join(lines))
         of = "the most probable class" if column is None else names[column]
         return cls(
             images=images,
@@ -157,10 +164,11 @@ class GradCAMDisplay:
         n_columns = min(_N_COLUMNS, len(self.images))
         n_rows = -(-len(self.images) // n_columns)
         side = min(8 / n_columns, 2.2)
+        lines = max((title.count("\n") + 1 for title in self.titles), default=0)
         self.figure_, self.axes_ = axes_grid(
             ax,
             (2 * n_rows, n_columns),
-            (max(side * n_columns, 4), (2 * side + 0.4) * n_rows + 0.4),
+            (max(side * n_columns, 4), (2 * side + 0.2 * lines) * n_rows + 0.4),
             self.title,
         )
         for axes in self.axes_.flat:
@@ -179,6 +187,17 @@ class GradCAMDisplay:
                 alpha=0.75 * self.heatmaps[number],
             )
         return self
+
+
+def _branch_probabilities(
+    estimator: Any, images: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """Return the probabilities of each branch, if branches decide by themselves."""
+    if estimator._branch_logits not in {
+        layer.name for layer in estimator.model_.layers
+    }:
+        return {}
+    return estimator.branch_probabilities(images)
 
 
 def _grey(image: NDArray[Any]) -> NDArray[np.float64]:

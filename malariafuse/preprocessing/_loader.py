@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
+from malariafuse._base import Estimator
 from malariafuse._files._read import ImageReadError, read_images
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
@@ -21,7 +21,7 @@ from malariafuse._transformer import GivesImages
 from malariafuse.preprocessing._items import as_items
 
 
-class ImageLoader(GivesImages, BaseEstimator):
+class ImageLoader(GivesImages, Estimator):
     """Load and resize images from files or from memory.
 
     Use it as the first step of a pipeline whose input is file names, uploads or images

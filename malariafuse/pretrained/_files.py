@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from malariafuse._files._write import whole_files
 from malariafuse._version import __version__
 
 # Increased if older versions cannot read the files of this version.
@@ -29,12 +30,13 @@ def write_model(
         json.dumps(card)
     except (TypeError, ValueError) as error:
         raise TypeError(f"card cannot be stored as JSON: {error}.") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(folder / _ARRAYS, allow_pickle=False, **arrays)
-    (folder / _STRUCTURE).write_text(structure + "\n", encoding="utf-8")
-    digests = {name: _digest(folder / name) for name in (_STRUCTURE, _ARRAYS)}
-    card = {**card, "format": FORMAT, "malariafuse": __version__, "sha256": digests}
-    (folder / _CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    with whole_files(folder, last=_CARD) as new:
+        np.savez_compressed(new / _ARRAYS, allow_pickle=False, **arrays)
+        (new / _STRUCTURE).write_text(structure + "\n", encoding="utf-8")
+        digests = {name: _digest(new / name) for name in (_STRUCTURE, _ARRAYS)}
+        card = {**card, "format": FORMAT, "malariafuse": __version__, "sha256": digests}
+        text = json.dumps(card, indent=1) + "\n"
+        (new / _CARD).write_text(text, encoding="utf-8")
 
 
 def read_card(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from malariafuse._plain import from_plain
+from malariafuse._version import __version__
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients import SmearReader
@@ -222,7 +223,17 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
 
 
 def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
-    parts: dict[str, Any] = from_plain(*read_model(_folder(folder)))
+    structure, arrays = read_model(_folder(folder))
+    try:
+        parts: dict[str, Any] = from_plain(structure, arrays)
+    except ValueError as error:
+        stored_by = model_card(folder)["malariafuse"]
+        if stored_by == __version__:
+            raise
+        raise ValueError(
+            f"The model in folder={str(folder)!r} was stored by malariafuse "
+            f"{stored_by}, and malariafuse {__version__} does not read it: {error}"
+        ) from error
     return parts
 
 

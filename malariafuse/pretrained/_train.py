@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Bunch
 
 from malariafuse._arrays import check_length
+from malariafuse._bunch import Bunch
 from malariafuse._cells import check_both_classes, check_target
 from malariafuse._images import check_images
 from malariafuse._parameters import (

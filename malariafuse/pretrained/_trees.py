@@ -5,19 +5,20 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.utils.validation import check_array
 
+from malariafuse._base import Estimator
 from malariafuse._trees import trees_of
 
 # Maximum number of positions of rows in trees in memory at once.
 _MOST_POSITIONS = 2**22
 
 
-class BoostedTrees(ClassifierMixin, BaseEstimator):
+class BoostedTrees(ClassifierMixin, Estimator):
     """Predict with the trees of a fitted HistGradientBoostingClassifier.
 
     Parameters

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from malariafuse._base import Estimator
 from malariafuse._images import (
     check_image_shape,
     check_images,
@@ -32,7 +33,7 @@ _TAIL = 0.005
 _FARTHEST = 100.0  # maximum distance, and the distance of an image without a cell
 
 
-class CellOutlierDetector(OutlierMixin, BaseEstimator):
+class CellOutlierDetector(OutlierMixin, Estimator):
     """Detect images that do not show a single stained red cell.
 
     A classifier returns a probability for any image: a photograph, noise, a white blood

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from joblib import Memory, Parallel, delayed
 from numpy.typing import ArrayLike
-from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
-from malariafuse._files._joblib import as_memory
+from malariafuse._bunch import Bunch
+from malariafuse._files._kept import KeptResults, as_memory
 from malariafuse._files._read import ImageReadError, describe_refused
 from malariafuse._files._resize import check_image_size
 from malariafuse._parameters import (
@@ -24,11 +23,13 @@ from malariafuse._parameters import (
     Paths,
     check_parameter,
 )
+from malariafuse._progress import Progress
 from malariafuse._warn import warn
+from malariafuse._workers import limit_opencv
 from malariafuse.smears._cells import CellMasks, PhotoCells
 from malariafuse.smears._find import SEGMENTER, Segmenter
 from malariafuse.smears._odd import first_places, report_odd_photos, unlike_others
-from malariafuse.smears._one import CellCache, Settings, find_photo_cells
+from malariafuse.smears._one import Settings, find_photo_cells
 from malariafuse.smears._segmenter import CellSegmenter
 from malariafuse.smears._sources import Photos, list_photos
 
@@ -100,7 +101,9 @@ def load_smear_photos(
         not cached, because its code cannot be compared.
     n_jobs : int or None, default=-1
         Number of threads, as in joblib. -1 means one thread for each core. Each thread
-        has one photograph in memory.
+        has one photograph in memory. Processes are used instead of threads if
+        `joblib.parallel_config` selects a process backend such as "dask", unless
+        `photos` contains open files.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -221,24 +224,22 @@ def load_smear_photos(
     )
     if isinstance(settings.segmenter, CellSegmenter):
         settings.segmenter.fit()
-    cache = CellCache(as_memory(memory))
+    kept = KeptResults(as_memory(memory), "cells")
     listed = list_photos(photos, patients)
-
-    def find(place: int) -> PhotoCells | ImageReadError:
-        item, name = listed.items[place], listed.names[place]
-        try:
-            return find_photo_cells(item, name, settings, cache)
-        except ImageReadError as error:
-            return error
-        except Exception as error:
-            error.add_note(f"During the segmentation of {name}.")
-            raise
 
     found: dict[int, PhotoCells] = {}
     refused: dict[str, str] = {}
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
-    results = parallel(delayed(find)(place) for place in range(len(listed.items)))
-    with tqdm(total=len(listed.items), unit="photo", disable=not verbose) as progress:
+    # Open files can be read in this process only.
+    here = any(hasattr(item, "read") for item in listed.items)
+    kind = {"require": "sharedmem"} if here else {"prefer": "threads"}
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator", **kind)
+    results = parallel(
+        delayed(_find)(item, name, settings, kept)
+        for item, name in zip(listed.items, listed.names, strict=True)
+    )
+    with Progress(
+        total=len(listed.items), unit="photo", disable=not verbose
+    ) as progress:
         for place, result in enumerate(results):
             if isinstance(result, ImageReadError):
                 (reason,) = result.refused.values()
@@ -257,6 +258,19 @@ def load_smear_photos(
     bunch.photos["unlike_others"] = unlike_others(bunch.photos)
     report_odd_photos(bunch.photos, first, on_problem)
     return bunch
+
+
+def _find(
+    item: Any, name: str, settings: Settings, kept: KeptResults
+) -> PhotoCells | ImageReadError:
+    limit_opencv()
+    try:
+        return find_photo_cells(item, name, settings, kept)
+    except ImageReadError as error:
+        return error
+    except Exception as error:
+        error.add_note(f"During the segmentation of {name}.")
+        raise
 
 
 def _make_bunch(

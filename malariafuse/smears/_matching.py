@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
-from sklearn.utils import Bunch
 
 from malariafuse._arrays import as_array, as_labels, check_length, real_numbers
+from malariafuse._bunch import Bunch
 from malariafuse._parameters import Reals, check_parameter
 
 _THRESHOLD = (Reals(0, 1, open_at="low"),)

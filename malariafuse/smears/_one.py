@@ -1,16 +1,13 @@
 """Segmentation of one photograph, with a cache."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from filelock import FileLock
-from joblib import Memory
 
+from malariafuse._files._kept import KeptResults
 from malariafuse._images import image_digest
 from malariafuse._version import __version__
 from malariafuse.smears._cells import PhotoCells, cut_cells
@@ -42,36 +39,8 @@ class Settings:
         return repr((sorted(values.items()), versions))
 
 
-class CellCache:
-    """Cache of the cells of photographs in a `joblib.Memory`."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._kept = memory.cache(_kept, ignore=["find"])
-        self._lock = None
-        if memory.location is not None:
-            folder = Path(memory.location) / "malariafuse-locks"
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = folder / "smears.lock"
-
-    @property
-    def keeps(self) -> bool:
-        """Whether the cache is enabled."""
-        return self._lock is not None
-
-    def through(self, key: str, find: Callable[[], PhotoCells]) -> PhotoCells:
-        """Return the cached cells of a key, or compute and cache them."""
-        # joblib writes one file for all entries, but threads compute in parallel.
-        lock = FileLock(str(self._lock))
-        with lock:
-            if self._kept.check_call_in_cache(key, find):
-                return self._kept(key, find)
-        found = find()
-        with lock:
-            return self._kept(key, lambda: found)
-
-
 def find_photo_cells(
-    item: Any, name: str, settings: Settings, cache: CellCache
+    item: Any, name: str, settings: Settings, kept: KeptResults
 ) -> PhotoCells:
     """Return the cells of a photograph, an array or an argument of `read_photo`."""
     is_array = isinstance(item, np.ndarray)
@@ -82,11 +51,11 @@ def find_photo_cells(
         return _find(photo, settings)
 
     key = settings.key()
-    if key is None or not cache.keeps:
+    if key is None or not kept.keeps:
         return find()
     digest = hashlib.sha256(f"{key}{given.shape if is_array else ''}".encode())
     digest.update(given.data if is_array else given)
-    return cache.through(digest.hexdigest(), find)
+    return kept.find_or_make(digest.hexdigest(), find)
 
 
 def _find(photo: Any, settings: Settings) -> PhotoCells:
@@ -113,7 +82,3 @@ def _find(photo: Any, settings: Settings) -> PhotoCells:
         found.quality,
         image_digest(photo),
     )
-
-
-def _kept(key: str, find: Callable[[], PhotoCells]) -> PhotoCells:
-    return find()

@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import Tags
 
+from malariafuse._base import Estimator
 from malariafuse._parameters import Integers, Nothing, Reals, Rules, check_parameters
 from malariafuse._shown import short_repr
 from malariafuse.smears._diameter import estimate_diameter
@@ -24,7 +25,7 @@ _SMALLEST_CELL = 0.04  # minimum area, as a fraction of a disk of the diameter
 _LARGEST_SCALE = 3.0
 
 
-class CellSegmenter(TransformerMixin, BaseEstimator):
+class CellSegmenter(TransformerMixin, Estimator):
     """Segment the cells in photographs of thin smears.
 
     The result is a label image for each photograph. Use :func:`tabulate_cells` to

@@ -111,6 +111,57 @@ class TestOutput:
         assert "expected a file, is a folder" in result.stderr
 
 
+class TestParquet:
+    @pytest.fixture(autouse=True)
+    def pyarrow(self):
+        return pytest.importorskip("pyarrow")
+
+    def test_goes_on_where_it_was_stopped(self, run, model, cells, damaged, tmp_path):
+        output = tmp_path / "out.parquet"
+        bad = damaged / "C9_cell_1.png"
+        command = ("predict", bad, cells / "Uninfected", "--model", model, "-o", output)
+        result = run(*command, code=3)
+        table = pd.read_parquet(output)
+        files = sorted(map(str, (cells / "Uninfected").iterdir()))
+        assert table["path"].tolist() == [str(bad), *files]
+        called = (table["decision"] == 1).sum()
+        summary = (
+            f"31 files: {30 - called} uninfected, {called} parasitized, "
+            "1 that cannot be read.\n"
+        )
+        assert sorted(result.stderr) == sorted(summary)
+        (part,) = output.iterdir()
+        written = part.stat().st_mtime_ns
+        run(*command, code=3)
+        assert part.stat().st_mtime_ns == written
+
+    def test_another_run_is_refused_and_replaces_by_force(
+        self, run, model, cells, tmp_path
+    ):
+        output = tmp_path / "out.parquet"
+        command = ("predict", "--model", model, "-o", output)
+        run(*command, cells / "Uninfected")
+        result = run(*command, cells / "Parasitized", code=2)
+        assert "was written of other files" in result.stderr
+        run(*command, cells / "Parasitized", "--force")
+        assert "Parasitized" in pd.read_parquet(output)["path"][0]
+
+    def test_a_folder_of_others_is_kept(self, run, model, cells, tmp_path):
+        output = tmp_path / "out.parquet"
+        output.mkdir()
+        (output / "mine.txt").touch()
+        command = ("predict", cells, "--model", model, "-o", output, "--force")
+        assert "holds something else" in run(*command, code=2).stderr
+        assert (output / "mine.txt").exists()
+
+    def test_what_it_cannot_do(self, run, model, cells, tmp_path):
+        table, output = tmp_path / "a.csv", tmp_path / "out.parquet"
+        table.write_text("path")
+        command = ("predict", table, "--model", model, "-o", output)
+        assert "expected folders and image files" in run(*command, code=2).stderr
+        assert "expected one of both" in run(*command, "--json", code=2).stderr
+
+
 class Trap:
     """What leaves a file as it is loaded."""
 
@@ -147,6 +198,14 @@ class TestModels:
         file.write_bytes(b"no pickle")
         result = run("predict", cells, "--model", file, "--trust", code=2)
         assert f"Error: {file} cannot be loaded: " in result.stderr
+
+    def test_a_file_of_another_numpy(self, run, cells, tmp_path):
+        file = tmp_path / "a.joblib"
+        file.write_bytes(b"cnumpy._cora\nmultiarray\n.")
+        result = run("predict", cells, "--model", file, "--trust", code=2)
+        assert "It was written with another major version of NumPy than the one " in (
+            result.stderr
+        )
 
     def test_no_model(self, run, cells, tmp_path):
         result = run("predict", cells, "--model", tmp_path / "a", code=2)

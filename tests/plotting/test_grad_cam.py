@@ -406,6 +406,16 @@ def test_the_branches_of_a_fusion_are_looked_at_together_or_alone():
     assert all(maps.any() for maps in alone)
     np.testing.assert_allclose(together, sum(alone), atol=1e-6)
 
+    # Vectors have no map, so the display says what each branch decides by itself.
+    titles = GradCAMDisplay.from_estimator(classifier, IMAGES).titles
+    says = classifier.branch_probabilities(IMAGES)
+    assert list(says) == ["rgb", "hsv", "color", "color_boosting"]
+    for row, probability in enumerate(classifier.predict_proba(IMAGES)[:, 1]):
+        assert titles[row].split("\n") == [
+            f"p = {probability:.3f}",
+            *(f"{name} {says[name][row, 1]:.2f}" for name in says),
+        ]
+
 
 class TestDisplay:
     def test_images_and_maps_are_drawn(self, classifier):

@@ -1,0 +1,38 @@
+"""Some rows of data that may be too large for memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import _safe_indexing
+
+_BLOCK_BYTES = 2**24
+
+
+@contextmanager
+def rows_of(X: Any, rows: NDArray[np.int64]) -> Iterator[Any]:
+    """Give some rows of `X`: of a memory-mapped array as another one, else in memory.
+
+    The file of the other one is deleted at the end.
+    """
+    if not isinstance(X, np.memmap) or not len(rows):
+        yield _safe_indexing(X, rows)
+        return
+    # A classifier may keep what it was fitted on, and Windows its file with it.
+    with TemporaryDirectory(
+        prefix="malariafuse-rows-", ignore_cleanup_errors=True
+    ) as folder:
+        file = Path(folder, "rows.npy")
+        copied = np.lib.format.open_memmap(
+            file, mode="w+", dtype=X.dtype, shape=(len(rows), *X.shape[1:])
+        )
+        step = max(1, _BLOCK_BYTES // max(1, X[0].nbytes))
+        for start in range(0, len(rows), step):
+            copied[start : start + step] = X[rows[start : start + step]]
+        copied.flush()
+        del copied
+        yield np.load(file, mmap_mode="r")
