@@ -168,8 +168,8 @@ class Checkpoint(keras.callbacks.Callback):
                 np.savez(file, state=np.array(json.dumps(state)), **arrays)
         except OSError as error:
             raise OSError(
-                f"checkpoint: the state of the training cannot be written: {error} "
-                "Free space there, or pass another path."
+                f"checkpoint: the state of the training cannot be saved: {error} Free "
+                "space there, or pass another path."
             ) from error
 
     def delete(self) -> None:

@@ -307,10 +307,11 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """Import OpenVINO without its telemetry, which the rest of the process may use.
+    """Import OpenVINO without its telemetry.
 
-    Its import reports to its makers that it is used, unless a module is missing. A
-    program that sees images of patients reports to nobody.
+    On import, OpenVINO reports its use to its makers, unless the telemetry module is
+    missing. A program that processes images of patients must not report. The telemetry
+    module stays available to the rest of the process.
     """
     with _TELEMETRY:
         if _REPORTS in sys.modules:

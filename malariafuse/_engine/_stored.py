@@ -49,7 +49,7 @@ class StoredNetwork(StoredWithDigest):
             return self._model
 
     def _content(self) -> tuple[Any, ...]:
-        """Return what the network computes by, whichever Keras has stored it."""
+        """Return the content of the network, independent of the version of Keras."""
         # Of the network as it is built here.
         state = _store(self.model)
         return state["config"], state["shapes"], state["weights"]

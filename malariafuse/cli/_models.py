@@ -65,10 +65,10 @@ def _remark_on(error: Exception) -> str:
         from numpy import __version__
 
         return (
-            "It was written with another major version of NumPy than the one installed "
-            f"here, which is {__version__}."
+            "It was written with another major version of NumPy than the installed "
+            f"version, {__version__}."
         )
-    return "Was it written by joblib.dump, with the versions that are installed here?"
+    return "Expected a file written by joblib.dump with the same versions as installed."
 
 
 def load_card(model: str) -> dict[str, Any]:

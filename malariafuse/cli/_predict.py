@@ -80,9 +80,10 @@ def predict(
     Without --output and --json, a table is printed. --json prints one line for each
     file.
 
-    An output such as cells.parquet is for any number of files. It is a folder that
-    grows while the command runs, in flat memory, and the same command goes on where
-    another one was stopped. Decisions in it are 1 for parasitized and 0 for uninfected.
+    Use an output such as cells.parquet for any number of files. It is a folder to which
+    results are written in parts, with constant memory. An interrupted command is
+    resumed by the same command. Decisions in it are 1 for parasitized and 0 for
+    uninfected.
 
     \b
     Examples:
@@ -94,7 +95,9 @@ def predict(
     """
     if output is not None and output.suffix.lower() == ".parquet":
         if as_json:
-            raise InputError(f"--json prints no {output}: expected one of both.")
+            raise InputError(
+                f"--json is not valid with --output {output}: expected one of them."
+            )
         _write_parts(output, paths, patients, load_model(model, trust=trust), force)
         return
     if output is not None:
@@ -111,7 +114,7 @@ def predict(
 
 
 def _sum_up(table: "pd.DataFrame") -> None:
-    """Say how many files there were of each kind, and end with an exit code."""
+    """Print the numbers of files, and exit with a code."""
     refused = int(table["probability"].isna().sum())
     counts = table["decision"].value_counts()
     say(
@@ -141,7 +144,7 @@ def _write_parts(
         elif path.suffix.lower() in (".csv", ".zip"):
             raise InputError(
                 f"{path}: expected folders and image files for an output such as "
-                f"{output}. Zip files and tables have CSV files as output."
+                f"{output}. For zip files and tables, use a CSV file as output."
             )
         else:
             names.append(str(path))

@@ -16,33 +16,33 @@ from malariafuse.datasets._listing import Listing, name_some, stamp
 
 
 def image_paths(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the paths of the files in a folder that are taken for images.
+    """List the image files of a folder.
 
-    None of them is opened. They are those that :func:`load_cell_images` reads from
-    the folder with ``labels=False``: all but those that operating systems leave behind.
+    The files are those that :func:`load_cell_images` reads from the folder with
+    ``labels=False``: all files except system files. No file is opened.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder, which is searched with all folders in it.
+        Folder, which is searched with all subfolders.
 
     Returns
     -------
     list of str
-        Paths, sorted.
+        Sorted paths.
 
     Raises
     ------
     TypeError
-        If `folder` is no path.
+        If `folder` is not a path.
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     ValueError
-        If there is no file in it.
+        If the folder has no files.
 
     See Also
     --------
-    malariafuse.deploy.write_predictions : Classify any number of files.
+    malariafuse.deploy.write_predictions : Classify any number of image files.
 
     Examples
     --------
@@ -59,10 +59,10 @@ def image_paths(folder: str | os.PathLike[str]) -> list[str]:
         raise TypeError(f"folder={short_repr(folder)}: expected the path of a folder.")
     where = os.fsdecode(folder)
     if not os.path.isdir(where):
-        raise FileNotFoundError(f"folder={short_repr(where)} is no folder.")
+        raise FileNotFoundError(f"folder={short_repr(where)} is not a folder.")
     names = sorted(walk(where))
     if not names:
-        raise ValueError(f"folder={short_repr(where)} has no file.")
+        raise ValueError(f"folder={short_repr(where)} has no files.")
     return [os.path.join(where, name) for name in names]
 
 

@@ -269,7 +269,7 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         warn_if_far(low, high, seen)
 
     def _content(self) -> dict[str, Any]:
-        """Return what the classifier computes by, wherever its folder lies."""
+        """Return the content of the classifier, independent of its folder."""
         return self.manifest_
 
     def __getstate__(self) -> dict[str, Any]:

@@ -184,23 +184,23 @@ def check_classifier(estimator: Any) -> NDArray[Any]:
 
 
 def positive_class(estimator: Any, pos_label: Any, classes: NDArray[Any]) -> int:
-    """Return the place in `classes` of the one whose probability is listed."""
+    """Return the index of the positive class in `classes`."""
     check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
         pos_label = pos_label_of(estimator)
     positive = positive_column(pos_label, classes)
     if positive is None:
         raise ValueError(
-            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
-            "texts do not say which of them is the positive one."
+            f"pos_label=None: expected one of the classes {classes.tolist()}, because "
+            "the positive class of strings is unknown."
         )
     return positive
 
 
 def _split(estimator: Any) -> tuple[ImageLoader, Any]:
-    """Return how to read the files, and what takes their images.
+    """Return the loader of the files, and the estimator for their images.
 
-    The second is None if a loader inside of `estimator` cannot be taken out.
+    The second is None if a loader in `estimator` cannot be separated.
     """
     loader, rest = _without_loader(estimator)
     if loader is not None:
@@ -220,7 +220,7 @@ def _split(estimator: Any) -> tuple[ImageLoader, Any]:
 
 
 def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
-    """Return the loader that `estimator` begins with, and what comes after it."""
+    """Return the first loader of `estimator`, and the remaining estimator."""
     if isinstance(estimator, Pipeline):
         name, first = estimator.steps[0]
         if isinstance(first, ImageLoader):
@@ -237,7 +237,7 @@ def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
 
 
 def _find(part: Any, wanted: Callable[[Any], bool]) -> Any:
-    """Return the first estimator inside of `part` that is wanted, or None."""
+    """Return the first estimator in `part` that satisfies a condition, or None."""
     if isinstance(part, list | tuple):
         inside = list(part)
     elif wanted(part):
@@ -253,7 +253,7 @@ def _find(part: Any, wanted: Callable[[Any], bool]) -> Any:
 
 
 def _notes(cells: Bunch) -> list[str]:
-    """Return what is odd about each image."""
+    """Return a note about each image."""
     black = cells.images.max(axis=(1, 2, 3)) <= 1
     notes = ["all but black" if is_black else "" for is_black in black]
     for _, equals in cells.duplicates.groupby("duplicate_set"):

@@ -87,9 +87,9 @@ class GradCAMDisplay:
     ) -> Self:
         """Compute class activation maps and draw them.
 
-        A fusion with ``fusion="average"`` may decide by its vectors, while nothing in
-        the image speaks for the class. The titles therefore also have the probability
-        of each of its branches.
+        With ``fusion="average"``, vectors may determine the decision although the image
+        has no evidence for the class. The titles therefore also show the probability of
+        each branch.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class GradCAMDisplay:
 def _branch_probabilities(
     estimator: Any, images: NDArray[Any]
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the probabilities of each branch, if branches decide by themselves."""
+    """Return the probabilities of each branch, or an empty dict."""
     if estimator._branch_logits not in {
         layer.name for layer in estimator.model_.layers
     }:

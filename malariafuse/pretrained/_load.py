@@ -232,7 +232,7 @@ def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
             raise
         raise ValueError(
             f"The model in folder={str(folder)!r} was stored by malariafuse "
-            f"{stored_by}, and malariafuse {__version__} does not read it: {error}"
+            f"{stored_by}, but malariafuse {__version__} cannot read it: {error}"
         ) from error
     return parts
 

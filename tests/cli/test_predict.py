@@ -151,7 +151,7 @@ class TestParquet:
         output.mkdir()
         (output / "mine.txt").touch()
         command = ("predict", cells, "--model", model, "-o", output, "--force")
-        assert "holds something else" in run(*command, code=2).stderr
+        assert "has other files" in run(*command, code=2).stderr
         assert (output / "mine.txt").exists()
 
     def test_what_it_cannot_do(self, run, model, cells, tmp_path):
@@ -159,7 +159,7 @@ class TestParquet:
         table.write_text("path")
         command = ("predict", table, "--model", model, "-o", output)
         assert "expected folders and image files" in run(*command, code=2).stderr
-        assert "expected one of both" in run(*command, "--json", code=2).stderr
+        assert "expected one of them" in run(*command, "--json", code=2).stderr
 
 
 class Trap:
@@ -203,7 +203,7 @@ class TestModels:
         file = tmp_path / "a.joblib"
         file.write_bytes(b"cnumpy._cora\nmultiarray\n.")
         result = run("predict", cells, "--model", file, "--trust", code=2)
-        assert "It was written with another major version of NumPy than the one " in (
+        assert "It was written with another major version of NumPy than the " in (
             result.stderr
         )
 
