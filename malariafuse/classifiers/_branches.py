@@ -47,8 +47,9 @@ class BranchInputs:
     Attributes
     ----------
     see_augmented : bool
-        Whether any branch has image output. shapes : dict of str to tuple of int Name
-        and shape of one sample of each input of the network, in order.
+        Whether any branch has image output.
+    shapes : dict of str to tuple of int
+        Name and shape of one sample of each input of the network, in order.
     transformers : dict of str to transformer
         Fitted transformers or "passthrough", by branch name.
     """
