@@ -85,7 +85,9 @@ def test_warm_start_goes_on_from_the_fit_before():
 
 def test_warm_start_needs_the_same_classes_and_images():
     warm = classifier(epochs=1, warm_start=True).fit(X, Y)
-    with pytest.raises(ValueError, match=r"classes \[0, 1\], and these are \[1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"classes \[0, 1\], but the new classes are \[1, 2\]"
+    ):
         warm.fit(X, Y + 1)
     with pytest.raises(ValueError, match=r"fitted on images of shape \(16, 16, 3\)"):
         warm.fit(X[:, :8], Y)
@@ -126,12 +128,14 @@ def test_partial_fit_sees_one_class_at_a_time():
 
 
 def test_partial_fit_of_what_it_cannot():
-    with pytest.raises(ValueError, match="first call of partial_fit needs all classes"):
+    with pytest.raises(
+        ValueError, match="expected all classes in the first call of partial_fit"
+    ):
         classifier().partial_fit(X, Y)
     with pytest.raises(ValueError, match=r"y has the label 1: expected one of \[0, 2"):
         classifier().partial_fit(X, Y, classes=[0, 2])
     begun = classifier().partial_fit(X, Y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"partial_fit goes on with the classes"):
+    with pytest.raises(ValueError, match=r"partial_fit continues with the classes"):
         begun.partial_fit(X, Y, classes=[0, 1, 2])
 
 

@@ -22,7 +22,7 @@ from .conftest import CELLS, save_cell
 
 SIZE = (16, 12)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the rights of POSIX")
-WAY_OUT = "Name another folder with `cache`.*MALARIAFUSE_DATA, or pass cache=False"
+WAY_OUT = "Set another folder by `cache`.*MALARIAFUSE_DATA, or pass cache=False"
 
 
 def load(path, **options):
@@ -456,14 +456,18 @@ def test_errors_of_the_image_files_are_none_of_the_cache(tmp_path):
 @pytest.mark.parametrize(
     ("cache", "error", "message"),
     [
-        ("", ValueError, "cache='' names no folder; pass '.'"),
+        ("", ValueError, "cache='' is not a folder. Pass '.'"),
         (3, TypeError, "cache=3: expected the path of a folder"),
         (1.0, TypeError, "cache=1.0: expected"),
         (None, TypeError, "cache=None: expected True, False or the path"),
         (b"cache", TypeError, "cache=<5 bytes>: expected"),
-        ("a\0b", ValueError, "cache='a.*b' is no path of a folder: .*NUL"),
-        ("a\ud800b", ValueError, "cache='a.*b' is no path of a folder"),
-        ("~nobody-of-this-name/x", ValueError, "cache='~.*' is no path of a folder"),
+        ("a\0b", ValueError, "cache='a.*b' is not a valid path of a folder: .*NUL"),
+        ("a\ud800b", ValueError, "cache='a.*b' is not a valid path of a folder"),
+        (
+            "~nobody-of-this-name/x",
+            ValueError,
+            "cache='~.*' is not a valid path of a folder",
+        ),
     ],
 )
 def test_what_is_no_cache_is_named(

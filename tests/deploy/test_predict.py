@@ -217,7 +217,7 @@ def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
         (
             LogisticRegression().fit([[0], [1]], [0, 1]),
             ValueError,
-            "does not say the size of its images",
+            "has no image size",
         ),
     ],
 )

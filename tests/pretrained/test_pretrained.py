@@ -162,6 +162,6 @@ def test_what_cannot_be_stored(tmp_path):
     with pytest.raises(TypeError, match="PCA cannot be stored"):
         save_pretrained(tmp_path, fitted)
     fitted = make_pipeline(HSVConverter()).fit(CELLS.images)
-    with pytest.raises(TypeError, match=r"card has what JSON does not take: .*object"):
+    with pytest.raises(TypeError, match=r"card cannot be stored as JSON: .*object"):
         save_pretrained(tmp_path, fitted, card={"a": object()})
     assert not list(tmp_path.iterdir())
