@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from malariafuse._engine._data import ImageBatches
 from malariafuse._engine._optimizer import FollowRates
+from malariafuse._files._scratch import remove_abandoned
 from malariafuse._files._write import whole_file
 
 # Increased if older versions cannot read the checkpoints of this version.
@@ -43,6 +44,7 @@ class Checkpoint(keras.callbacks.Callback):
         # Before the first epoch, not after it.
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(folder)
         except OSError as error:
             raise OSError(
                 f"checkpoint={str(folder)!r} is not a writable folder: {error} Pass "

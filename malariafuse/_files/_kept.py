@@ -14,6 +14,7 @@ from typing import Any
 from joblib import Memory
 
 from malariafuse._files._lock import locked, remove_free_locks
+from malariafuse._files._scratch import remove_abandoned
 from malariafuse._files._write import whole_file
 from malariafuse._warn import warn
 
@@ -53,6 +54,9 @@ class KeptResults:
         self._kind = kind
         if memory.location is not None:
             self._folder = Path(memory.store_backend.location) / _FOLDER
+            # Here, since what is found is not written again.
+            remove_abandoned(self._folder)
+            remove_free_locks(self._folder, "*.lock")
 
     @property
     def keeps(self) -> bool:
@@ -101,7 +105,6 @@ class KeptResults:
         with ExitStack() as stack:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                remove_free_locks(file.parent, "*.lock")
                 stack.enter_context(locked(file))
             except OSError as error:
                 raise _no_folder(self._memory, error) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from malariafuse._files._lock import locked, remove_free_locks
 from malariafuse._files._read import CellIndex
-from malariafuse._files._scratch import scratch_folder
+from malariafuse._files._scratch import remove_abandoned, scratch_folder
 from malariafuse._warn import warn
 
 CELLS = "cells-"
@@ -55,6 +55,9 @@ def through_cache(
         Function ``fill(take)`` that passes the images to ``take`` in order, in blocks,
         and returns their index. If it raises, nothing is cached.
     """
+    # Here, since what is found is not written again.
+    remove_abandoned(entry.parent)
+    remove_free_locks(entry.parent, f"{CELLS}*.lock")
     cells = _find_entry(entry)
     # Repeated only if the entry is removed between writing and reading.
     for _ in range(_ATTEMPTS):
@@ -155,7 +158,6 @@ def _write_entry(
     writing = f"Cannot write to the cache folder {str(entry.parent)!r}"
     with _explained(writing):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        remove_free_locks(entry.parent, f"{CELLS}*.lock")
     with ExitStack() as stack:
         with _explained(writing):
             new = stack.enter_context(scratch_folder(entry.parent)) / entry.name

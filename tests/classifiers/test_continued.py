@@ -383,3 +383,12 @@ def test_another_training_does_not_take_up_a_checkpoint(tmp_path):
     other = classifier(epochs=3, checkpoint=tmp_path, random_state=1).fit(X, Y)
     assert other.n_iter_ == 3
     assert len(list(tmp_path.glob("*.npz"))) == 1
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(file):
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr("malariafuse._engine._checkpoint.whole_file", refuse)
+    with pytest.raises(OSError, match=r"^checkpoint: the state .*No space left.*npz"):
+        classifier(epochs=2, checkpoint=tmp_path).fit(X, Y)

@@ -492,6 +492,25 @@ def test_a_boolean_of_numpy_is_one(cell_folder, tmp_path, monkeypatch):
 # --- other processes ---------------------------------------------------------------
 
 
+def test_what_killed_processes_left_is_deleted_when_images_are_found(
+    cell_folder, cached
+):
+    load_cached, entries = cached
+    load_cached(cell_folder)
+    (entry,) = entries()
+    abandoned = entry.with_name(".malariafuse-abandoned")
+    (abandoned / "content").mkdir(parents=True)
+    (abandoned / "content" / "images.npy").write_text("half")
+    (abandoned / "lock").write_text("")
+    entry.with_name(f"{entry.name}.lock").write_text("")
+    of_others = entry.with_name("other.lock")
+    of_others.write_text("")
+
+    load_cached(cell_folder)
+
+    assert entries() == sorted([entry, of_others])
+
+
 def test_an_entry_that_is_removed_before_it_is_read_is_written_again(
     cell_folder, tmp_path, monkeypatch
 ):

@@ -305,3 +305,17 @@ def test_the_official_archive_is_the_one_that_is_asked_for():
     assert _fetch._SIZE == 353_452_851
     assert _fetch._SHA256.startswith("0a949556b2414159")
     assert _fetch._URL.startswith("https://data.lhncbc.nlm.nih.gov/")
+
+
+def test_what_a_killed_download_left_is_deleted_by_the_next_one(server, tmp_path):
+    server.behaviors = ["good"]
+    home = tmp_path / "home"
+    content = home / ".malariafuse-abandoned" / "content"
+    content.mkdir(parents=True)
+    (content.parent / "lock").write_text("")
+    (content / "half.zip").write_bytes(bytes(1000))
+
+    fetch(server, home)
+
+    names = sorted(path.name.partition("-")[0] for path in home.iterdir())
+    assert names == ["cell_images.zip", "cells"]

@@ -124,6 +124,18 @@ def test_joblib_clears_and_reduces_what_is_kept(kept, tmp_path):
     assert kept.find_or_make(OTHER, make).keys() == {"weights"}
 
 
+def test_what_a_killed_process_left_is_deleted_before_a_result_is_found(kept, tmp_path):
+    kept.find_or_make(KEY, make)
+    folder = tmp_path / "joblib" / "malariafuse"
+    (folder / ".malariafuse-abandoned").mkdir()
+    (folder / ".malariafuse-abandoned" / "lock").write_text("")
+    (folder / f"{OTHER}.lock").write_text("")
+
+    assert KeptResults(as_memory(tmp_path), "things").find_or_make(KEY, fail)
+
+    assert [path.name for path in folder.iterdir()] == ["things"]
+
+
 def test_nothing_is_kept_without_a_folder():
     kept = KeptResults(as_memory(None), "things")
     assert not kept.keeps
