@@ -27,6 +27,7 @@ from malariafuse._parameters import (
     check_parameter,
     check_parameters,
 )
+from malariafuse._warn import warn
 from malariafuse.evaluation import PatientTest, cross_validate_patients
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients._result import PatientResult
@@ -308,16 +309,23 @@ class SmearReader(Estimator):
         """
         check_is_fitted(self)
         check_parameters(self)
-        return {
-            patient: self._read_patient(patient, of_patient)
-            for patient, of_patient in _by_patient(photos, patients).items()
-        }
+        results: dict[Any, PatientResult] = {}
+        patient_of: dict[str, Any] = {}
+        for patient, of_patient in _by_patient(photos, patients).items():
+            result = self._read_patient(patient, of_patient)
+            message = _of_others(result, patient_of)
+            if message:
+                warn(message)
+                result = replace(result, warnings=(*result.warnings, message))
+            results[patient] = result
+        return results
 
     def _read_patient(self, patient: Any, photos: Any) -> PatientResult:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             cells = load_smear_photos(
-                photos,
+                # Photographs of one patient are compared with each other.
+                {"smear": photos},
                 segmenter=self.segmenter,
                 image_size=self.image_size,
                 keep_flagged=True,
@@ -345,7 +353,7 @@ class SmearReader(Estimator):
         table["area"], table["flag"] = cells.areas, flags
         red = flags == ""
         table["probability"] = np.nan
-        test, photos = self.patient_test_, cells.photos.copy()
+        test, photos = self.patient_test_, cells.photos.drop(columns="patient")
         answer: dict[str, Any] = dict.fromkeys(
             ("p_value", "fraction", "low", "high"), np.nan
         )
@@ -393,6 +401,29 @@ class SmearReader(Estimator):
         if self.slide_adapter_ is not None:
             probability = self.slide_adapter_.adapt(probability, "smear")
         return probability
+
+
+def _of_others(result: PatientResult, patient_of: dict[str, Any]) -> str:
+    """Return a warning of photographs of patients read before, or "".
+
+    `patient_of` gets the photographs of this patient.
+    """
+    shared = [
+        f"{name} (patient {patient_of[digest]!s})"
+        for name, digest in zip(
+            result.photos["name"], result.photos["digest"], strict=True
+        )
+        if digest in patient_of
+    ]
+    for digest in result.photos["digest"]:
+        patient_of.setdefault(digest, result.patient)
+    if not shared:
+        return ""
+    return (
+        f"{len(shared)} photograph(s) of patient {result.patient!s} have the same "
+        f"pixels as one of another patient: {', '.join(shared[:5])}. At least one "
+        "patient is wrong."
+    )
 
 
 def _by_patient(photos: Any, patients: Any) -> dict[Any, Any]:
