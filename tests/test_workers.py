@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from malariafuse._rows import rows_of
-from malariafuse._which_training import which_training
+from malariafuse._which_training import in_fold, which_training
 from malariafuse._workers import worker_threads
 from malariafuse.datasets import make_smear_photos
 from malariafuse.evaluation import cross_validate_patients
@@ -63,6 +63,15 @@ class TestTitles:
         )
         cross_validate_patients(Titled(), X, Y, PATIENTS, cv=3)
         assert titles == ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3"]
+
+    def test_the_bar_of_a_classifier_has_it(self):
+        # Not in workers, which import this module.
+        from malariafuse import ConvNetClassifier
+
+        classifier = ConvNetClassifier(verbose=1)
+        with in_fold(2, 5):
+            assert classifier._watch().progress == "ConvNetClassifier, fold 2 of 5"
+        assert classifier._watch().progress == "ConvNetClassifier"
 
     def test_a_training_by_itself(self):
         assert Titled().fit(X, Y).title_ == ""
