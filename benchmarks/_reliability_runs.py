@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from _reliability_work import MODULES, disturbed
+from _reliability_work import MODULES, NETWORKS, disturbed
 
 TIMEOUT = 300
 _ENTRY = re.compile("cells-[0-9a-f]{32}")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 # Its processes have imported all libraries, and done nothing with them yet.
 CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(MODULES)
+
+
+def preload(works):
+    """Choose what processes have imported, before the first one starts."""
+    of_networks = ["malariafuse.classifiers"] * any(n in works for n in NETWORKS)
+    CONTEXT.set_forkserver_preload(MODULES + of_networks)
 
 
 @dataclass

@@ -255,7 +255,7 @@ def main(arguments):
     classifier.set_params(verbose=0)
     with warnings.catch_warnings():
         # A model that ships has all its parts.
-        warnings.filterwarnings("error", "The model gets no", UserWarning)
+        warnings.filterwarnings("error", "The model has no", UserWarning)
         model = assemble(
             classifier,
             cells.images,

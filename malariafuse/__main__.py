@@ -1,4 +1,4 @@
-"""The command line, as ``python -m malariafuse``."""
+"""Entry point of ``python -m malariafuse``."""
 
 from malariafuse.cli import main
 

@@ -1,4 +1,4 @@
-"""Arrays with one value for each sample: labels, numbers and names, checked."""
+"""Validation of arrays with one value for each sample."""
 
 from numbers import Number
 from typing import Any
@@ -12,73 +12,73 @@ from malariafuse._shown import short_repr
 
 
 def as_labels(values: Any, name: str) -> NDArray[Any]:
-    """Return labels of any kind, or say what is wrong with them.
+    """Return validated labels of any kind.
 
     Parameters
     ----------
     values : array-like of shape (n_samples,)
-        Labels, all of them numbers or all of them text.
+        Labels, all numbers or all strings.
     name : str
-        Name of the argument, for the message.
+        Name of the argument in error messages.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        The same labels.
+        Validated labels.
 
     Raises
     ------
     ValueError
-        If there are none, or they are complex, masked, missing, of several kinds or of
-        another shape.
+        If labels are empty, complex, masked, missing, of mixed types or of another
+        shape.
     """
-    # Converted as it is, a list of numbers and text becomes one of text alone.
+    # NumPy would convert a list of numbers and strings to strings.
     mixed = isinstance(values, list | tuple) and len(set(map(_kind, values))) > 1
     labels = one_dimension(values, name, dtype=object if mixed else None)
     refuse_complex(labels, name)
     if pd.isna(labels).any():
         raise ValueError(
-            f"{name} has {pd.isna(labels).sum()} missing values: expected the label "
-            "of every cell."
+            f"{name} has {pd.isna(labels).sum()} missing values: expected a label for "
+            "each cell."
         )
     kinds = {_kind(value) for value in labels} if labels.dtype == object else set()
     if len(kinds) > 1 or "other" in kinds:
         raise ValueError(
             f"{name} has labels such as {short_repr(labels[0])} and "
-            f"{short_repr(labels[-1])}: expected numbers only, or text only."
+            f"{short_repr(labels[-1])}: expected only numbers or only strings."
         )
     return labels
 
 
 def of_one_type(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels that are objects as an array of their type, as text or numbers.
+    """Return labels of dtype object as an array of strings or numbers.
 
-    scikit-learn knows no classes among objects other than text.
+    scikit-learn accepts objects as classes only if they are strings.
     """
     if labels.dtype.kind != "O":
         return labels
     plain = np.array(labels.tolist())
-    # Text and bytes in one array would become other text.
+    # In one array, strings and bytes would be converted to different strings.
     return plain if (plain == labels).all() else labels
 
 
 def one_dimension(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
-    """Return an array of one dimension that is not empty."""
+    """Return a non-empty one-dimensional array."""
     array = as_array(values, name, dtype)
     if array.ndim != 1 or not len(array):
         raise ValueError(
-            f"{name} has the shape {array.shape}: expected one value for each cell, "
-            "of at least one cell."
+            f"{name} has shape {array.shape}: expected one value for each cell and at "
+            "least one cell."
         )
     if array.dtype.kind == "V":
         raise ValueError(
-            f"{name} has the type {array.dtype}: expected numbers or text."
+            f"{name} has dtype {array.dtype}: expected numbers or strings."
         )
     return array
 
 
 def as_array(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
-    """Return an array, unless some of it is masked, or it is ragged or missing."""
+    """Return an array, or raise if values are masked, ragged or missing."""
     if values is None:
         raise ValueError(f"{name} is None: expected one value for each cell.")
     refuse_masked(values, name)
@@ -86,12 +86,12 @@ def as_array(values: ArrayLike, name: str, dtype: Any = None) -> NDArray[Any]:
         return np.asarray(values, dtype=dtype)
     except ValueError as error:
         raise ValueError(
-            f"{name} is no array: expected one value for each cell."
+            f"{name} is not an array: expected one value for each cell."
         ) from error
 
 
 def real_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
-    """Return real numbers as floats; text is none."""
+    """Return real numbers as floats, or raise."""
     message = f"{name} is an array of {array.dtype}: expected numbers."
     if array.dtype.kind not in "biufO" or any(
         isinstance(value, str | bytes)
@@ -105,21 +105,23 @@ def real_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 
 def refuse_complex(array: NDArray[Any], name: str) -> None:
-    """Raise ValueError if there are complex numbers, which would lose a part."""
+    """Raise ValueError for complex numbers, whose imaginary part would be lost."""
     if array.dtype.kind == "c" or (
         array.dtype.kind == "O"
         and any(isinstance(value, complex | np.complexfloating) for value in array.flat)
     ):
-        raise ValueError(f"{name} has complex numbers: expected real numbers or text.")
+        raise ValueError(
+            f"{name} has complex numbers: expected real numbers or strings."
+        )
 
 
 def refuse_masked(values: Any, name: str) -> None:
-    """Raise ValueError if values are masked, which NumPy would unmask."""
+    """Raise ValueError for masked values, which NumPy would unmask."""
     if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
         n = int(np.ma.getmaskarray(values).sum())
         raise ValueError(
             f"{name} has {n} masked values: expected none. Fill them with "
-            f"{name}.filled(...), or leave out the samples that lack one."
+            f"{name}.filled(...), or remove these samples."
         )
 
 

@@ -1,4 +1,4 @@
-"""What every estimator has in common."""
+"""Base class of all estimators."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ DOCUMENTATION = "https://malariafuse.readthedocs.io/en/stable"
 
 
 class Estimator(StoredEstimator):
-    """An estimator whose HTML representation links its page and its parameters."""
+    """Estimator whose HTML representation links to the documentation."""
 
     _doc_link_module: ClassVar[str] = "malariafuse"
     _doc_link_template: ClassVar[str] = (

@@ -1,4 +1,4 @@
-"""What functions return that have several results."""
+"""Result of functions with several return values."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from malariafuse._shown import short_repr
 
 
 class Bunch(sklearn.utils.Bunch):
-    """A Bunch that is printed in a line for each of its values."""
+    """Bunch that is printed with one line for each value."""
 
     def __repr__(self) -> str:
         if not self:

@@ -1,4 +1,4 @@
-"""The cell in a crop on black."""
+"""Segmentation of the cell in a crop on black."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Of 255: the background of the crops is black, and dark chromatin is far above this.
+# Maximum value of the black background, of 255. Dark chromatin is far above.
 _BLACK = 10
-# Fewer pixels have no shape worth the name.
+# Minimum number of pixels of a cell.
 _SMALLEST = 30
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The largest thing on the black background.
+    """Largest region on the black background.
 
     Attributes
     ----------
@@ -25,8 +25,7 @@ class Cell:
     outline : ndarray of shape (n_points, 2), int32
         Pixels of the outline, x before y.
     lit : ndarray of shape (height, width), uint8
-        Mask of the light: 1 wherever the crop is not black, holes left out and debris
-        included.
+        Mask of all pixels that are not black, including debris and without holes.
     """
 
     mask: NDArray[np.uint8]
@@ -35,12 +34,12 @@ class Cell:
 
     @cached_property
     def area(self) -> int:
-        """Pixels within the outline."""
+        """Number of pixels inside the outline."""
         return cv2.countNonZero(self.mask)
 
     @cached_property
     def radius(self) -> float:
-        """Radius in pixels of the disk of the same area."""
+        """Radius in pixels of a disk of the same area."""
         return sqrt(self.area / pi)
 
 
@@ -52,7 +51,7 @@ def find_cell(image: NDArray[np.float32]) -> Cell | None:
     if not outlines:
         return None
     largest = max(outlines, key=cv2.contourArea)
-    # OpenCV draws into rows that follow each other in memory, however the image lies.
+    # OpenCV draws only into contiguous memory, but the image may not be contiguous.
     mask = np.zeros(lit.shape, dtype=np.uint8)
     cv2.drawContours(mask, [largest], -1, 1, cv2.FILLED)
     if cv2.countNonZero(mask) < _SMALLEST:

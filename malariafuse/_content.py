@@ -1,4 +1,4 @@
-"""One digest of all that an estimator does its work by."""
+"""Digest of the content of an estimator."""
 
 import functools
 import hashlib
@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-# How work is shared out and shown, and by which version it was stored.
+# Parallelism, verbosity and the storing version, which do not affect results.
 _NO_CONTENT = ("n_jobs", "verbose", "_sklearn_version")
 
 
 def content_digest(value: Any) -> str:
     """Return a SHA-256 that is the same for equal content, in any process.
 
-    An estimator that was stored and loaded has the digest that it had before. An object
-    with a method ``_content`` counts by what that returns.
+    The digest does not change if an estimator is stored and loaded. For an object with
+    a method ``_content``, the return value of the method is used.
     """
     digest = hashlib.sha256()
     for part in _parts(value, ()):
@@ -26,7 +26,7 @@ def content_digest(value: Any) -> str:
 
 
 def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
-    """Yield what `value` consists of; `inside` has the identities of what holds it."""
+    """Yield the parts of `value`. `inside` has the identities of its containers."""
     if id(value) in inside:
         yield f"<above {inside[::-1].index(id(value))}>".encode()
         return
@@ -36,7 +36,7 @@ def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
     elif value is None or isinstance(value, bool | int | float | complex | str | bytes):
         yield repr(value).encode(errors="surrogatepass")
     elif isinstance(value, Mapping):
-        # In the order of names, which may be of several types.
+        # Sorted by name. Names may have several types.
         for key, item in sorted(value.items(), key=lambda pair: repr(pair[0])):
             if key not in _NO_CONTENT:
                 yield from _parts(key, inside)
@@ -65,11 +65,11 @@ def _parts_of_array(
     if array.dtype.hasobject or array.dtype.kind == "T":
         yield from _parts(array.tolist(), inside)
     elif array.dtype.names is not None:
-        # Field by field: what lies between them is anything.
+        # Field by field, because padding between fields is undefined.
         for name in array.dtype.names:
             yield from _parts((name, np.ascontiguousarray(array[name])), inside)
     else:
-        # Loaded, an array may have the byte order of the machine.
+        # After loading, an array may have the byte order of the machine.
         little_endian = array.dtype.newbyteorder("<")
         array = np.ascontiguousarray(array.astype(little_endian, copy=False))
         yield f"{array.dtype.str}{array.shape}".encode()
@@ -82,7 +82,7 @@ def _parts_of_object(
     yield type(value).__qualname__.encode()
     state = getattr(value, "__dict__", None)
     if state is None:
-        # Of a compiled class.
+        # Object of a compiled class.
         try:
             _, arguments, *rest = value.__reduce_ex__(2)
         except TypeError:

@@ -1,4 +1,4 @@
-"""A digest of what is stored, by which damage is seen when it is loaded."""
+"""Digests of stored objects, to detect damage on loading."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -9,14 +9,14 @@ from sklearn.base import BaseEstimator
 
 _DIGESTS = "sha256"
 _NAMES = ""
-# scikit-learn writes its own version, which a file outlives.
+# The version that scikit-learn adds is not part of the digest.
 _NOT_COUNTED = "_sklearn_version"
 
 
 class StoredWithDigest:
-    """Store objects with a SHA-256 of each attribute, checked where they are loaded.
+    """Store objects with a SHA-256 of each attribute, verified on loading.
 
-    Compressed files have a checksum of their own, and uncompressed ones do not.
+    Compressed files have a checksum, but uncompressed files do not.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -38,29 +38,29 @@ class StoredWithDigest:
 def with_digests(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return `state` with a SHA-256 of each of its values."""
     digests = {name: _digest_of(value) for name, value in state.items()}
-    # A pickle holds each name once, so that damage to it changes both of its places.
+    # A pickle stores each name once, so damage to it changes both occurrences.
     return {**state, _DIGESTS: {**digests, _NAMES: _digest_of(list(state))}}
 
 
 def without_digests(
     state: Mapping[str, Any], what: str, *, same_names: bool = True
 ) -> dict[str, Any]:
-    """Return `state` as `with_digests` took it.
+    """Return the argument of `with_digests`, after verification.
 
     Parameters
     ----------
     state : mapping
-        The return value of `with_digests`, stored and loaded.
+        Return value of `with_digests`, after storing and loading.
     what : str
-        Name of what is loaded, for the message.
+        Name of the loaded object in error messages.
     same_names : bool, default=True
-        Whether `state` must have the names that were stored. A subclass that takes part
-        in storing may leave out some, or add others.
+        Whether `state` must have the stored names. A subclass that customizes storage
+        may remove names or add others.
 
     Raises
     ------
     ValueError
-        If a value is not the one that was stored.
+        If a value has changed.
     """
     digests = state.get(_DIGESTS)
     rest = {name: value for name, value in state.items() if name != _DIGESTS}
@@ -74,8 +74,8 @@ def without_digests(
         )
     ):
         raise ValueError(
-            f"This {what} is damaged: it does not have the SHA-256 that belongs to it. "
-            "Copy the file again, or fit and store again."
+            f"This {what} is damaged: its SHA-256 has changed. Copy the file again, or "
+            "fit and store again."
         )
     return rest
 
@@ -88,10 +88,10 @@ def _digest_of(value: Any) -> str:
 
 
 def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
-    """Yield what `value` consists of, as far as it is sure to load as it was stored.
+    """Yield the parts of `value` that load exactly as they were stored.
 
-    Of other objects nothing counts, not even a type, which may move to another module.
-    `inside` has the identities of what holds the value.
+    Other objects are skipped, including types, which may move to another module.
+    `inside` has the identities of the containers of the value.
     """
     if id(value) in inside:
         return
@@ -101,7 +101,7 @@ def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
         if array.dtype.hasobject or array.dtype.kind == "T":
             yield from _parts(array.tolist(), inside)
             return
-        # Loaded, an array may have the byte order of the machine.
+        # After loading, an array may have the byte order of the machine.
         little_endian = array.dtype.newbyteorder("<")
         array = np.ascontiguousarray(array.astype(little_endian, copy=False))
         yield f"<array {array.dtype.str}{np.shape(value)}>".encode()
@@ -125,7 +125,7 @@ def _parts(value: Any, inside: tuple[int, ...]) -> Iterator[bytes | memoryview]:
 
 
 def _is_transparent(value: Any) -> bool:
-    """Whether the state of `value` is stored and loaded as it is."""
+    """Return whether the state of `value` is stored and loaded unchanged."""
     kind = type(value)
     if isinstance(value, type | StoredWithDigest):
         return False

@@ -1,4 +1,4 @@
-"""Packages that an installation may lack, and the commands that install them."""
+"""Optional packages, and the commands that install them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +17,17 @@ _EXTRAS = {
 
 @contextmanager
 def needed_for(what: str) -> Iterator[None]:
-    """Import what an extra installs, or say which.
+    """Import optional packages in this block, or raise with instructions.
 
     Parameters
     ----------
     what : str
-        What needs the import, as the subject of a sentence in the plural.
+        Feature that needs the import, as the plural subject of a sentence.
 
     Raises
     ------
     ImportError
-        If a package that belongs to an extra is missing.
+        If an optional package is missing.
     """
     try:
         yield
@@ -39,9 +39,10 @@ def needed_for(what: str) -> Iterator[None]:
 
 
 def not_installed(what: str, package: str) -> str:
-    """Return the message that `package` is missing, with the way out."""
+    """Return the message for a missing package, with instructions."""
     names, extra = _EXTRAS[package]
     return (
-        f"{what} need {names}, not installed here. In a checkout of malariafuse: "
+        f"{what} require {names}, which is not installed. In a checkout of "
+        "malariafuse: "
         f'python -m pip install ".[{extra}]"'
     )

@@ -1,4 +1,4 @@
-"""Whether images have the brightness and the colors of others."""
+"""Comparison of the brightness and colors of images with those of training."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from malariafuse._warn import warn
 
 Floats = NDArray[np.float64]
 
-# So many images tell enough, and cost next to nothing compared with a network.
+# Number of images that is sufficient, at negligible cost compared with a network.
 _N_SAMPLED = 1000
 # How far a median may lie outside of the range of training: a quarter of its width, and
 # something more for sets of images that are all alike. Single pixels vary the most.
@@ -32,15 +32,15 @@ def warn_if_far(low: Floats, high: Floats, images: NDArray[Any]) -> None:
         for i in np.flatnonzero(far)
     )
     warn(
-        "X differs from the images of fit, so its probabilities may mean little "
-        f"(median over images, where white is 1: {differences}). Check that the "
-        "scale, the order of the channels, the background and all steps before "
-        "the classifier are those of fit."
+        "X differs from the images of fit, so its probabilities may be unreliable "
+        f"(median over images, where white is 1: {differences}). Check that the scale, "
+        "the order of the channels, the background and all steps before the classifier "
+        "are the same as in fit."
     )
 
 
 def summaries(images: NDArray[Any]) -> Floats:
-    """Return the mean of each channel, the darkest and the brightest value, in 0..1."""
+    """Return the mean of each channel, the minimum and the maximum, in [0, 1]."""
     step = -(-len(images) // _N_SAMPLED)
     chosen = images[::step]
     whole = 255 if images.dtype == np.uint8 else 1

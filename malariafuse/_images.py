@@ -1,4 +1,4 @@
-"""The one place that decides what an array of images may be."""
+"""Validation of arrays of images."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._arrays import refuse_masked
 
 _ROUNDING = 1e-4  # tolerance of floating images beyond [0, 1]
-_CHANNELS = (1, 3, 4)  # of the images that people have
-_BLACK = 1.5 / 255  # between the first two levels above 0
+_CHANNELS = (1, 3, 4)  # gray, RGB and RGBA
+_BLACK = 1.5 / 255  # between the first two levels above 0, of 255
 
 
 def check_images(
@@ -22,7 +22,7 @@ def check_images(
     channels: int | None = None,
     may_be_black: bool = False,
 ) -> NDArray[Any]:
-    """Return `X` as an array of images, or say what is wrong with it.
+    """Return `X` as a validated array of images.
 
     Parameters
     ----------
@@ -31,38 +31,38 @@ def check_images(
     name : str, default="X"
         Name of the argument in error messages.
     channels : int, default=None
-        The number of channels that is needed; None takes any.
+        Required number of channels. None accepts any number.
     may_be_black : bool, default=False
-        Whether all images may be all but black.
+        Whether all images may be nearly black.
 
     Returns
     -------
     ndarray of shape (n_samples, height, width, channels)
-        The same data, uint8 or floating. It is copied only if `X` is not an array yet,
-        or has another byte order than the machine's, or has values out of 0..1 by
-        rounding, which are clipped: by at most 1e-4, or the resolution of the dtype
-        where that is coarser. A memory-mapped array within 0..1 stays on disk.
+        Same data, uint8 or floating. It is copied only if `X` is not an array, has a
+        non-native byte order, or has values that exceed [0, 1] by rounding, which are
+        clipped. The tolerance is 1e-4, or the resolution of the dtype if that is
+        coarser. A memory-mapped array in [0, 1] is not loaded.
 
     Raises
     ------
     ValueError
-        If the rank, the order of dimensions, the number of samples, pixels or channels,
-        the range or the finiteness is not as said above, if all images are all but
-        black, as after a second division by 255, or if values are masked.
+        If the number or order of dimensions, the number of samples, pixels or channels,
+        or the range is invalid, if values are not finite or masked, or if all images
+        are nearly black, for example after a second division by 255.
     TypeError
         If the dtype is neither uint8 nor floating.
     """
     if hasattr(X, "toarray"):
         raise TypeError(
-            f"{name} is a sparse container; images are dense. Pass {name}.toarray(), "
-            "reshaped to (n_samples, height, width, channels)."
+            f"{name} is a sparse container, but images must be dense. Pass "
+            f"{name}.toarray(), reshaped to (n_samples, height, width, channels)."
         )
     try:
         images = _stacked(np.asarray(X))
     except ValueError as error:
         raise ValueError(
-            f"{name} is no array, as a list of images of different sizes is none. "
-            f"Resize all images to one size first: ImageLoader takes such a list. "
+            f"{name} is not an array, for example because images have different sizes. "
+            "Resize all images to one size first, for example with ImageLoader. "
             f"({error})"
         ) from error
     refuse_masked(X, name)
@@ -85,19 +85,19 @@ def check_images(
 
 
 def check_image(X: ArrayLike, *, name: str) -> NDArray[Any]:
-    """Return `X` as one RGB image, or say what is wrong with it.
+    """Return `X` as a validated RGB image.
 
     Parameters
     ----------
     X : array-like of shape (height, width, 3)
-        An image, uint8 in [0, 255] or floating in [0, 1].
+        Image, uint8 in [0, 255] or floating in [0, 1].
     name : str
         Name of the image in error messages.
 
     Returns
     -------
     ndarray of shape (height, width, 3)
-        The same data as `check_images` returns them.
+        Same data, as in `check_images`.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def check_image(X: ArrayLike, *, name: str) -> NDArray[Any]:
 
 
 def _stacked(images: NDArray[Any]) -> NDArray[Any]:
-    """Return the images of a Series, or of another array of objects, as one array."""
+    """Return the images of a Series or another array of objects as one array."""
     of_images = (
         images.dtype == object
         and images.ndim == 1
@@ -124,9 +124,9 @@ def _stacked(images: NDArray[Any]) -> NDArray[Any]:
 def _check_values(
     images: NDArray[Any], name: str, *, may_be_black: bool
 ) -> NDArray[Any]:
-    """Return the images, whose values must be as `check_images` says, or raise."""
+    """Return the images with validated values, see `check_images`."""
     if images.dtype == np.uint8:
-        # The first image settles it, but for a black one.
+        # The first image is enough, unless it is black.
         if not may_be_black and not any(image.max() > 1 for image in images):
             _check_not_black(images, name)
         return images
@@ -139,13 +139,13 @@ def _check_values(
     low, high = images.min(), images.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(
-            f"{name} contains NaN or infinity; floating images must be in [0, 1]."
+            f"{name} contains NaN or infinity: floating images must be in [0, 1]."
         )
     if low >= 0 and high < _BLACK and not may_be_black:
         _check_not_black(images, name)
     if low >= 0 and high <= 1:
         return images
-    # Any resize and any change of color rounds.
+    # Resizing and color conversion cause rounding errors.
     tolerance = max(_ROUNDING, np.finfo(images.dtype).eps)
     if low >= -tolerance and high <= 1 + tolerance:
         return np.clip(images, 0, 1)
@@ -157,7 +157,7 @@ def _check_values(
         )
     elif low >= -0.5 and high <= 1.5:
         hint = f" Interpolation such as bicubic overshoots: pass np.clip({name}, 0, 1)."
-    # With all digits: what is barely too far above 1 must not read as 1.
+    # With all digits, so that a value slightly above 1 is not shown as 1.
     raise ValueError(
         f"{name} has floating values in [{low}, {high}]: expected values in [0, "
         f"1].{hint}"
@@ -165,7 +165,7 @@ def _check_values(
 
 
 def _check_layout(shape: tuple[int, ...], name: str) -> None:
-    """Raise ValueError, with the way out, unless `shape` may be that of images."""
+    """Raise ValueError with advice if `shape` is not that of images."""
     found = (
         f"{name} has shape {shape}: expected 4 dimensions (n_samples, height, width, "
         "channels)."
@@ -199,7 +199,7 @@ def _check_layout(shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_layout_of_one(shape: tuple[int, ...], name: str) -> None:
-    """Raise ValueError, with the way out, unless `shape` is that of one RGB image."""
+    """Raise ValueError with advice if `shape` is not that of one RGB image."""
     if len(shape) == 3 and shape[-1] == 3:
         if 0 in shape:
             raise ValueError(f"{name} has shape {shape}: it has no pixels.")
@@ -222,20 +222,20 @@ def _check_layout_of_one(shape: tuple[int, ...], name: str) -> None:
 
 
 def _check_not_black(images: NDArray[Any], name: str) -> None:
-    """Raise ValueError unless this is one black image, of which there are such."""
+    """Raise ValueError, except for a single image that is exactly black."""
     largest = images.max()
     if len(images) == 1 and largest == 0:
         return
     whole = 255 if images.dtype == np.uint8 else 1
     raise ValueError(
-        f"{name} is all but black: its largest value is {largest}, where white is "
-        f"{whole}. This follows from a second division by 255, or from one before a "
+        f"{name} is nearly black: its largest value is {largest}, but white is "
+        f"{whole}. The cause may be a second division by 255, or a division before a "
         "conversion to uint8. Expected uint8 in [0, 255] or floating in [0, 1]."
     )
 
 
 def remember_image_shape(estimator: Any, images: NDArray[Any]) -> None:
-    """Keep the shape of one image as `image_shape_`, to check later input against."""
+    """Store the shape of one image as `image_shape_`, for validation of later input."""
     estimator.image_shape_ = tuple(int(size) for size in images.shape[1:])
 
 
@@ -245,7 +245,7 @@ def check_image_shape(estimator: Any, images: NDArray[Any], *, name: str = "X") 
         raise ValueError(
             f"{name} has images of shape {images.shape[1:]}, but "
             f"{type(estimator).__name__} was fitted on images of shape "
-            f"{estimator.image_shape_}. Resize them as they were for fit."
+            f"{estimator.image_shape_}. Resize them to the shape in fit."
         )
 
 
@@ -255,7 +255,7 @@ def image_digest(image: NDArray[Any]) -> bytes:
 
 
 def sets_of_equals(digests: Iterable[bytes]) -> list[list[int]]:
-    """Return the positions of equal digests, a list for each that is there twice."""
+    """Return the positions of repeated digests, one list for each."""
     positions: dict[bytes, list[int]] = defaultdict(list)
     for position, digest in enumerate(digests):
         positions[digest].append(position)

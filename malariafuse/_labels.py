@@ -1,4 +1,4 @@
-"""Which of two classes is the positive one, and what a classifier decides."""
+"""Positive class and decisions of classifiers."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from sklearn.pipeline import Pipeline
 
 
 def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
-    """Return the index in two `classes` of the positive one, or None if nobody knows.
+    """Return the index of the positive class in two `classes`, or None if unknown.
 
-    Numbers and booleans have a natural positive class, the last one. Strings have none:
-    sorted, "Uninfected" comes last.
+    The positive class of numbers and booleans is the last one. For strings it is
+    unknown, because "Uninfected" sorts last.
 
     Raises
     ------
@@ -21,9 +21,9 @@ def positive_column(pos_label: Any, classes: NDArray[Any]) -> int | None:
     if pos_label is not None:
         if pos_label not in classes.tolist():
             recoded = (
-                " VotingClassifier, StackingClassifier and their like code labels as "
-                "0, 1, ... in sorted order before their members see them: inside them, "
-                "pos_label is such a code."
+                " VotingClassifier, StackingClassifier and similar estimators encode "
+                "labels as 0, 1, ... in sorted order: inside them, pos_label is such a "
+                "code."
                 if isinstance(pos_label, str) and classes.dtype.kind in "biu"
                 else ""
             )
@@ -44,27 +44,28 @@ def pos_label_of(estimator: Any) -> Any:
 def positive_column_of(estimator: Any, pos_label: Any = None) -> int:
     """Return the index of the positive class in `classes_` of a fitted classifier.
 
-    Without `pos_label` it is that of the classifier, and otherwise 1 of 0 and 1.
+    Without `pos_label`, it is that of the classifier or, by default, 1 of 0 and 1.
 
     Raises
     ------
     ValueError
-        If there are not two classes, or `pos_label` is none of them.
+        If there are not two classes, or `pos_label` is not one of them.
     """
     classes = np.asarray(estimator.classes_).tolist()
     if len(classes) != 2:
         raise ValueError(
-            f"estimator knows the classes {classes}: expected two, parasitized and not."
+            f"estimator has the classes {classes}: expected two, parasitized and "
+            "uninfected."
         )
     if pos_label is None:
         pos_label = pos_label_of(estimator)
     if pos_label is None and set(classes) == {0, 1}:
         pos_label = 1
-    # Nobody else knows: sorted, "Uninfected" comes last.
+    # Otherwise unknown, because "Uninfected" sorts last.
     if pos_label not in classes:
         raise ValueError(
-            f"pos_label={pos_label!r}: expected one of the classes that estimator "
-            f"knows, {classes}, the one of parasitized cells."
+            f"pos_label={pos_label!r}: expected the class of parasitized cells, one of "
+            f"{classes}."
         )
     return classes.index(pos_label)
 
@@ -72,15 +73,15 @@ def positive_column_of(estimator: Any, pos_label: Any = None) -> int:
 def decisions_and_probabilities(
     estimator: Any, X: Any
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return what ``predict`` and ``predict_proba`` of a classifier return.
+    """Return the results of ``predict`` and ``predict_proba`` of a classifier.
 
-    A classifier of this package computes its network once for both.
+    A classifier of this package runs its network only once for both.
     """
     probabilities = np.asarray(estimator.predict_proba(X))
     last = estimator
     if type(estimator) is Pipeline:
         last = estimator[-1]
-    # Unless a subclass decides otherwise.
+    # Unless a subclass overrides predict.
     home = _home(last, "_decide")
     if home is not None and home is _home(last, "predict"):
         return np.asarray(last._decide(probabilities)), probabilities

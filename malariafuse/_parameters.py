@@ -1,8 +1,8 @@
-"""Tables of which values the parameters of an estimator may have.
+"""Validation of parameters of estimators by tables of rules.
 
-A class states in ``_parameter_rules`` which values each of its parameters takes; a
-subclass extends the table of its parent. `check_parameters` holds an estimator against
-its table, so that all of them refuse a value in the same words.
+A class declares the valid values of its parameters in ``_parameter_rules``. A subclass
+extends the table of its parent. `check_parameters` validates an estimator against its
+table, so that all estimators have the same error messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ _Truth = bool | np.bool_
 
 
 class Rule(Protocol):
-    """One kind of value that a parameter takes."""
+    """Rule for valid values of a parameter."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is of this kind."""
+        """Return whether `value` is valid."""
 
     def __str__(self) -> str:
         """Complete the sentence "expected ..."."""
@@ -34,7 +34,7 @@ Rules = Mapping[str, Sequence[Rule]]
 
 @dataclass(frozen=True)
 class Integers:
-    """Integers from `low` on, up to `high` if it is given; booleans are none."""
+    """Integers from `low` to `high`, which may be None. Booleans are not valid."""
 
     low: int
     high: int | None = None
@@ -56,12 +56,12 @@ class Integers:
         return f"an integer of at least {self.low}"
 
 
-_MOST_JOBS = 1024  # threads or processes of one machine
-_LONGEST_SIDE = 4096  # of an image of one cell, in pixels
+_MOST_JOBS = 1024  # maximum number of threads or processes
+_LONGEST_SIDE = 4096  # of an image of a cell, in pixels
 
 
 class NumbersOfJobs:
-    """Integers except 0, up to what a machine starts; booleans are none."""
+    """Integers except 0, up to a maximum. Booleans are not valid."""
 
     def allows(self, value: Any) -> bool:
         """Return whether `value` is such an integer."""
@@ -78,14 +78,14 @@ class NumbersOfJobs:
 
 @dataclass(frozen=True)
 class Reals:
-    """Finite numbers in an interval; booleans are none.
+    """Finite numbers in an interval. Booleans are not valid.
 
     Parameters
     ----------
     low, high : float
-        The ends of the interval.
+        Ends of the interval.
     open_at : {"", "low", "high", "both"}, default=""
-        The ends that do not belong to it.
+        Ends that are excluded.
     """
 
     low: float
@@ -98,7 +98,7 @@ class Reals:
             return False
         try:
             number = float(value)
-        except OverflowError:  # an integer beyond all floats
+        except OverflowError:  # an integer that is too large for a float
             return False
         above = number > self.low if self._opens("low") else number >= self.low
         below = number < self.high if self._opens("high") else number <= self.high
@@ -118,14 +118,14 @@ class Reals:
 
 
 class OneOf:
-    """A few strings, numbers or booleans; True is not 1."""
+    """Enumerated strings, numbers or booleans. True is not equal to 1."""
 
     def __init__(self, *values: Any) -> None:
         self.values = values
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is one of them."""
-        # Of one kind first: an array has no single truth to compare by.
+        """Return whether `value` is one of the values."""
+        # Types are compared first, because the comparison of an array is not a bool.
         return any(
             _kind(value) == _kind(known) and value == known for known in self.values
         )
@@ -165,7 +165,7 @@ class Booleans:
 
 @dataclass(frozen=True)
 class Instances:
-    """Objects of some types, in the words of `text`."""
+    """Instances of some types, described by `text`."""
 
     types: Any
     text: str
@@ -180,16 +180,16 @@ class Instances:
 
 @dataclass(frozen=True)
 class Functions:
-    """Whatever can be called to make something, in the words of `text`.
+    """Callables, described by `text`.
 
-    Networks can be called, too, but are passed by mistake, as are classes of
-    estimators.
+    Networks and estimator classes are callable, but are not valid: they are passed by
+    mistake.
     """
 
     text: str = "a function"
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` can be called."""
+        """Return whether `value` is a valid callable."""
         if isinstance(value, type):
             return not issubclass(value, BaseEstimator)
         return callable(value) and not hasattr(type(value), "fit")
@@ -199,10 +199,10 @@ class Functions:
 
 
 class Classifiers:
-    """Classifiers of scikit-learn's kind that give probabilities."""
+    """Classifiers with ``predict_proba``."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is such a classifier, and not its class."""
+        """Return whether `value` is a classifier instance."""
         return (
             not isinstance(value, type)
             and hasattr(value, "fit")
@@ -214,10 +214,10 @@ class Classifiers:
 
 
 class ImageSizes:
-    """Heights and widths of images of a cell, in a tuple or a list."""
+    """Height and width of images of cells, as a tuple or a list."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` is two integers that memory has room for."""
+        """Return whether `value` is two integers in the valid range."""
         return (
             isinstance(value, tuple | list)
             and len(value) == 2
@@ -226,14 +226,13 @@ class ImageSizes:
 
     def __str__(self) -> str:
         return (
-            f"two integers (height, width) from 1 to {_LONGEST_SIDE}, for example "
-            "(64, 64)"
+            f"two integers (height, width) from 1 to {_LONGEST_SIDE}, such as (64, 64)"
         )
 
 
 @dataclass(frozen=True)
 class SequencesOf:
-    """Lists and tuples of values that follow one rule."""
+    """Lists and tuples of values that satisfy one rule."""
 
     rule: Rule
 
@@ -246,10 +245,10 @@ class SequencesOf:
 
 
 class Paths:
-    """Paths of files and folders; an empty one would be the working directory."""
+    """Non-empty paths of files and folders."""
 
     def allows(self, value: Any) -> bool:
-        """Return whether `value` may be a path."""
+        """Return whether `value` is a path."""
         if not isinstance(value, str | PathLike):
             return False
         text = fspath(value)
@@ -260,7 +259,7 @@ class Paths:
 
 
 class Anything:
-    """Any value: what it may be is decided where it is used."""
+    """Any value, validated where it is used."""
 
     def allows(self, value: Any) -> bool:
         """Return True."""
@@ -277,7 +276,7 @@ RANDOM_STATE: Sequence[Rule] = (
 )
 POS_LABEL: Sequence[Rule] = (
     Nothing(),
-    Instances((str, bytes, Real, np.bool_), "a label, which is a number or text"),
+    Instances((str, bytes, Real, np.bool_), "a label, which is a number or a string"),
 )
 VERBOSE: Sequence[Rule] = (Booleans(), Integers(0))
 N_JOBS: Sequence[Rule] = (Nothing(), NumbersOfJobs())
@@ -286,39 +285,38 @@ ENGINE: Sequence[Rule] = (OneOf("auto", "keras", "openvino"),)
 
 
 class InvalidParameterError(ValueError, TypeError):
-    """A parameter has a value that it does not take, of a wrong type or not.
+    """Error for an invalid value of a parameter.
 
-    It is a ValueError and a TypeError, as that of scikit-learn is.
+    It is a ValueError and a TypeError, like the same error of scikit-learn.
     """
 
 
 def check_parameter(name: str, value: Any, rules: Sequence[Rule]) -> None:
-    """Raise unless `value` follows one of `rules`.
+    """Raise if `value` does not satisfy any of `rules`.
 
     Raises
     ------
     ValueError
-        If it does not; the message names the parameter and what it takes.
+        If `value` is invalid. The message has the parameter and the valid values.
     """
     if not any(rule.allows(value) for rule in rules):
         *others, last = map(str, rules)
         if others:
-            # A comma before it, where a rule has an "or" of its own.
+            # With a comma if a rule contains "or".
             comma = "," if any(" or " in text for text in others) else ""
             last = f"{', '.join(others)}{comma} or {last}"
         raise InvalidParameterError(f"{name}={short_repr(value)}: expected {last}.")
 
 
 def check_parameters(estimator: Any) -> None:
-    """Hold the parameters of `estimator` against the table of its class.
+    """Validate the parameters of `estimator` by the table of its class.
 
-    A subclass that takes fewer parameters than its parent and sets the others itself
-    is held against all of them.
+    Parameters of the parent that a subclass sets itself are also validated.
 
     Raises
     ------
     ValueError
-        If a parameter has none of the values that it takes.
+        If a parameter is invalid.
     """
     for name, rules in type(estimator)._parameter_rules.items():
         check_parameter(name, getattr(estimator, name), rules)

@@ -1,4 +1,4 @@
-"""The patient of each cell, whatever type it is given as."""
+"""Validation of the patients of cells."""
 
 from numbers import Real
 from typing import Any
@@ -18,15 +18,15 @@ def check_patients(
     name: str = "groups",
     unit: str = "patient",
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return the number of each cell's patient, and the patients in sorted order.
+    """Return the index of the patient of each cell, and the sorted patients.
 
-    There are as many cells as patients in `groups` if `n_cells` is None.
-    Bytes become text, and numbers in an array of objects numbers of one type. Patients
-    that are objects without an order come in that of the cells.
+    If `n_cells` is None, the number of cells is not checked. Bytes are converted to
+    strings, and numbers in an array of objects to one numeric type. Objects without an
+    order are in the order of the cells.
     """
     if groups is None:
         raise ValueError(f"{name} is None: expected the {unit} of each cell.")
-    # An array of text would take a number among texts for text.
+    # A string array would convert numbers to strings.
     known_type = hasattr(groups, "dtype")
     patients = one_dimension(groups, name, dtype=None if known_type else object)
     if n_cells is not None and len(patients) != n_cells:
@@ -37,8 +37,8 @@ def check_patients(
     refuse_complex(patients, name)
     if pd.isna(patients).any():
         raise ValueError(
-            f"{name} has {pd.isna(patients).sum()} missing values: expected the "
-            f"{unit} of every cell."
+            f"{name} has {pd.isna(patients).sum()} missing values: expected the {unit} "
+            "of each cell."
         )
     if patients.dtype.kind not in "biufUmM":
         patients = _of_one_kind(patients.tolist(), name, unit)
@@ -47,7 +47,7 @@ def check_patients(
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} has {unit}s that cannot be compared, such as {patients[0]!r}: "
-            "expected numbers, text, or objects with __eq__ and __hash__."
+            "expected numbers, strings, or objects with __eq__ and __hash__."
         ) from error
     names = np.asarray(names)
     try:
@@ -62,14 +62,14 @@ def check_patients(
 
 
 def for_each_cell(groups: Any, n_cells: int) -> Any:
-    """Return `groups`, or one label in its place as often as there are cells."""
+    """Return `groups`, or a single label repeated for each cell."""
     if isinstance(groups, (str, bytes, Real, np.generic)):
         return [groups] * n_cells
     return groups
 
 
 def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
-    """Return patients that are objects as text or numbers, if they are such."""
+    """Return patients of dtype object as strings or numbers if possible."""
     kinds: dict[type[Any], Any] = {}
     for patient in patients:
         kinds.setdefault(kind_of_patient(patient), patient)
@@ -77,7 +77,7 @@ def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
         one, other, *_ = kinds.values()
         raise ValueError(
             f"{name} has {unit}s of different types, such as {one!r} and {other!r}: "
-            "expected text only, or numbers only."
+            "expected only strings or only numbers."
         )
     if str in kinds:
         patients = [
@@ -86,14 +86,14 @@ def _of_one_kind(patients: list[Any], name: str, unit: str) -> NDArray[Any]:
             else str(patient)
             for patient in patients
         ]
-    # Filled in: tuples, which an array of objects may hold, would become a table.
+    # Filled item by item, because NumPy would convert tuples to a 2-D array.
     objects = np.empty(len(patients), dtype=object)
     objects[:] = patients
     return of_one_type(objects) if Real in kinds else objects
 
 
 def kind_of_patient(patient: Any) -> type[Any]:
-    """Return the type of a patient, the same one for all text and for all numbers."""
+    """Return the type of a patient, str for strings and Real for numbers."""
     if isinstance(patient, (str, bytes)):
         return str
     return Real if isinstance(patient, (Real, np.bool_)) else type(patient)

@@ -1,4 +1,4 @@
-"""Objects of this package as JSON and plain arrays, which hold no code."""
+"""Storage of objects of this package as JSON and plain arrays, without code."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Converters = Mapping[type, Callable[[Any], Any]]
 def to_plain(
     value: Any, converters: Converters | None = None
 ) -> tuple[str, dict[str, NDArray[Any]]]:
-    """Return JSON for `value`, and the arrays that the JSON names.
+    """Return JSON for `value`, and the arrays to which the JSON refers.
 
     Parameters
     ----------
@@ -28,19 +28,19 @@ def to_plain(
         Numbers, strings, None, arrays of them, lists, tuples and dicts of them, and
         objects of classes of this package.
     converters : mapping of type to callable, default=None
-        Functions that make such values of others, by their exact type.
+        Functions that convert other values, by exact type.
 
     Returns
     -------
     text : str
-        JSON.
+        JSON string.
     arrays : dict of str to ndarray
-        Arrays by their names in the JSON.
+        Arrays by name in the JSON.
 
     Raises
     ------
     TypeError
-        If there is something else in `value`.
+        If `value` has a part that cannot be stored.
     """
     arrays: dict[str, NDArray[Any]] = {}
 
@@ -70,7 +70,7 @@ def to_plain(
             )
         state = value.__getstate__()
         if isinstance(value, StoredWithDigest):
-            # Of values that may be converted here.
+            # Without digests, because values may be converted here.
             state = without_digests(state, kind.__name__)
         name = f"{kind.__module__}.{kind.__qualname__}"
         return {"object": name, "state": encode(state)}
@@ -79,15 +79,14 @@ def to_plain(
 
 
 def from_plain(text: str, arrays: Arrays) -> Any:
-    """Return what `to_plain` was given.
+    """Return the value that was stored by `to_plain`.
 
-    Objects are made without calling anything but ``__setstate__`` of classes of this
-    package.
+    The only code that is called is ``__setstate__`` of classes of this package.
 
     Raises
     ------
     ValueError
-        If the JSON names something else, or what is not there.
+        If the JSON refers to unknown classes or missing arrays.
     """
 
     def decode(code: Any) -> Any:
@@ -123,7 +122,7 @@ def _class(name: str) -> type:
         if isinstance(found, type) and found.__module__ == module:
             return found
     raise ValueError(
-        f"The model file names {name!r}: expected a class of this version of "
+        f"The model file refers to {name!r}: expected a class of this version of "
         f"{_PACKAGE}. Another version may have stored it."
     )
 
@@ -135,6 +134,6 @@ def _made(kind: type, state: Any) -> Any:
     if hasattr(made, "__setstate__"):
         made.__setstate__(state)
     else:
-        # Not `setattr`, which frozen dataclasses refuse.
+        # Not `setattr`, which fails for frozen dataclasses.
         vars(made).update(state)
     return made

@@ -1,4 +1,4 @@
-"""Progress bars that change nothing for the rest of the process."""
+"""Progress bars without side effects on the process."""
 
 from threading import RLock
 
@@ -6,11 +6,11 @@ from tqdm.auto import tqdm
 
 
 class Progress(tqdm):
-    """A bar of tqdm with a lock of its own and without a thread.
+    """Progress bar of tqdm with a separate lock and without a thread.
 
-    tqdm makes a lock between processes, also for a bar that is not shown, which decides
-    for the whole program how `multiprocessing` starts processes. It also starts a
-    thread that lives as long as the program.
+    By default, tqdm creates a lock between processes, even for a disabled bar. This
+    fixes the start method of `multiprocessing` for the whole program. tqdm also starts
+    a thread that lives as long as the program.
     """
 
     _lock = RLock()

@@ -1,4 +1,4 @@
-"""Some rows of data that may be too large for memory."""
+"""Selection of rows of data that may be too large for memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,14 +15,14 @@ _BLOCK_BYTES = 2**24
 
 @contextmanager
 def rows_of(X: Any, rows: NDArray[np.int64]) -> Iterator[Any]:
-    """Give some rows of `X`: of a memory-mapped array as another one, else in memory.
+    """Yield some rows of `X`: memory-mapped if `X` is, otherwise in memory.
 
-    The file of the other one is deleted at the end.
+    The file of the memory map is deleted at the end.
     """
     if not isinstance(X, np.memmap) or not len(rows):
         yield _safe_indexing(X, rows)
         return
-    # A classifier may keep what it was fitted on, and Windows its file with it.
+    # A classifier may keep its training data, and Windows does not delete open files.
     with TemporaryDirectory(
         prefix="malariafuse-rows-", ignore_cleanup_errors=True
     ) as folder:

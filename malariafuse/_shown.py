@@ -1,4 +1,4 @@
-"""Names and values as error messages show them: short, and without a file's content."""
+"""Representation of values in error messages: short, and without file contents."""
 
 import reprlib
 from typing import Any
@@ -7,7 +7,7 @@ _MAX_CHARACTERS = 200
 
 
 class _ShortRepr(reprlib.Repr):
-    """`repr` cut short, with the size of binary data in place of the data."""
+    """Truncated `repr`, with the size of binary data instead of the data."""
 
     def repr_bytes(self, value: Any, level: int) -> str:
         return f"<{len(value):,} bytes>"
@@ -26,15 +26,15 @@ _shortener.maxstring = _shortener.maxother = _MAX_CHARACTERS
 
 
 def short_repr(value: Any) -> str:
-    """Return `repr(value)`, cut short; binary data are counted and not shown."""
+    """Return a truncated `repr(value)`, with the size of binary data."""
     return _shortener.repr(value)
 
 
 def short_text(text: str) -> str:
-    """Return `text` without its middle if it is long.
+    """Return `text`, shortened in the middle if it is long.
 
-    Text with line breaks, lone surrogates or other characters that cannot be printed is
-    quoted, so that it neither breaks a list into other lines nor fails to be encoded.
+    Text with line breaks, lone surrogates or other unprintable characters is quoted, so
+    that it is on one line and can be encoded.
     """
     if not text.isprintable():
         text = repr(text)

@@ -1,4 +1,4 @@
-"""Estimators whose files say first which versions wrote them."""
+"""Estimators whose pickles begin with the versions of libraries."""
 
 import copyreg
 from typing import Any
@@ -15,11 +15,11 @@ Versions = tuple[tuple[str, str], ...]
 
 
 class StoredEstimator(BaseEstimator):
-    """A `BaseEstimator` whose pickles are refused by libraries that cannot read them.
+    """Base class whose pickles are rejected by incompatible libraries.
 
-    NumPy 2 writes names of modules that NumPy 1 does not have, and nothing in the error
-    says so. The versions come before all else in a pickle, and are compared before
-    anything of NumPy is made.
+    NumPy 2 writes names of modules that NumPy 1 does not have, and the resulting error
+    is not clear. The versions are at the start of a pickle and are compared before
+    NumPy objects are loaded.
     """
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -30,7 +30,7 @@ class StoredEstimator(BaseEstimator):
 
 
 def versions_here() -> Versions:
-    """Return the versions that a file is written with, by the names of the packages."""
+    """Return the installed versions by package name."""
     return (
         ("malariafuse", __version__),
         ("numpy", np.__version__),
@@ -39,21 +39,21 @@ def versions_here() -> Versions:
 
 
 def make_stored(versions: Versions, kind: type, *arguments: Any) -> Any:
-    """Return an object without its attributes, which the rest of its file gives it.
+    """Return an object without attributes, which are set by the rest of the file.
 
-    Files name this function: it must stay where it is.
+    Files refer to this function by name, so it must not be moved.
 
     Raises
     ------
     ValueError
-        If the NumPy that wrote the file has a higher major version.
+        If the file was written by a NumPy with a higher major version.
     """
     written, here = dict(versions)["numpy"], np.__version__
     if _major(written) > _major(here):
         raise ValueError(
             f"This {kind.__name__} was stored with "
-            f"{', '.join(f'{name} {version}' for name, version in versions)}, and "
-            f"NumPy {here} does not read what NumPy {written} wrote: expected NumPy "
+            f"{', '.join(f'{name} {version}' for name, version in versions)}, but "
+            f"NumPy {here} cannot read files of NumPy {written}: expected NumPy "
             f"{_major(written)} or newer. Install it, or store the estimator again "
             f"with NumPy {_major(here)}."
         )

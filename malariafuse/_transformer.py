@@ -1,4 +1,4 @@
-"""Base classes of the transformers of images."""
+"""Base classes of image transformers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,15 +20,15 @@ _CONTAINERS = (None, "default", "pandas", "polars")
 
 
 class GivesImages(TransformerMixin):
-    """Give images, which no table holds, as a step of pipelines that end in tables.
+    """Mixin for transformers whose output is images, in pipelines that end in tables.
 
-    A pipeline asks each of its steps in turn for names of features, and sets the output
-    of each. With an output of pandas, the images of a table or a Series come as a
-    Series of arrays, which keeps the row labels for what gives a table after it.
+    A pipeline calls `get_feature_names_out` and `set_output` of each step. With pandas
+    output, the images of a table or a Series are a Series of arrays. It keeps the index
+    for later steps with table output.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # scikit-learn would make a table of the output of `transform`.
+        # scikit-learn would convert the output of `transform` to a table.
         super().__init_subclass__(auto_wrap_output_keys=None, **kwargs)
         if "transform" in vars(cls):
             cls.transform = _keeping_row_labels(cls.transform)
@@ -36,43 +36,45 @@ class GivesImages(TransformerMixin):
     def get_feature_names_out(
         self, input_features: ArrayLike | None = None
     ) -> NDArray[np.object_] | None:
-        """Return the names that are given: the pixels of images have none.
+        """Return `input_features` unchanged, because pixels have no names.
 
-        A pipeline that ends in vectors has the names of its last steps.
+        The names of features of a pipeline that ends in vectors are those of its last
+        steps.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the features of the input.
+            Names of input features.
 
         Returns
         -------
         ndarray of str objects or None
-            The same names; None if there are none.
+            Names of input features, or None.
         """
         if input_features is None:
             return None
         return np.asarray(input_features, dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the container of images: arrays, but for row labels of pandas.
+        """Set the output container.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Container of the output of a pipeline. With "pandas", images that are made
-            of a Series or DataFrame are a Series of arrays (height, width, channels)
-            with its row labels. All others are arrays. None changes nothing.
+            Output container of a pipeline. With "pandas", images from a Series or
+            DataFrame are returned as a Series of arrays (height, width, channels) with
+            the same index. Other images are returned as an array. None does not change
+            the container.
 
         Returns
         -------
         self : object
-            The transformer itself.
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If there is no such container.
+            If `transform` is invalid.
         """
         if transform not in _CONTAINERS:
             raise ValueError(
@@ -85,10 +87,10 @@ class GivesImages(TransformerMixin):
 
 
 def _keeping_row_labels(transform: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a `transform` whose images keep the row labels that pandas goes by.
+    """Return a `transform` whose output keeps the index of pandas input.
 
-    pandas aligns tables by their row labels: put side by side, the rows of one without
-    them would be those of other cells.
+    pandas aligns tables by index. Without the index, concatenated tables would have
+    rows of different cells.
     """
 
     @wraps(transform)
@@ -113,26 +115,26 @@ def _as_series(images: NDArray[Any], index: pd.Index) -> pd.Series:
 
 
 class ImageTransformer(TransformerMixin, Estimator):
-    """Take RGB images of one shape, which is all that is learned."""
+    """Base class of transformers of RGB images of a fixed shape."""
 
-    # None takes any number.
+    # None accepts any number of channels.
     _channels: int | None = 3
     _parameter_rules: ClassVar[Rules] = {}
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Check parameters and remember the shape of the images.
+        """Validate the parameters and store the shape of the images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, 3)
-            RGB images, uint8 in 0..255 or floating in 0..1.
+            RGB images, uint8 in [0, 255] or floating in [0, 1].
         y : None
             Ignored.
 
         Returns
         -------
         self : object
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------
@@ -144,9 +146,9 @@ class ImageTransformer(TransformerMixin, Estimator):
         return self
 
     def _check(self, X: ArrayLike) -> NDArray[Any]:
-        """Return `X` as images of the shape seen in `fit`, or raise.
+        """Return `X` as validated images of the shape seen in `fit`.
 
-        Transformers whose tags ask for no fit take any shape before one.
+        Stateless transformers accept any shape before `fit`.
         """
         check_is_fitted(self)
         check_parameters(self)

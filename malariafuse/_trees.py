@@ -1,4 +1,4 @@
-"""The trees of gradient boosting as plain arrays."""
+"""Trees of gradient boosting as plain arrays."""
 
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Trees(NamedTuple):
 
 
 def trees_of(classifier: Any) -> Trees:
-    """Return the trees of a classifier, fitted to numbers without gaps.
+    """Return the trees of a classifier fitted without missing values.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def trees_of(classifier: Any) -> Trees:
     Raises
     ------
     TypeError
-        If it has no such trees.
+        If it has no trees.
     ValueError
-        If it splits by categories.
+        If it has categorical splits.
     """
     if isinstance(classifier, HistGradientBoostingClassifier):
         return _of_boosting(classifier)
@@ -73,7 +73,8 @@ def _of_boosting(boosting: HistGradientBoostingClassifier) -> Trees:
             nodes = tree.nodes
             if nodes["is_categorical"].any():
                 raise ValueError(
-                    "The classifier splits by categories: expected numbers alone."
+                    "The classifier has categorical splits: expected only numeric "
+                    "features."
                 )
             leaf = nodes["is_leaf"].astype(bool)
             own = np.arange(len(nodes))

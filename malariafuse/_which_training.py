@@ -1,4 +1,4 @@
-"""Which of many trainings is under way, for the title of its bar."""
+"""Position of a training in a search, for the title of its progress bar."""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _FOLD: ContextVar[str] = ContextVar("fold", default="")
 
 @contextmanager
 def in_fold(number: int, n_folds: int) -> Iterator[None]:
-    """Have `which_training` say in this block that it is fold `number`, from 1."""
+    """Set the number of the fold, from 1, for `which_training` in this block."""
     outer = _FOLD.set(f"fold {number} of {n_folds}")
     try:
         yield
@@ -20,11 +20,11 @@ def in_fold(number: int, n_folds: int) -> Iterator[None]:
 
 
 def which_training() -> str:
-    """Return such as "candidate 2 of 3, fold 1 of 5", empty for a training by itself.
+    """Return a title such as "candidate 2 of 3, fold 1 of 5", or an empty string.
 
-    A search of scikit-learn tells its estimators nothing. The function that fits a
-    candidate to a fold, in worker processes too, is known by its name alone, and so is
-    the one that fits the best candidate again.
+    A search of scikit-learn does not pass its state to estimators. The functions that
+    fit a candidate to a fold and refit the best candidate are recognized by name on the
+    stack, also in worker processes.
     """
     parts = [_FOLD.get()] if _FOLD.get() else []
     frame: FrameType | None = sys._getframe()

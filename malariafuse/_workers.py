@@ -1,4 +1,4 @@
-"""The threads that are a worker's, of joblib or of Dask."""
+"""Number of threads of a worker of joblib or Dask."""
 
 import multiprocessing
 import os
@@ -8,12 +8,12 @@ import cv2
 
 
 def worker_threads() -> int | None:
-    """Return how many threads this process may use, None if it is no worker.
+    """Return the number of threads of this process, or None if it is not a worker.
 
-    The backend of joblib that is called loky gives each of its processes a share of
-    the cores by the variable ``OMP_NUM_THREADS``, or what ``inner_max_num_threads``
-    says. A worker of Dask is given its threads when it is started. Libraries that go
-    by neither, such as TensorFlow, would take all cores in each process.
+    The backend loky of joblib limits the cores of each process by the variable
+    ``OMP_NUM_THREADS``, or by ``inner_max_num_threads``. A worker of Dask gets its
+    threads at the start. Libraries that ignore both, such as TensorFlow, would use all
+    cores in each process.
     """
     if multiprocessing.current_process().name.startswith("LokyProcess"):
         limit = os.environ.get("OMP_NUM_THREADS", "")
@@ -25,12 +25,12 @@ def worker_threads() -> int | None:
         worker = distributed.get_worker()
     except ValueError:
         return None
-    # Without a nanny, the worker may live in a process of the user's.
+    # Without a nanny, the worker may run in a process of the user.
     return int(worker.state.nthreads) if worker.nanny else None
 
 
 def limit_opencv() -> None:
-    """Have OpenCV go by the threads of this worker, if it is one."""
+    """Limit OpenCV to the threads of this worker, if it is one."""
     n_threads = worker_threads()
     if n_threads is not None:
         cv2.setNumThreads(n_threads)

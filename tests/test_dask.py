@@ -157,6 +157,7 @@ def test_partitions_of_a_bag_of_paths(tmp_path):
     for path, image in zip(paths, X, strict=False):
         Image.fromarray(image).save(path)
     folder = tmp_path / "cells.parquet"
+    written = []
     for _ in range(2):
         bag = dask_bag.from_sequence(paths, partition_size=5)
         parts = [
@@ -164,6 +165,9 @@ def test_partitions_of_a_bag_of_paths(tmp_path):
             for number, part in enumerate(bag.to_delayed())
         ]
         dask.compute(*parts)
+        written.append([file.stat().st_mtime_ns for file in folder.glob("*/*")])
+    assert len(written[0]) == 2
+    assert written[0] == written[1]
     table = pd.read_parquet(folder)
     assert table["path"].tolist() == paths
     expected = predict_files(classifier, paths)

@@ -135,7 +135,9 @@ class Guard(TakesStripedTables, TableTransformer, quality.CellGuard):
     def transform(self, X):
         with warnings.catch_warnings():
             # Of the training some are refused, which are all if they come alone.
-            warnings.filterwarnings("ignore", ".* like no single stained red cell")
+            warnings.filterwarnings(
+                "ignore", ".* not look like single stained red cell"
+            )
             return super().transform(X)
 
 

@@ -72,6 +72,21 @@ def test_import_and_use_without_networks(tmp_path):
     assert done.stdout.splitlines() == ["{}", "{}"]
 
 
+def test_a_progress_bar_decides_nothing_about_processes_and_threads():
+    program = """
+import multiprocessing, threading
+from malariafuse._progress import Progress
+for hidden in (True, False):
+    with Progress(total=2, disable=hidden) as bar:
+        bar.update()
+print(multiprocessing.get_start_method(allow_none=True), threading.active_count())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None 1\n"
+
+
 def test_a_training_and_predictions(tmp_path):
     images, target, groups = dark_spots()
     before, of_keras = global_state(), vars(keras.config).copy()

@@ -115,5 +115,5 @@ for code in (
     messages = printed.splitlines()
     assert len(messages) == 7
     for message in messages:
-        assert "need Keras and TensorFlow, not installed here." in message
+        assert "require Keras and TensorFlow, which is not installed." in message
         assert message.endswith('python -m pip install ".[keras]"')

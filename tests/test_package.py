@@ -1,11 +1,13 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
+from numpydoc.validate import validate
 
 import malariafuse
 
@@ -14,6 +16,28 @@ PUBLIC = sorted(
     for name in malariafuse._SUBPACKAGES
     for package in [importlib.import_module(f"malariafuse.{name}")]
     for member in package.__all__
+)
+METHODS = [
+    f"{name}.{method}"
+    for name, thing in PUBLIC
+    if inspect.isclass(thing)
+    for method, value in vars(thing).items()
+    if not method.startswith("_")
+    and (inspect.isfunction(value) or isinstance(value, (classmethod, property)))
+]
+# Checks of numpydoc that are not required, with the reason.
+NOT_REQUIRED = {
+    "ES01": "A summary without an extended summary can be complete.",
+    "EX01": "Methods are shown in the example of their class.",
+    "GL01": "The summary follows the opening quotes, which numpydoc 1.9 rejects.",
+    "RT02": "A single return value may have a name, such as self in scikit-learn.",
+    "SA01": "Methods are documented together with their class.",
+}
+# Phrases that a reader has to read twice, and British spelling.
+FORBIDDEN = re.compile(
+    r"\b(beside|told|wished|how-manieth|(is|are) to (hold|be|have)|speaks? for)\b"
+    r"|(^|\. |\n\n)\s*What [^.?]* is\b"
+    r"|\b(colour|behaviour|grey|centre|catalogue)s?\b"
 )
 
 
@@ -72,3 +96,20 @@ def test_docstring_has_its_sections(name, thing):
     assert described == list(inspect.signature(thing).parameters)
     if not inspect.isclass(thing):
         assert documented["Returns"]
+
+
+@pytest.mark.parametrize("name", [*(name for name, _ in PUBLIC), *METHODS])
+def test_docstring_is_valid_and_clear(name):
+    document = validate(name)
+
+    errors = [error for error in document["errors"] if error[0] not in NOT_REQUIRED]
+    assert errors == []
+    assert FORBIDDEN.search(document["docstring"]) is None
+
+
+@pytest.mark.parametrize("name", malariafuse._SUBPACKAGES)
+def test_docstring_of_package_is_one_clear_line(name):
+    summary, *more = getattr(malariafuse, name).__doc__.splitlines()
+
+    assert summary.endswith(".")
+    assert FORBIDDEN.search("\n".join([summary, *more])) is None

@@ -27,8 +27,8 @@ ESTIMATORS = sorted(
 )
 IMAGES = np.full((2, 8, 8, 3), 200, dtype=np.uint8)
 REFUSED = (
-    r"was stored with malariafuse .*, numpy 99\.1\.0, scikit-learn .*, and NumPy "
-    r"\d+\.\S+ does not read what NumPy 99\.1\.0 wrote: expected NumPy 99 or newer"
+    r"was stored with malariafuse .*, numpy 99\.1\.0, scikit-learn .*, but NumPy "
+    r"\d+\.\S+ cannot read files of NumPy 99\.1\.0: expected NumPy 99 or newer"
 )
 
 

@@ -1,7 +1,7 @@
-"""Train, store and apply Keras networks: arrays and settings in, a network out.
+"""Training, storage and application of Keras networks, from arrays and settings.
 
-Nothing here knows an estimator. `_training` is the way in; `_stored` and `_inference`
-hold what comes out.
+The engine is independent of estimators. `_training` is the entry point. `_stored` and
+`_inference` have the trained networks.
 """
 
 from malariafuse._extras import needed_for

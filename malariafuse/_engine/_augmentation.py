@@ -1,4 +1,4 @@
-"""Random changes of images in training, by name or as layers."""
+"""Augmentation of training images, by name or as layers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -20,16 +20,16 @@ from malariafuse.networks import (
     RandomStainJitter,
 )
 
-# Images that a layer is tried on before training, and how often.
+# Number of images on which a layer is tested before training, and of repetitions.
 _N_TRIED, _N_TRIALS = 16, 4
-# Of the contrast of images, what a layer must leave on average.
+# Minimum fraction of the contrast of images that a layer must preserve on average.
 _LEAST_CONTRAST = 0.1
-# Beyond 0..1, where noise may end up.
+# Tolerance beyond [0, 1], because of noise.
 _MARGIN = 0.5
 
 
 def _rotation() -> keras.layers.Layer:
-    # What turns in from outside is black, as the background of a cell is.
+    # Areas outside the image are filled with black, like the background of a cell.
     return keras.layers.RandomRotation(0.5, fill_mode="constant", fill_value=0.0)
 
 
@@ -53,7 +53,7 @@ def make_augmentation(
     if isinstance(augmentation, str) or not isinstance(augmentation, Iterable | None):
         raise TypeError(
             f"augmentation={augmentation!r}: expected None or a sequence of names and "
-            f"Keras layers, for example ({augmentation!r},)."
+            f"Keras layers, such as ({augmentation!r},)."
         )
     layers = []
     for item in augmentation or ():
@@ -71,40 +71,40 @@ def make_augmentation(
 
 
 def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Return a layer of the same settings: the user's stays unbuilt and unshared."""
+    """Return a copy of a layer, so that the layer of the user is not built."""
     try:
         return type(layer).from_config(layer.get_config())
     except Exception as error:
         raise ValueError(
-            f"augmentation has {type(layer).__name__}, which cannot be made again from "
-            f"its own settings: {error} Give its ranges in full, as two numbers each, "
-            "or use another layer."
+            f"augmentation has {type(layer).__name__}, which cannot be copied from its "
+            f"settings: {error} Pass each range as two numbers, or use another layer."
         ) from error
 
 
 def _refuse_by_settings(layer: keras.layers.Layer) -> None:
-    """Raise if `layer` is made for images in 0..255, or mixes images of two cells."""
+    """Raise if `layer` is for images in [0, 255], or mixes images of two cells."""
     name = type(layer).__name__
     if name in ("MixUp", "CutMix"):
         raise ValueError(
-            f"augmentation has {name}, which mixes the images of two cells and not "
-            "their labels: expected layers that change one image at a time."
+            f"augmentation has {name}, which mixes the images of two cells but not "
+            "their labels: expected layers that change single images."
         )
     for part in (*all_layers(layer), layer):
         value_range = tuple(getattr(part, "value_range", (0, 1)))
         if value_range != (0, 1):
             raise ValueError(
-                f"augmentation has {type(part).__name__} with value_range="
-                f"{value_range}, and images are in 0..1: pass value_range=(0, 1) to it."
+                f"augmentation has {type(part).__name__} with "
+                f"value_range={value_range}, but images are in [0, 1]: pass "
+                "value_range=(0, 1) to it."
             )
 
 
 def for_vectors(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
-    """Return the layers that make the views from which vectors are computed.
+    """Return the layers of the views from which vectors are computed.
 
-    Vectors may say how strong the stain is, which jitter takes away: with it,
-    handcrafted features found fewer parasites on other patients. They may also need the
-    black around the cell to find it.
+    Stain jitter is excluded, because vectors may depend on the stain: with it,
+    handcrafted features found fewer parasites in other patients. Layers that change the
+    black background are excluded, because vectors may need it to find the cell.
     """
     kinds = (RandomBackground, RandomStainJitter)
     return [layer for layer in layers if not isinstance(layer, kinds)]
@@ -113,29 +113,29 @@ def for_vectors(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer
 def augmented(
     images: NDArray[Any], layers: Sequence[keras.layers.Layer]
 ) -> NDArray[Any]:
-    """Return images as training sees them, float32 in 0..1 if there are layers."""
+    """Return augmented images, float32 in [0, 1] if there are layers."""
     if not layers:
         return images
     changed = to_unit_float(images)
     for layer in layers:
         changed = layer(changed, training=True)
-    # Images still, whatever the layers did: noise may leave 0..1, and a global policy
-    # of Keras may have them compute in another type.
+    # Clipped and cast: noise may exceed [0, 1], and a global policy of Keras may change
+    # the dtype.
     return np.clip(_as_float32(changed), 0, 1)
 
 
 def check_augmentation(
     augmentation: Sequence[str | keras.layers.Layer] | None, images: NDArray[Any]
 ) -> None:
-    """Try each layer on a few images, and raise if it destroys them.
+    """Test each layer on a few images, and raise if it destroys them.
 
-    The layers that are tried are not those that train: nothing is drawn from these.
+    Copies are tested, so that the random state of the layers does not change.
 
     Raises
     ------
     ValueError
-        If a layer fails, changes the shape, leaves 0..1 by far, or takes away the
-        contrast of the images.
+        If a layer fails, changes the shape, exceeds [0, 1], or removes the contrast of
+        the images.
     """
     sample = to_unit_float(images[:_N_TRIED])
     contrast = _contrast(sample)
@@ -143,7 +143,7 @@ def check_augmentation(
         layers = make_augmentation(augmentation)
     for layer, item in zip(layers, augmentation or (), strict=True):
         if isinstance(item, str):
-            # Those of the package need no trial.
+            # Layers of the package need no test.
             continue
         described = f"augmentation has {layer.name!r}, a {type(layer).__name__}"
         kept = []
@@ -153,27 +153,27 @@ def check_augmentation(
             except Exception as error:
                 raise ValueError(
                     f"{described} that fails on images of shape {sample.shape[1:]} in "
-                    f"0..1: {error}"
+                    f"[0, 1]: {error}"
                 ) from error
             if changed.shape != sample.shape:
                 raise ValueError(
-                    f"{described} that makes images of shape {changed.shape[1:]} from "
-                    f"{sample.shape[1:]}: expected a layer that keeps the shape."
+                    f"{described} that changes images of shape {sample.shape[1:]} to "
+                    f"{changed.shape[1:]}: expected a layer that preserves the shape."
                 )
             low, high = changed.min(), changed.max()
-            # NaN passes neither comparison.
+            # Written so that NaN fails the check.
             if not (low >= -_MARGIN and high <= 1 + _MARGIN):
                 raise ValueError(
-                    f"{described} that makes values in [{low:.3g}, {high:.3g}] from "
-                    "images in 0..1: expected images in 0..1 again. Leave out a "
-                    "rescaling, and give ranges and factors for 0..1."
+                    f"{described} whose output is in [{low:.3g}, {high:.3g}] for "
+                    "images in [0, 1]: expected an output in [0, 1]. Remove rescaling, "
+                    "and set ranges and factors for [0, 1]."
                 )
             kept.append(_contrast(np.clip(changed, 0, 1)))
         if contrast > 0 and np.mean(kept) < _LEAST_CONTRAST * contrast:
             raise ValueError(
-                f"{described} that leaves {np.mean(kept) / contrast:.1%} of the "
-                "contrast of images in 0..1: expected a layer that leaves a cell "
-                "visible. Leave out a rescaling, and give ranges and factors for 0..1."
+                f"{described} that preserves {np.mean(kept) / contrast:.1%} of the "
+                "contrast of images in [0, 1]: expected a layer after which cells are "
+                "visible. Remove rescaling, and set ranges and factors for [0, 1]."
             )
 
 

@@ -1,4 +1,4 @@
-"""The networks of `keras.applications` and of users, found, built and given weights."""
+"""Construction of backbones of `keras.applications` and of users, with weights."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ def _builders() -> dict[str, Callable[..., keras.Model]]:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return a sentence with those of `names` that are close to `name`, or nothing."""
+    """Return a sentence with the names that are close to `name`, or an empty string."""
     by_lower = {known.lower(): known for known in names}
     near = get_close_matches(name.lower(), by_lower, n=5)
     found = ", ".join(repr(by_lower[match]) for match in near)
@@ -45,7 +45,7 @@ def check_backbone(backbone: Any) -> None:
     ValueError
         If it is an unknown name.
     TypeError
-        If it is neither a name nor a function of the user's.
+        If it is neither a name nor a function of the user.
     """
     builders = _builders()
     if isinstance(backbone, str):
@@ -58,8 +58,8 @@ def check_backbone(backbone: Any) -> None:
         return
     if backbone in builders.values():
         raise TypeError(
-            f"backbone is a function of keras.applications: pass its name, "
-            f"{backbone.__name__!r}, so that images are prepared as it needs them."
+            "backbone is a function of keras.applications: pass its name, "
+            f"{backbone.__name__!r}, so that images are preprocessed for it."
         )
     if isinstance(backbone, keras.Model) or not callable(backbone):
         raise TypeError(
@@ -69,12 +69,12 @@ def check_backbone(backbone: Any) -> None:
 
 
 def preprocessing_of(name: str) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the `preprocess_input` that belongs to a network of `keras.applications`.
+    """Return the `preprocess_input` of a network of `keras.applications`.
 
-    It takes float values in 0..255 and may change them in place.
+    It takes float values in [0, 255] and may change them in place.
     """
-    # The public modules do not hold every network, those of MobileNetV3 for one; where
-    # the code comes from tells which function goes with which network.
+    # The public modules do not contain every network, for example MobileNetV3. The
+    # module of the code determines the matching function.
     check_backbone(name)
     home = _builders()[name].__module__
     return next(
@@ -94,14 +94,14 @@ def build_backbone(
     backbone : str or callable
         A name in `keras.applications`, or a function ``(input_shape) -> keras.Model``.
     input_shape : tuple of (int, int, int)
-        Height, width and channels of the images that it will get.
+        Height, width and channels of the input images.
     weights : "imagenet", path or None
         Weights, as in `PretrainedFeatureExtractor`.
 
     Returns
     -------
     keras.Model
-        A network that nobody else holds. Weights that are drawn are always the same.
+        New network. Random weights have a fixed seed.
 
     Raises
     ------
@@ -114,9 +114,9 @@ def build_backbone(
         if not isinstance(backbone, str):
             if weights == "imagenet":
                 raise ValueError(
-                    "weights='imagenet' is for the networks of keras.applications, and "
-                    "backbone is a function: pass weights=None to keep the weights of "
-                    "the network that it returns, or the path of a weights file."
+                    "weights='imagenet' is only for networks of keras.applications, "
+                    "but backbone is a function: pass weights=None to use the weights "
+                    "of the returned network, or the path of a weights file."
                 )
             network = _own_network(backbone, input_shape)
         else:
@@ -137,8 +137,8 @@ def _weights_file(weights: Any) -> Path:
     path = Path(weights)
     if not path.is_file():
         raise FileNotFoundError(
-            f"weights={str(weights)!r}: there is no such file. Expected 'imagenet', "
-            "None or the path of a weights file."
+            f"weights={str(weights)!r}: file does not exist. Expected 'imagenet', None "
+            "or the path of a weights file."
         )
     return path
 
@@ -160,8 +160,8 @@ def _own_network(
         for size, given in zip(taken, input_shape, strict=True)
     ):
         raise ValueError(
-            f"backbone returned a network that takes images of shape {taken}: expected "
-            f"{input_shape}, the input_shape that it was given."
+            f"backbone returned a network for images of shape {taken}: expected "
+            f"{input_shape}, the input_shape passed to it."
         )
     return storable_copy(network)
 
@@ -172,29 +172,29 @@ def _application(name: str, input_shape: Shape, weights: Any) -> keras.Model:
             include_top=False, weights=weights, input_shape=input_shape
         )
     except Exception as error:
-        # Keras' errors do not say which file they are about; its functions know.
+        # Keras' errors do not contain the file, so it is read from the frames.
         for frame, _ in walk_tb(error.__traceback__):
             if frame.f_code.co_name == "get_file":
                 wanted = frame.f_locals
                 raise OSError(
                     f"The ImageNet weights of {name} could not be downloaded: {error} "
                     f"Download {wanted.get('origin')} on a machine with a connection "
-                    f"and put it into the folder {wanted.get('datadir')} under the "
-                    f"name {wanted.get('fname')}; or pass the path of another weights "
+                    f"and copy it into the folder {wanted.get('datadir')} with the "
+                    f"name {wanted.get('fname')}, or pass the path of another weights "
                     "file as `weights`."
                 ) from error
             if "weights_path" in frame.f_locals:
                 raise ValueError(
                     f"The ImageNet weights of {name} in "
-                    f"{frame.f_locals['weights_path']} cannot be read: {error} "
-                    "Delete that file, and Keras downloads it anew."
+                    f"{frame.f_locals['weights_path']} cannot be read: {error} Delete "
+                    "this file, so that Keras downloads it again."
                 ) from error
         if isinstance(error, ValueError):
             height, width, _ = input_shape
             raise ValueError(
-                f"{name} cannot take images of {height} x {width} pixels: {error} "
-                "Pass a larger image_size=(height, width), for example (128, 128); "
-                "images are then resized to it."
+                f"{name} cannot take images of {height} x {width} pixels: {error} Pass "
+                "a larger image_size=(height, width), such as (128, 128), to resize "
+                "images."
             ) from error
         raise
 
@@ -205,8 +205,8 @@ def _load_weights(network: keras.Model, path: Path) -> None:
     except Exception as error:
         raise ValueError(
             f"weights={str(path)!r} cannot be loaded into {network.name}: {error} "
-            "Expected a whole file, with a name that ends in .weights.h5 (or .h5, in "
+            "Expected a complete file with a name that ends in .weights.h5 (or .h5, in "
             "Keras' older format), with the weights of the same network without its "
-            "top (include_top=False). If it is such a file, it is damaged: download or "
-            "write it again."
+            "top (include_top=False). Otherwise the file is damaged: download or write "
+            "it again."
         ) from error

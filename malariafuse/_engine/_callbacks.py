@@ -1,4 +1,4 @@
-"""What watches a training: invalid loss, averaging, early stopping, progress."""
+"""Callbacks of training: invalid loss, averaging, early stopping and progress."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from malariafuse._engine._settings import TrainingSettings
 from malariafuse._progress import Progress
 
 ADVICE = (
-    "training diverged. Lower learning_rate, raise warmup_epochs, or set "
+    "training diverged. Decrease learning_rate, increase warmup_epochs, or set "
     "compute_dtype='float32'."
 )
-# Measures that may be monitored, and whether they grow as a network improves.
+# Metrics for monitoring, and whether higher is better.
 MONITORS = {
     "val_loss": "min",
     "val_accuracy": "max",
@@ -23,7 +23,7 @@ MONITORS = {
 
 
 class StopOnInvalidLoss(keras.callbacks.Callback):
-    """Raise as soon as the loss is NaN or infinite, saying what to change."""
+    """Raise with advice as soon as the loss is NaN or infinite."""
 
     def on_train_batch_end(
         self, batch: int, logs: dict[str, Any] | None = None
@@ -36,23 +36,23 @@ class StopOnInvalidLoss(keras.callbacks.Callback):
 
 
 class KeepAveragedWeights(keras.callbacks.Callback):
-    """Keep the weights as they are at the end of the last epoch: averaged.
+    """Keep the averaged weights of the end of the last epoch.
 
     Keras puts the averages into the network at each end of an epoch, but takes them
     out again when another callback stops the training early.
     """
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Remember the weights."""
+        """Store the weights."""
         self.weights = self.model.get_weights()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Put them back."""
+        """Restore the weights."""
         self.model.set_weights(self.weights)
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One bar over all batches, with the measures of the last epoch."""
+    """Progress bar over all batches, with the metrics of the last epoch."""
 
     def __init__(self, description: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar = Progress(total=total, desc=self.description, unit="batch")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Leave out epochs that were trained before."""
+        """Skip epochs that are already trained."""
         self.bar.update(epoch * self.params["steps"] - self.bar.n)
 
     def on_train_batch_end(
@@ -89,7 +89,7 @@ def users_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
     Raises
     ------
     TypeError
-        If `callbacks` are none, or a function gives none.
+        If an item is not a callback, or a function does not return one.
     """
     if callbacks is None:
         return []
@@ -114,7 +114,7 @@ def users_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
 
 
 def check_rate_setters(callbacks: Sequence[Any], schedule: str) -> None:
-    """Raise ValueError if a callback sets the learning rate against a schedule."""
+    """Raise ValueError if a callback sets the learning rate despite a schedule."""
     kinds = (
         keras.callbacks.ReduceLROnPlateau,
         keras.callbacks.LearningRateScheduler,
@@ -123,7 +123,8 @@ def check_rate_setters(callbacks: Sequence[Any], schedule: str) -> None:
         if isinstance(callback, kinds) and schedule != "constant":
             raise ValueError(
                 f"callbacks has {type(callback).__name__}, which sets the learning "
-                f"rate, as schedule={schedule!r} does: set schedule='constant'."
+                f"rate, but schedule={schedule!r} also sets it: pass "
+                "schedule='constant'."
             )
 
 
@@ -133,7 +134,7 @@ def watching(
     """Return the callbacks of the package for one training."""
     made: list[keras.callbacks.Callback] = [StopOnInvalidLoss()]
     if settings.ema_momentum is not None:
-        # Before early stopping, which then judges and keeps the averaged weights.
+        # Before early stopping, which then uses the averaged weights.
         made.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
         made.append(KeepAveragedWeights())
     if settings.early_stopping and validated:

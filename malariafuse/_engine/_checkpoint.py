@@ -1,4 +1,4 @@
-"""The state of a training on disk, from which it goes on after an interruption."""
+"""Checkpoints, from which an interrupted training is resumed."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from malariafuse._engine._data import ImageBatches
 from malariafuse._engine._optimizer import FollowRates
+from malariafuse._files._scratch import remove_abandoned
 from malariafuse._files._write import whole_file
 
-# Raised when a checkpoint written by this version could not be read by an older one.
+# Increased if older versions cannot read the checkpoints of this version.
 FORMAT = 1
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write the whole state of a training before each epoch, and go on from it.
+    """Save the state of a training before each epoch, and resume from it.
 
     Everything that the next epochs depend on is kept: weights, the optimizer, averaged
     weights, the generators of order, augmentation and dropout, the history, and where
@@ -32,7 +33,7 @@ class Checkpoint(keras.callbacks.Callback):
     folder : Path
         Folder of the checkpoints.
     key : str
-        Name of the training. Only the same training goes on from its file.
+        Key of the training. Only the same training is resumed from the file.
     """
 
     # Attributes of Keras' callback in which it remembers what it saw.
@@ -43,10 +44,11 @@ class Checkpoint(keras.callbacks.Callback):
         # Before the first epoch, not after it.
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(folder)
         except OSError as error:
             raise OSError(
-                f"checkpoint={str(folder)!r} is no folder that can be written to: "
-                f"{error} Pass another path."
+                f"checkpoint={str(folder)!r} is not a writable folder: {error} Pass "
+                "another path."
             ) from error
         self._file = folder / f"{key}.npz"
         self._state: dict[str, Any] = {"stage": 0, "epoch": 0, "history": {}}
@@ -66,14 +68,14 @@ class Checkpoint(keras.callbacks.Callback):
                 raise ValueError(f"it has format {state['format']}, expected {FORMAT}.")
         except Exception as error:
             raise ValueError(
-                f"checkpoint: {self._file} cannot be read: {error} Delete it to train "
-                "from the beginning."
+                f"checkpoint: {self._file} cannot be read: {error} Delete it to "
+                "restart training."
             ) from error
         self._state, self._arrays = state, arrays
 
     @property
     def stage(self) -> int:
-        """The stage of the training to go on with."""
+        """Stage of the training to resume."""
         return int(self._state["stage"])
 
     def enter(
@@ -168,12 +170,12 @@ class Checkpoint(keras.callbacks.Callback):
                 np.savez(file, state=np.array(json.dumps(state)), **arrays)
         except OSError as error:
             raise OSError(
-                f"checkpoint: the state of the training cannot be written: {error} "
-                "Free space there, or pass another path."
+                f"checkpoint: the state of the training cannot be saved: {error} Free "
+                "space there, or pass another path."
             ) from error
 
     def delete(self) -> None:
-        """Delete the file of a training that is done."""
+        """Delete the file of a finished training."""
         self._file.unlink(missing_ok=True)
 
     def _variables(self) -> list[Any]:
@@ -188,7 +190,7 @@ class Checkpoint(keras.callbacks.Callback):
 def joined(
     before: dict[str, list[float]], after: dict[str, Any]
 ) -> dict[str, list[float]]:
-    """Return the history of two trainings, one after the other."""
+    """Return the concatenated history of two trainings."""
     return {
         name: before.get(name, []) + [float(value) for value in values]
         for name, values in after.items()
@@ -201,7 +203,7 @@ def _first(callbacks: Sequence[Any], kind: type[Any]) -> Any:
 
 def _storable(variable: Any) -> NDArray[Any]:
     array = keras.ops.convert_to_numpy(variable)
-    # NumPy alone has no bfloat16; as float32 such weights are the same numbers.
+    # NumPy has no bfloat16. As float32, the weights are the same numbers.
     return array.astype(np.float32) if array.dtype.kind == "V" else array
 
 

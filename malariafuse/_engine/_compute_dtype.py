@@ -1,4 +1,4 @@
-"""In which floating type a network computes."""
+"""Floating dtype of the computation of a network."""
 
 import keras
 
@@ -7,9 +7,9 @@ from malariafuse._engine._layers import all_layers
 
 
 def resolve_compute_dtype(compute_dtype: str) -> str:
-    """Return "bfloat16" or "float32"; "auto" asks the CPU for instructions in bfloat16.
+    """Return "bfloat16" or "float32". "auto" depends on the instructions of the CPU.
 
-    Without them, or where the CPU does not tell, float32 is faster or the safe answer.
+    float32 is used if the CPU has no bfloat16 instructions or they are unknown.
     """
     if compute_dtype == "auto":
         fast = cpu_flags() & {"amx_bf16", "avx512_bf16"}
@@ -18,7 +18,7 @@ def resolve_compute_dtype(compute_dtype: str) -> str:
 
 
 def set_compute_dtype(network: keras.Model, compute_dtype: str) -> None:
-    """Make the layers of `network` compute in `compute_dtype`; weights stay float32.
+    """Make the layers of `network` compute in `compute_dtype`. Weights stay float32.
 
     Only this network changes, never Keras' global policy. A layer that was given a
     floating type of its own, other than the default, keeps it.

@@ -1,11 +1,11 @@
-"""What this CPU can do, and what TensorFlow leaves undone on it."""
+"""Instruction sets of the CPU, and their use by TensorFlow."""
 
 import logging
 import os
 from functools import cache
 from pathlib import Path
 
-# TensorFlow computes by oneDNN, unasked, where it finds one of these.
+# TensorFlow uses oneDNN by default if the CPU has one of these.
 _NEURAL = frozenset(
     {"amx_bf16", "amx_int8", "amx_tile", "avx512_bf16", "avx512_vnni", "avx_vnni"}
 )
@@ -13,8 +13,8 @@ _NEURAL = frozenset(
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Return the names of the instruction sets, or nothing where they are unknown."""
-    # Linux alone gives them without privileges.
+    """Return the names of the instruction sets, empty if unknown."""
+    # Available without privileges only on Linux.
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return frozenset()
@@ -22,7 +22,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def onednn_is_left_off() -> bool:
-    """Whether TensorFlow leaves oneDNN off on this CPU, and no setting decides it."""
+    """Return whether TensorFlow does not use oneDNN on this CPU by default."""
     flags = cpu_flags()
     return (
         "TF_ENABLE_ONEDNN_OPTS" not in os.environ
@@ -33,18 +33,18 @@ def onednn_is_left_off() -> bool:
 
 @cache
 def advise_onednn() -> None:
-    """Tell once in a process how TensorFlow trains faster, where it can.
+    """Advise once per process how TensorFlow can train faster.
 
     It is left to the user, because it is decided for a whole process, before TensorFlow
     is imported, and changes the last digits of what all of it computes.
     """
-    # Imported here, as the rest serves other backends of Keras, too.
+    # Imported here, because other backends of Keras do not need it.
     import tensorflow as tf
 
     if onednn_is_left_off() and not tf.config.list_physical_devices("GPU"):
         logging.getLogger("malariafuse").warning(
-            "TensorFlow leaves the faster kernels of oneDNN off on this CPU. With the "
-            "environment variable TF_ENABLE_ONEDNN_OPTS=1, set before TensorFlow is "
-            "imported, training takes about a third of the time; set to 0, it only "
-            "ends this advice."
+            "TensorFlow does not use the faster kernels of oneDNN on this CPU. Set the "
+            "environment variable TF_ENABLE_ONEDNN_OPTS=1 before TensorFlow is "
+            "imported to train in about a third of the time, or set it to 0 to silence "
+            "this message."
         )

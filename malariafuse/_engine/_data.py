@@ -1,4 +1,4 @@
-"""Samples on their way into a network, one batch at a time."""
+"""Samples and batches for the training of a network."""
 
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ Rows = NDArray[np.int64] | slice
 
 @dataclass(frozen=True)
 class Samples:
-    """Checked samples.
+    """Validated samples.
 
     Attributes
     ----------
     images : ndarray of shape (n_samples, height, width, channels)
-        Images, uint8 or floating in 0..1.
+        Images, uint8 or floating in [0, 1].
     codes : ndarray of shape (n_samples,)
         Class codes 0..n_classes - 1.
     weights : ndarray of shape (n_samples,), float32
@@ -41,20 +41,20 @@ class Samples:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a network is trained and validated on.
+    """Training and validation data of a network.
 
     Attributes
     ----------
     samples : Samples
-        The samples to train on, and to set some aside from.
+        Training samples, from which validation samples may be held out.
     groups : ndarray of shape (n_samples,) or None
-        Patients, if they decide what is set aside.
+        Patients, if they determine the held-out samples.
     validation : Samples or None
-        Samples to validate on; None sets some aside if there is early stopping.
+        Validation samples. None holds out samples with early stopping.
     n_classes : int
         Number of classes.
     positive : int or None
-        Code of the positive class of two, if there is one.
+        Code of the positive class of two classes, or None.
     """
 
     samples: Samples
@@ -65,7 +65,7 @@ class TrainingData:
 
 
 class Inputs(Protocol):
-    """What makes the inputs of a network from images, whatever it learns for that."""
+    """Transformation from images to the inputs of a network."""
 
     @property
     def shapes(self) -> Mapping[str, Shape]:
@@ -73,14 +73,14 @@ class Inputs(Protocol):
 
     @property
     def network_shape(self) -> Any:
-        """The first argument of the function that builds the network."""
+        """First argument of the function that builds the network."""
 
     @property
     def see_augmented(self) -> bool:
         """Whether any input changes with the augmentation of the images."""
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
-        """Learn from some rows; nothing is learned twice."""
+        """Fit to some rows, unless already fitted."""
 
     def precompute(
         self,
@@ -89,18 +89,18 @@ class Inputs(Protocol):
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
-        """Return what is computed once for all epochs, one array an input."""
+        """Return arrays that are computed once for all epochs, one for each input."""
 
     def __call__(
         self,
         images: NDArray[Any],
         precomputed: Sequence[NDArray[np.float32]] | None = None,
     ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ...]:
-        """Return the inputs of the network for some images, one without a tuple."""
+        """Return the inputs of the network, as a tuple if there are several."""
 
 
 class ImageInputs:
-    """The images as they are are the one input of a network."""
+    """Feed the images to the network unchanged."""
 
     see_augmented = True
     shapes: Mapping[str, Shape]
@@ -111,7 +111,7 @@ class ImageInputs:
         return self.shapes["images"]
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
-        """Remember the shape of the images."""
+        """Store the shape of the images."""
         self.shapes = {"images": images.shape[1:]}
         return self
 
@@ -122,7 +122,7 @@ class ImageInputs:
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
-        """Return nothing: there is nothing to compute beforehand."""
+        """Return no arrays: nothing is precomputed."""
         return []
 
     def __call__(
@@ -137,8 +137,8 @@ class ImageInputs:
 class ImageBatches(keras.utils.PyDataset):
     """Batches of (inputs, targets, sample weights) for `keras.Model.fit`.
 
-    Images stay as they are (uint8, perhaps on disk) until their batch is asked for, and
-    are augmented before the inputs are made from them.
+    Images are not converted (they may be uint8 and on disk) until their batch is
+    requested. They are augmented before the inputs are computed.
 
     Parameters
     ----------
@@ -151,12 +151,12 @@ class ImageBatches(keras.utils.PyDataset):
     inputs : Inputs
         Function that makes the inputs of the network.
     precomputed : sequence of ndarray of shape (n_samples, n_views, n_features)
-        Arrays that ``inputs.precompute`` gave for all of the samples.
+        Result of ``inputs.precompute`` for all samples.
     augmentation : sequence of keras.layers.Layer, default=()
         Layers applied in training mode.
     generator : numpy.random.Generator, default=None
         Generator that shuffles the rows before each epoch, and chooses among the
-        precomputed views of each. None keeps their order and takes the first.
+        precomputed views of each. None keeps the order and uses the first view.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class ImageBatches(keras.utils.PyDataset):
         return len(self.parts)
 
     def __getitem__(self, index: int) -> tuple[Any, NDArray[Any], NDArray[Any]]:
-        # In the order of the file: a memory map then reads forward.
+        # In the order of the file, so that a memory map is read sequentially.
         rows = np.sort(self.rows[self.parts[index]])
         n_views = self.precomputed[0].shape[1] if self.precomputed else 1
         view: Any = 0
@@ -215,7 +215,7 @@ class ImageBatches(keras.utils.PyDataset):
 
 
 def as_dataset(batches: ImageBatches) -> Any:
-    """Return a TensorFlow dataset that makes the next batch while this one trains.
+    """Return a TensorFlow dataset that prefetches the next batch during training.
 
     It does not keep `batches` alive.
 
@@ -234,7 +234,7 @@ def as_dataset(batches: ImageBatches) -> Any:
         held.on_epoch_begin()
         for index in range(len(held)):
             inputs, *rest = held[index]
-            # A list would be stacked.
+            # A tuple, because a list would be stacked.
             yield tuple(inputs) if isinstance(inputs, list) else inputs, *rest
 
     inputs = tuple(

@@ -1,4 +1,4 @@
-"""A network that computes and does not learn any more, by the fastest engine."""
+"""Inference of a trained network with the fastest engine."""
 
 import importlib.util
 import os
@@ -35,16 +35,16 @@ _LEVELS = 255
 
 
 class _RefusedError(Exception):
-    """OpenVINO cannot take a network."""
+    """Error for a network that OpenVINO does not support."""
 
 
 class FrozenNetwork(StoredNetwork):
-    """Hold a network, compute with it fast, and pickle as `StoredNetwork` does.
+    """Trained network with fast inference, which pickles like `StoredNetwork`.
 
     Parameters
     ----------
     model : keras.Model
-        The network, built. Its weights must not change any more.
+        Built network. Its weights must not change.
     """
 
     # Both are made on first use in each process, and never pickled.
@@ -61,20 +61,20 @@ class FrozenNetwork(StoredNetwork):
         inputs : sequence of ndarray
             One array for each input of the network.
         engine : {"keras", "openvino"}
-            Engine that `engine_for` gave.
+            Engine returned by `engine_for`.
         """
         with without_retracing_advice():
             return np.asarray(self._by(engine)(inputs), dtype=np.float32)
 
     def engine_for(self, engine: str) -> str:
-        """Return "keras" or "openvino", the one that computes this network here.
+        """Return the engine in use for this network, "keras" or "openvino".
 
-        "auto" takes OpenVINO where it is installed and works, else Keras.
+        "auto" uses OpenVINO if it is installed and works, and Keras otherwise.
 
         Raises
         ------
         ValueError
-            If OpenVINO is asked for and cannot take this network, and as in
+            If OpenVINO is requested but does not support this network, and as in
             `check_engine`.
         ImportError
             As in `check_engine`.
@@ -100,7 +100,10 @@ class FrozenNetwork(StoredNetwork):
         try:
             self._by("openvino")
         except _RefusedError as error:
-            warn(f"{error} Keras computes it. Set engine='keras' to silence this.")
+            warn(
+                f"{error} Keras is used instead. Set engine='keras' to silence this "
+                "warning."
+            )
             return "keras"
         return "openvino"
 
@@ -133,7 +136,7 @@ class FrozenNetwork(StoredNetwork):
 
 
 def check_engine(engine: str) -> None:
-    """Raise unless `engine` is one that can be had here.
+    """Raise unless `engine` is available.
 
     Raises
     ------
@@ -151,13 +154,13 @@ def check_engine(engine: str) -> None:
         raise ImportError(f"{advice}, or set engine='auto'.")
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            "engine='openvino' needs Keras on TensorFlow, and here it is on "
+            "engine='openvino' requires Keras on TensorFlow, but the backend is "
             f"{keras.backend.backend()}. Set engine='auto'."
         )
 
 
 def engine_attribute(network: FrozenNetwork, engine: str) -> str:
-    """Return what computes `network`, for an attribute of an estimator.
+    """Return the engine of `network`, for an attribute of an estimator.
 
     Raises
     ------
@@ -178,7 +181,7 @@ def _openvino_is_installed() -> bool:
 
 
 def _openvino_suits() -> bool:
-    """Whether OpenVINO is at hand, and TensorFlow has no GPU that would be faster."""
+    """Return whether OpenVINO is installed, and TensorFlow has no GPU."""
     if not _openvino_is_installed() or keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
@@ -187,7 +190,7 @@ def _openvino_suits() -> bool:
 
 
 def _by_keras(network: keras.Model) -> Compute:
-    """Compute `network` by Keras."""
+    """Return a function that runs `network` with Keras."""
     if keras.backend.backend() == "tensorflow" and any(
         isinstance(layer, keras.layers.BatchNormalization)
         for layer in all_layers(network)
@@ -200,7 +203,7 @@ def _by_keras(network: keras.Model) -> Compute:
 
 
 def with_constant_weights(network: keras.Model) -> Any:
-    """Compile `network` with its weights inside.
+    """Compile `network` with constant weights.
 
     TensorFlow then puts each batch normalization into the convolution before it.
     MobileNetV2 takes half the time of `keras.Model.predict` that way, ResNet50V2 two
@@ -237,11 +240,13 @@ def with_constant_weights(network: keras.Model) -> Any:
 
 
 def _by_openvino(network: keras.Model) -> Compute:
-    """Compute `network` by OpenVINO on the CPU, in the precision that it has."""
+    """Return a function that runs `network` with OpenVINO on the CPU."""
     try:
         factors, compiled = _compiled_by_openvino(network)
     except Exception as error:
-        raise _RefusedError(f"OpenVINO cannot take this network: {error}") from error
+        raise _RefusedError(
+            f"OpenVINO does not support this network: {error}"
+        ) from error
     request, lock = compiled.create_infer_request(), Lock()
 
     def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -258,7 +263,7 @@ def _by_openvino(network: keras.Model) -> Compute:
 
 
 def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
-    """Return by what to multiply the inputs, by their names, and what was compiled."""
+    """Return the factors of the inputs, by name, and the compiled network."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
@@ -302,10 +307,11 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
 
 @contextmanager
 def _without_telemetry() -> Iterator[None]:
-    """Import OpenVINO without its telemetry, which the rest of the process may use.
+    """Import OpenVINO without its telemetry.
 
-    Its import reports to its makers that it is used, unless a module is missing. A
-    program that sees images of patients reports to nobody.
+    On import, OpenVINO reports its use to its makers, unless the telemetry module is
+    missing. A program that processes images of patients must not report. The telemetry
+    module stays available to the rest of the process.
     """
     with _TELEMETRY:
         if _REPORTS in sys.modules:
@@ -319,7 +325,7 @@ def _without_telemetry() -> Iterator[None]:
 
 
 def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
-    """Return `network` for inputs that were multiplied by `factors`.
+    """Return `network` for inputs that are multiplied by `factors`.
 
     The 256 levels of an 8-bit image are numbers in bfloat16, and their 255th parts are
     not. OpenVINO puts the division into the weights of a convolution that follows.

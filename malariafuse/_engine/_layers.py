@@ -1,4 +1,4 @@
-"""Layers and inputs of a network, and weights set so that nothing is left behind."""
+"""Layers, inputs and weights of a network."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,15 +24,15 @@ def all_layers(network: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 
 
 def one_or_list(values: Sequence[Any]) -> Any:
-    """Return what Keras takes for a network of as many inputs.
+    """Return inputs in the form that Keras expects: a list if there are several.
 
-    It tells one input from a list of one.
+    Keras distinguishes one input from a list of one input.
     """
     return values[0] if len(values) == 1 else list(values)
 
 
 def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:
-    """Set all weights of `network`, and what its layers derive from them."""
+    """Set all weights of `network`, and the values that layers derive from them."""
     network.set_weights(weights)
     for layer in all_layers(network):
         if isinstance(layer, keras.layers.Normalization):
@@ -41,7 +41,7 @@ def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:
 
 
 def head_layers(network: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers of the head of `network`, which decides on features.
+    """Return the layers of the head of `network`.
 
     They are the layers outside of networks within the network, as outside of a
     backbone; of a network without such parts, the last layer with weights.

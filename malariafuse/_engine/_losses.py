@@ -1,4 +1,4 @@
-"""Losses and measures of a training, and the model that is trained on them."""
+"""Losses and metrics of training, and the model that is trained with them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _PACKAGE = "malariafuse"
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class LossOfCodes(keras.losses.Loss):
-    """A loss on one-hot targets, from class codes.
+    """Loss on one-hot targets for class codes.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class LossOfCodes(keras.losses.Loss):
         return self.loss.call(keras.ops.one_hot(codes, self.n_classes), y_pred)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the configuration for `from_config`."""
         return {
             **super().get_config(),
             "loss": keras.saving.serialize_keras_object(self.loss),
@@ -43,7 +43,7 @@ class LossOfCodes(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "LossOfCodes":
-        """Make the loss again."""
+        """Create the loss from its configuration."""
         loss = keras.saving.deserialize_keras_object(config.pop("loss"))
         return cls(loss, **config)
 
@@ -94,7 +94,7 @@ def make_loss(
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class OfLogits(keras.losses.Loss):
-    """A loss of the user's, which takes probabilities, of logits."""
+    """Loss of the user, which takes probabilities, applied to logits."""
 
     def __init__(self, loss: keras.losses.Loss, n_outputs: int, **kwargs: Any) -> None:
         super().__init__(**{"reduction": loss.reduction, **kwargs})
@@ -108,7 +108,7 @@ class OfLogits(keras.losses.Loss):
         return self.of_codes.call(y_true, probabilities)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the configuration for `from_config`."""
         return {
             **super().get_config(),
             "loss": keras.saving.serialize_keras_object(self.loss),
@@ -117,14 +117,14 @@ class OfLogits(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "OfLogits":
-        """Make the loss again."""
+        """Create the loss from its configuration."""
         loss = keras.saving.deserialize_keras_object(config.pop("loss"))
         return cls(loss, **config)
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class RecallOfClass(keras.metrics.Recall):
-    """Recall of one of the two classes that a sigmoid tells apart.
+    """Recall of one of the two classes of a sigmoid.
 
     Parameters
     ----------
@@ -147,13 +147,13 @@ class RecallOfClass(keras.metrics.Recall):
         super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the configuration for `from_config`."""
         return {**super().get_config(), "code": self.code}
 
 
 @keras.saving.register_keras_serializable(_PACKAGE)
 class DeeplySupervised(keras.Model):
-    """Train on the loss of a network and those of each of its branches.
+    """Model that is trained on the loss of the network and of each branch.
 
     The one output has the probabilities of the network, which alone are measured, and
     then the logits of each branch, side by side.
@@ -185,7 +185,7 @@ class DeeplySupervised(keras.Model):
         return super().compute_metrics(x, y, probabilities, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the configuration for `from_config`."""
         return {
             **super().get_config(),
             "n_outputs": self.n_outputs,
@@ -196,7 +196,7 @@ class DeeplySupervised(keras.Model):
     def from_config(
         cls, config: dict[str, Any], custom_objects: Any = None
     ) -> "DeeplySupervised":
-        """Make the model again."""
+        """Create the model from its configuration."""
         n_outputs, branch_loss = config.pop("n_outputs"), config.pop("branch_loss")
         model = super().from_config(config, custom_objects=custom_objects)
         model.n_outputs = n_outputs
@@ -209,7 +209,7 @@ def make_trainer(
     branch_logits: str | None,
     branch_loss: keras.losses.Loss | None = None,
 ) -> keras.Model:
-    """Return a model of the layers of `network`, which stays without an optimizer.
+    """Return a model for training that shares the layers of `network`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Trainings by name: done once and then taken from a cache on disk."""
+"""Cache of trained networks on disk."""
 
 import hashlib
 import io
@@ -37,7 +37,7 @@ _REGISTRY = threading.Lock()
 def training_key(
     build: Any, inputs: Any, data: TrainingData, settings: TrainingSettings
 ) -> str:
-    """Return a name that two trainings share only if they are the same.
+    """Return a key that two trainings share only if they are the same.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def training_key(
 def train_once(
     memory: str | Path | Memory | None, key: Callable[[], str], train: Callable[[], Any]
 ) -> Any:
-    """Return ``train()``, or what it gave before under the same key in `memory`.
+    """Return ``train()``, or its cached result for the same key in `memory`.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def train_once(
 
 
 def _by_value(value: Any) -> bytes:
-    """Return a digest of `value`, with the functions and classes of the user in it.
+    """Return a digest of `value`, including functions and classes of the user.
 
     Of code that is not installed, functions and classes count by what they do: by
     their code, what they enclose, and the globals that they use, wherever that is.
@@ -101,10 +101,10 @@ def _by_value(value: Any) -> bytes:
             _Pickler(stream, protocol=5).dump(value)
     except Exception as error:
         raise TypeError(
-            "memory and checkpoint tell trainings apart by all that they depend on, "
-            f"and something cannot be compared: {error} Set both to None, or leave it "
-            "out of the function that builds the network, of transformers and of "
-            "callbacks."
+            "memory and checkpoint compare everything on which a training depends, but "
+            f"an object cannot be compared: {error} Set both to None, or do not use "
+            "this object in the function that builds the network, in transformers and "
+            "in callbacks."
         ) from error
     return _digest_of_pickle(stream.getvalue())
 
@@ -153,7 +153,7 @@ _INSTALLED = tuple(
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Write what tells two objects apart, not what would make them again."""
+    """Pickler that identifies objects, and does not restore them."""
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, _LOCKS):
@@ -225,7 +225,7 @@ def _is_keras_object(obj: Any) -> bool:
 
 
 def _code(code: CodeType) -> str:
-    """Describe what `code` does, not the line on which it stands."""
+    """Return a description of `code` that is independent of line numbers."""
     constants = [
         sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
         for constant in code.co_consts

@@ -1,4 +1,4 @@
-"""The optimizer and its learning rate over a whole training."""
+"""Optimizer and learning-rate schedule of a training."""
 
 import math
 from typing import Any
@@ -45,7 +45,7 @@ def make_optimizer(
     Raises
     ------
     ValueError
-        If the user's optimizer has a schedule and `settings` ask for another.
+        If the optimizer of the user has a schedule, but `settings` have another one.
     """
     optimizer = settings.optimizer
     if isinstance(optimizer, keras.optimizers.Optimizer):
@@ -78,9 +78,9 @@ def make_optimizer(
         or settings.head_epochs
     ):
         raise ValueError(
-            "optimizer has a learning-rate schedule of its own: set "
-            "schedule='constant', warmup_epochs=0, head_epochs=0 and "
-            "learning_rate=None to use it, or give the optimizer a plain learning rate."
+            "optimizer has a learning-rate schedule: set schedule='constant', "
+            "warmup_epochs=0, head_epochs=0 and learning_rate=None to use it, or pass "
+            "an optimizer with a constant learning rate."
         )
     made = kind.from_config({**config, "learning_rate": rate})
     # Decay pulls kernels to zero; biases and scales need no pull.
@@ -100,7 +100,7 @@ def learning_rates(
     Parameters
     ----------
     peak : float
-        The highest rate.
+        Highest learning rate.
     schedule : {"cosine", "constant"}
         Course of the learning rate after the warm-up.
     warmup_steps, n_steps : int
@@ -172,8 +172,8 @@ class FollowRates(keras.callbacks.Callback):
         """Make a rate that another callback set the peak from this step on."""
         if self._schedule != "constant":
             raise ValueError(
-                f"callbacks has one that set the learning rate to {peak:g}, which "
-                f"schedule={self._schedule!r} sets at each step: set "
+                f"a callback set the learning rate to {peak:g}, but "
+                f"schedule={self._schedule!r} sets it at each step: pass "
                 "schedule='constant'."
             )
         warm = self._rates == np.float32(self._peak)

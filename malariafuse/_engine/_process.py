@@ -1,4 +1,4 @@
-"""What Keras and TensorFlow keep for a whole process, kept to one thread."""
+"""Process-wide state of Keras and TensorFlow, restricted to one thread."""
 
 import logging
 import random
@@ -85,7 +85,7 @@ def keras_seed(seed: int) -> Iterator[None]:
 
 
 def forget_kernels() -> None:
-    """Have TensorFlow let go of what it compiled for functions that are gone.
+    """Free the kernels that TensorFlow compiled for deleted functions.
 
     It keeps the kernels of every function that was ever called, half a megabyte for
     each training. Those that are needed again are made again.
@@ -109,7 +109,7 @@ _QUIET = _InPlace(
 
 @contextmanager
 def without_retracing_advice() -> Iterator[None]:
-    """Leave out the warning that a function is traced too often, in this thread.
+    """Suppress the warning about repeated retracing in this thread.
 
     TensorFlow counts by line of code, not by model, so every search warns that Keras
     traces its functions anew, once for each model as it has to.

@@ -1,4 +1,4 @@
-"""What is chosen about one training."""
+"""Settings of a training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import keras
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that decides how a network is trained, whichever network it is.
+    """Settings of the training of any network.
 
     The fields have the names of the parameters of the classifiers, and mean the same.
 

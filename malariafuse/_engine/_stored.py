@@ -1,4 +1,4 @@
-"""A trained network that pickles small and loads anywhere."""
+"""Storage of a trained network."""
 
 import json
 from threading import RLock
@@ -13,12 +13,12 @@ from malariafuse._engine._layers import set_weights
 from malariafuse._engine._process import keras_seed
 from malariafuse._version import __version__
 
-# Raised when a file written by this version could not be read by an older one.
+# Increased if older versions cannot read the files of this version.
 FORMAT = 2
 
 
 class StoredNetwork(StoredWithDigest):
-    """Hold a `keras.Model`; pickle its configuration and weights and nothing else.
+    """Network that pickles only its configuration and weights.
 
     Neither the optimizer's state nor a compiled function is stored, and no code:
     loading refuses Python code inside a configuration (Keras' safe mode).
@@ -49,7 +49,7 @@ class StoredNetwork(StoredWithDigest):
             return self._model
 
     def _content(self) -> tuple[Any, ...]:
-        """Return what the network computes by, whichever Keras has stored it."""
+        """Return the content of the network, independent of the version of Keras."""
         # Of the network as it is built here.
         state = _store(self.model)
         return state["config"], state["shapes"], state["weights"]
@@ -62,9 +62,9 @@ class StoredNetwork(StoredWithDigest):
         if state.get("format") != FORMAT:
             raise ValueError(
                 f"This network was stored by malariafuse {state.get('malariafuse')} in "
-                f"format {state.get('format')}; malariafuse {__version__} "
-                f"reads format {FORMAT}. Load it with the version that stored it, or "
-                "train again."
+                f"format {state.get('format')}, but malariafuse {__version__} reads "
+                f"format {FORMAT}. Load it with the version that stored it, or train "
+                "again."
             )
         without_digests(state, "network")
         self._model, self._stored, self._lock = None, state, RLock()
@@ -79,7 +79,7 @@ def _without_xla(model: keras.Model) -> keras.Model:
 
 
 def storable_copy(model: keras.Model) -> keras.Model:
-    """Return a copy of `model` as it would be loaded again.
+    """Return a copy of `model` after storing and loading.
 
     Raises ValueError if it could not be. Training the copy leaves `model`, which may be
     used elsewhere, as it is.
@@ -88,8 +88,8 @@ def storable_copy(model: keras.Model) -> keras.Model:
         return _rebuild(keras.saving.serialize_keras_object(model), model.get_weights())
     except Exception as error:
         raise ValueError(
-            f"The network could be used but not be stored and loaded: {error} Use "
-            "no Lambda layer with Python code, and register layers of your own with "
+            f"The network cannot be stored and loaded: {error} Do not use Lambda "
+            "layers with Python code, and register custom layers with "
             "keras.saving.register_keras_serializable."
         ) from error
 
@@ -130,8 +130,8 @@ def _restore(stored: dict[str, Any]) -> keras.Model:
     except Exception as error:
         raise ValueError(
             f"This network was stored with Keras {stored['keras']} and cannot be "
-            f"rebuilt by Keras {keras.__version__}: {error} If it has layers of your "
-            "own, import their module first and register them with "
+            f"rebuilt by Keras {keras.__version__}: {error} If it has custom layers, "
+            "import their module first and register them with "
             "keras.saving.register_keras_serializable."
         ) from error
 

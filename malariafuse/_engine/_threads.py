@@ -1,4 +1,4 @@
-"""TensorFlow in the worker of a search: no more threads than are the worker's."""
+"""Limit of the threads of TensorFlow in a worker of a search."""
 
 import os
 from contextlib import suppress
@@ -9,10 +9,10 @@ from malariafuse._workers import worker_threads
 
 
 def limit_tensorflow() -> None:
-    """Have TensorFlow go by the threads of this worker, if it is one.
+    """Limit TensorFlow to the threads of this worker, if it is one.
 
-    It is too late once TensorFlow has computed something in this process. What the
-    user set by TensorFlow's own variables holds.
+    The limit has no effect after the first computation of TensorFlow in this process.
+    Environment variables of TensorFlow that are set by the user have priority.
     """
     n_threads = worker_threads()
     if n_threads is None or keras.backend.backend() != "tensorflow":

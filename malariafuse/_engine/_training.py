@@ -1,4 +1,4 @@
-"""One training, from samples and settings to a network that can be stored."""
+"""Training of a network from samples and settings."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ NetworkFunction = Callable[[Any, int], keras.Model]
 
 @dataclass(frozen=True)
 class Training(StoredWithDigest):
-    """What one training leaves behind.
+    """Result of a training.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Training(StoredWithDigest):
 
 @dataclass(frozen=True)
 class Watch:
-    """How a training is followed and kept; nothing of it changes what is trained.
+    """Progress bar and checkpoints of a training, which do not affect the result.
 
     Attributes
     ----------
@@ -146,12 +146,12 @@ def train(
     Returns
     -------
     Training
-        The trained network, and how it went.
+        Trained network and history.
 
     Raises
     ------
     ValueError, TypeError
-        If a setting does not fit the data or the network.
+        If a setting does not match the data or the network.
     FloatingPointError
         If the loss or a weight becomes NaN or infinite.
     """
@@ -252,7 +252,7 @@ def train(
 def _split(
     data: TrainingData, settings: TrainingSettings, seed: int
 ) -> tuple[Rows, tuple[Samples, Rows] | None]:
-    """Return the rows to train on, and the samples and rows to validate on."""
+    """Return the training rows, and the validation samples and rows."""
     everything = np.arange(len(data.samples.codes))
     if data.validation is not None:
         return everything, (data.validation, np.arange(len(data.validation.codes)))
@@ -284,7 +284,7 @@ def _stages(settings: TrainingSettings, steps_per_epoch: int) -> list[_Stage]:
 def _continue(
     stage: _Stage, trainer: keras.Model, variables: Sequence[NDArray[Any]]
 ) -> None:
-    """Have the optimizer go on from variables of another one."""
+    """Set the variables of the optimizer to those of another one."""
     stage.optimizer.build(trainer.trainable_variables)
     for variable, value in zip(stage.optimizer.variables, variables, strict=True):
         variable.assign(value)
@@ -397,7 +397,7 @@ def _head_only(network: keras.Model) -> Iterator[None]:
 
 
 def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> None:
-    """Raise unless `network` takes these inputs and ends in probabilities."""
+    """Raise unless `network` has these inputs and ends in probabilities."""
     if not getattr(network, "inputs", None):
         raise TypeError(
             f"The network function returned a {type(network).__name__} without "
@@ -406,13 +406,13 @@ def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> 
         )
     if network.output_shape != (None, n_outputs):
         raise ValueError(
-            f"The network's output has shape {network.output_shape}: expected "
-            f"(None, {n_outputs}) for these classes. Use the n_outputs that the "
-            "network function is given."
+            f"The network's output has shape {network.output_shape}: expected (None, "
+            f"{n_outputs}) for these classes. Use the argument n_outputs of the "
+            "network function."
         )
     if len(network.inputs) != len(shapes):
         raise ValueError(
-            f"The network takes {len(network.inputs)} inputs, and there are "
+            f"The network has {len(network.inputs)} inputs, but there are "
             f"{len(shapes)}: {', '.join(shapes)}."
         )
     for given, layer in zip(shapes.values(), network.inputs, strict=True):
@@ -422,8 +422,8 @@ def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> 
             for size, wanted in zip(taken, given, strict=True)
         ):
             raise ValueError(
-                f"The network takes images of shape {taken}, and these have {given}. "
-                "Use the input_shape that the network function is given."
+                f"The network is for images of shape {taken}, but these have shape "
+                f"{given}. Use the argument input_shape of the network function."
             )
     last = network.layers[-1]
     while isinstance(last, keras.Model):
@@ -435,6 +435,6 @@ def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> 
     if ending is not keras.activations.get(wanted):
         raise ValueError(
             f"The network ends in {getattr(ending, '__name__', type(last).__name__)}, "
-            "which gives no probabilities: end it in Dense(n_outputs, "
-            f"activation={wanted!r})."
+            "whose output is not probabilities: expected Dense(n_outputs, "
+            "activation={wanted!r}) as the last layer."
         )

@@ -1,4 +1,4 @@
-"""Which samples are set aside for validation."""
+"""Split of samples into training and validation."""
 
 from fractions import Fraction
 from typing import Any
@@ -19,19 +19,19 @@ def split_rows(
     validation_fraction: float,
     seed: int,
 ) -> tuple[Rows, Rows]:
-    """Return training and validation rows, by whole groups where groups are known.
+    """Return training and validation rows, by group if groups are given.
 
-    With groups, the samples are divided into folds, and as many folds are set aside as
-    make up `validation_fraction`: 1 of 10 for 0.1, 2 of 5 for 0.4, or what comes
-    closest with fewer groups. Of all that leave every class on both sides, those are
-    taken that come closest in size.
+    With groups, the samples are divided into folds, and the number of validation folds
+    is that of `validation_fraction`: 1 of 10 for 0.1, 2 of 5 for 0.4, or the closest
+    fraction with fewer groups. Among splits with every class in both parts, the one
+    with the closest size is used.
     """
     n_classes = int(codes.max()) + 1
     if groups is None:
         if np.bincount(codes).min() < 2:
             raise ValueError(
-                "early_stopping=True needs at least 2 samples of each class in y, one "
-                "of them for validation. Set early_stopping=False."
+                "early_stopping=True requires at least 2 samples of each class in y, "
+                "one of them for validation. Set early_stopping=False."
             )
         n_validation = max(round(validation_fraction * len(codes)), n_classes)
         splitter = StratifiedShuffleSplit(
@@ -41,9 +41,9 @@ def split_rows(
     n_groups = len(np.unique(groups))
     if n_groups < 2:
         raise ValueError(
-            "groups names one patient only: early_stopping=True needs at least 2, to "
-            "validate on patients that are not trained on. Set early_stopping=False or "
-            "pass more patients."
+            "groups has only one patient: early_stopping=True requires at least 2, to "
+            "validate on other patients than those of training. Set "
+            "early_stopping=False or pass more patients."
         )
     most = min(_MOST_FOLDS, n_groups, int(np.bincount(codes).min()))
     share = _share(validation_fraction, most)
@@ -57,14 +57,14 @@ def split_rows(
             chosen = [parts[(first + i) % len(parts)] for i in range(share.numerator)]
             validation = np.sort(np.concatenate(chosen))
             training = np.setdiff1d(np.arange(len(codes)), validation)
-            # One-sided patients can leave a side without a class.
+            # If patients have one class only, a part can lack a class.
             if all(len(set(codes[r])) == n_classes for r in (training, validation)):
                 possible.append((training, validation))
     if not possible:
         raise ValueError(
-            "groups cannot be divided so that every class of y is on both sides of the "
-            "validation that early_stopping=True needs. Set early_stopping=False or "
-            "pass more patients."
+            "groups cannot be split so that every class of y is in both the training "
+            "and the validation set, as required by early_stopping=True. Set "
+            "early_stopping=False or pass more patients."
         )
     wanted = len(codes) * float(share)
     return min(possible, key=lambda sides: abs(len(sides[1]) - wanted))

@@ -1,4 +1,4 @@
-"""First weights of a network, from another one or from a file."""
+"""Initial weights of a network, from another network or a file."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from malariafuse._engine._process import keras_seed
 
 
 def load_weights(network: keras.Model, source: keras.Model | str | Path | None) -> None:
-    """Give `network` the weights of another network of the same architecture.
+    """Set the weights of `network` to those of a network of the same architecture.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def load_weights(network: keras.Model, source: keras.Model | str | Path | None) 
     Raises
     ------
     FileNotFoundError
-        If a path names no file.
+        If the file does not exist.
     ValueError
         If a file cannot be read, or the weights are of another architecture.
     """
@@ -36,9 +36,7 @@ def load_weights(network: keras.Model, source: keras.Model | str | Path | None) 
         path = Path(source)
         named = str(path)
         if not path.is_file():
-            raise FileNotFoundError(
-                f"initial_weights={named!r}: there is no such file."
-            )
+            raise FileNotFoundError(f"initial_weights={named!r}: file does not exist.")
         weights = _read(path, network)
     wanted, found = ([w.shape for w in ws] for ws in (network.get_weights(), weights))
     if wanted != found:
@@ -55,8 +53,8 @@ def load_weights(network: keras.Model, source: keras.Model | str | Path | None) 
             for shapes in (found, wanted)
         ]
         raise ValueError(
-            f"initial_weights: {named} has {len(found)} arrays of weights, and the "
-            f"network {len(wanted)}; number {first} has {sides[0]} there and "
+            f"initial_weights: {named} has {len(found)} arrays of weights, but the "
+            f"network has {len(wanted)}. Array {first} has {sides[0]} there and "
             f"{sides[1]} here. Expected weights of the same architecture for the same "
             "images."
         )
@@ -74,5 +72,5 @@ def _read(path: Path, network: keras.Model) -> list[Any]:
     except Exception as error:
         raise ValueError(
             f"initial_weights={str(path)!r} cannot be read: {error} Expected a file "
-            "that Keras wrote: .keras, or .weights.h5 of the same architecture."
+            "saved by Keras: .keras, or .weights.h5 of the same architecture."
         ) from error

@@ -1,1 +1,1 @@
-"""Image files to arrays of images."""
+"""Decoding of image files."""

@@ -1,4 +1,4 @@
-"""Damage that a file betrays although a decoder takes it: what can be known of it.
+"""Detection of damage in image files that decoders accept.
 
 PNG files, and TIFF files packed by deflate, hold checksums. JPEG, BMP and other TIFF
 files hold none, but lengths and marks that must fit each other.
@@ -13,11 +13,11 @@ from typing import Any
 
 
 class RefusedImageError(ValueError):
-    """Why one file is not taken as an image of a cell."""
+    """Error for a file that is not accepted as an image of a cell."""
 
 
 class UnopenedImageError(RefusedImageError):
-    """Why one file cannot be opened or read, which may pass without a change of it."""
+    """Error for a file that cannot be opened or read, possibly only temporarily."""
 
 
 # --- PNG ---------------------------------------------------------------------------
@@ -65,7 +65,7 @@ _MORE = bytes(range(1, 255)) * 2
 def check_jpeg(
     data: bytes, pixels: Callable[[], bytes], decode: Callable[[bytes], bytes]
 ) -> None:
-    """Refuse a JPEG file whose marks are wrong, or whose data end before its pixels.
+    """Reject a JPEG file with invalid markers, or whose data end before its pixels.
 
     libjpeg makes up the pixels that it has no data for. It only counts a warning, which
     Pillow does not pass on and OpenCV writes to stderr. More data bring it to light:
@@ -92,14 +92,16 @@ def _last_scan(data: bytes) -> tuple[int, int]:
         while True:
             marker = data[position + 1]
             if data[position] != 0xFF:
-                raise RefusedImageError("damaged JPEG: a mark is missing")
+                raise RefusedImageError("damaged JPEG: a marker is missing")
             if marker == 0xFF:  # fills a gap
                 position += 1
                 continue
             if marker == _EOI:
                 return scan
             if scan[1] and marker not in _AFTER_SCAN:
-                raise RefusedImageError("damaged JPEG: a wrong mark among its pixels")
+                raise RefusedImageError(
+                    "damaged JPEG: an invalid marker among its pixels"
+                )
             length, value = struct.unpack_from(">HH", data, position + 2)
             position += 2 + length
             if marker == _DRI:
@@ -120,7 +122,7 @@ def _check_restarts(scan: bytes, *, expected: bool) -> None:
     found = _RESTART.findall(scan)
     numbers = itertools.cycle(range(0xD0, 0xD8))
     if any(mark[0] != next(numbers) for mark in found) or (found and not expected):
-        raise RefusedImageError("damaged JPEG: a restart mark is wrong")
+        raise RefusedImageError("damaged JPEG: a restart marker is wrong")
 
 
 # --- BMP ---------------------------------------------------------------------------
@@ -130,7 +132,7 @@ _WITH_PROFILE = 124
 
 
 def check_bmp(data: bytes) -> None:
-    """Refuse a BMP file whose length is not the one that its header says."""
+    """Reject a BMP file whose length differs from its header."""
     file_size, start, header = struct.unpack_from("<I4xII", data, 2)
     if file_size not in (0, len(data)):
         raise RefusedImageError(
@@ -165,7 +167,7 @@ _MAX_UNPACKED = 2**27
 
 
 def check_tiff(data: bytes, tags: Any) -> None:
-    """Refuse a TIFF file whose strips do not fit the file, or not their checksums."""
+    """Reject a TIFF file whose strips do not match the file or their checksums."""
     tiled = _TILES in tags
     starts = tags.get(_TILES if tiled else _STRIPS, ())
     sizes = tags.get(_TILE_SIZES if tiled else _STRIP_SIZES, ())
@@ -184,23 +186,25 @@ def check_tiff(data: bytes, tags: Any) -> None:
             left -= _check_deflated(data[start : start + size], left)
     plain = compression == 1 and not tiled and tags.get(_PHOTOMETRIC) != _YCBCR
     if plain and list(sizes) != _strip_sizes(tags):
-        raise RefusedImageError("damaged TIFF: its strips and its size do not fit")
+        raise RefusedImageError("damaged TIFF: its strips do not match its size")
 
 
 def _check_deflated(packed: bytes, limit: int) -> int:
-    """Return the size of what is unpacked; its checksum must be right."""
+    """Return the decompressed size, after verification of the checksum."""
     unpacker, size = zlib.decompressobj(), 0
     try:
-        # In pieces, since nobody needs the content here.
+        # In pieces, because the content is not needed.
         while packed and not unpacker.eof:
             size += len(unpacker.decompress(packed, 2**20))
             packed = unpacker.unconsumed_tail
             if size > limit:
-                raise RefusedImageError("damaged TIFF: it unpacks to far too much")
+                raise RefusedImageError(
+                    "damaged TIFF: it decompresses to far too many bytes"
+                )
     except zlib.error as error:
         raise RefusedImageError(f"damaged TIFF: {error}") from error
     if not unpacker.eof:
-        raise RefusedImageError("damaged TIFF: packed pixels have no end")
+        raise RefusedImageError("damaged TIFF: its compressed pixels have no end")
     return size
 
 

@@ -1,4 +1,4 @@
-"""One encoded image file to one RGB array, exactly or not at all."""
+"""Decoding of an image file to an RGB array."""
 
 import io
 import struct
@@ -37,8 +37,8 @@ _TIFF_BITS_PER_SAMPLE = 258
 def decode_image(data: bytes) -> NDArray[np.uint8]:
     """Decode a BMP, JPEG, PNG or TIFF file to an RGB array (height, width, 3).
 
-    Plain PNG files, which is what cell images are, go through OpenCV, the faster one.
-    Everything else goes through Pillow, which knows what it is.
+    Plain PNG files, the usual format of cell images, are decoded by OpenCV, which is
+    faster. Other files are decoded by Pillow, which has more metadata.
     """
     if not data:
         raise RefusedImageError("is empty")
@@ -81,7 +81,7 @@ def _upright_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the pixels in RGB, laid on black where they are transparent."""
+    """Return the pixels in RGB, composited on black if transparent."""
     if image.has_transparency_data:
         return _on_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))
@@ -92,8 +92,8 @@ def refusing_what_pillow_refuses() -> Iterator[None]:
     """Raise RefusedImageError in place of whatever Pillow raises."""
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise ValueError(
-            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: Pillow would take damaged "
-            "files without a word. Set it to False."
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True: Pillow would accept damaged "
+            "files. Set it to False."
         )
     try:
         yield
@@ -108,7 +108,7 @@ def refusing_what_pillow_refuses() -> Iterator[None]:
 
 
 def check_damage(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Refuse a file whose damage can be known."""
+    """Reject a file with detectable damage."""
     match image.format:
         case "JPEG":
             check_jpeg(data, image.tobytes, _decode_jpeg)
@@ -124,42 +124,42 @@ def _decode_jpeg(data: bytes) -> bytes:
 
 
 def check_kind(image: Image.Image) -> None:
-    """Refuse what is no single image, or whose way to 8 bits of RGB is not known."""
+    """Reject multiple images, and modes without a unique conversion to 8-bit RGB."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
-        raise RefusedImageError(f"animated or multi-page: it holds {frames} images")
+        raise RefusedImageError(f"animated or multi-page: it has {frames} images")
     bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS_PER_SAMPLE, (8,))
     if image.mode.startswith(("I", "F")) or max(bits) > 8:
         raise _sixteen_bit()
     if image.mode not in _GREY_MODES | _COLOR_MODES:
         raise RefusedImageError(
-            f"has color mode {image.mode}, whose way to RGB depends on a color "
-            "profile; save it as RGB"
+            f"has color mode {image.mode}, whose conversion to RGB depends on a color "
+            "profile. Save it as RGB"
         )
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse too few pixels for a cell, and more than a cell can have."""
+    """Reject images with too few or too many pixels for a cell."""
     if min(width, height) < _MIN_SIDE:
         raise RefusedImageError(
-            f"has {height} x {width} pixels; a cell needs at least {_MIN_SIDE} x "
+            f"has {height} x {width} pixels, expected at least {_MIN_SIDE} x "
             f"{_MIN_SIDE}"
         )
     if width * height > _MAX_PIXELS:
         raise RefusedImageError(
-            f"has {height} x {width} pixels; more than {_MAX_PIXELS:,} are refused as "
-            "a decompression bomb or a whole smear"
+            f"has {height} x {width} pixels, more than {_MAX_PIXELS:,}: a "
+            "decompression bomb or a whole smear"
         )
 
 
 def _sixteen_bit() -> RefusedImageError:
     return RefusedImageError(
-        "has more than 8 bits a channel, and which value is white depends on the "
-        "camera; save it with 8 bits"
+        "has more than 8 bits per channel, and the value of white depends on the "
+        "camera. Save it with 8 bits"
     )
 
 
 def _on_black(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay RGBA on black, the background of the NIH crops: round(RGB * A / 255)."""
+    """Composite RGBA on black, the background of NIH crops: round(RGB * A / 255)."""
     color, alpha = image[..., :3].astype(np.uint32), image[..., 3:]
     return ((color * alpha + 127) // 255).astype(np.uint8)

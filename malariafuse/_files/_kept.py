@@ -1,7 +1,7 @@
-"""Results on disk, each under a key, in the folder of a `joblib.Memory`.
+"""Cache of results by key, in the folder of a `joblib.Memory`.
 
-joblib itself returns what it finds, whoever has put it there; keeps what a killed
-process was writing; and hides why a result could not be kept.
+Unlike joblib, the cache verifies entries, removes incomplete entries of killed
+processes, and reports why a result cannot be cached.
 """
 
 import hashlib
@@ -14,11 +14,12 @@ from typing import Any
 from joblib import Memory
 
 from malariafuse._files._lock import locked, remove_free_locks
+from malariafuse._files._scratch import remove_abandoned
 from malariafuse._files._write import whole_file
 from malariafuse._warn import warn
 
 _FOLDER = "malariafuse"
-# Named as joblib names them, so that `Memory.reduce_size` deletes entries, too.
+# Named as in joblib, so that `Memory.reduce_size` also deletes entries.
 _FILE = "output.pkl"
 _DIGEST_SIZE = 32
 
@@ -27,7 +28,7 @@ def as_memory(memory: str | Path | Memory | None) -> Memory:
     """Return `memory` as a `joblib.Memory`, which stores nothing if it is None."""
     if memory is None or isinstance(memory, str | Path):
         try:
-            # joblib takes a Path for another folder than the same text.
+            # joblib treats a Path and the same str as different folders.
             return Memory(None if memory is None else str(memory), verbose=0)
         except OSError as error:
             raise _no_folder(memory, error) from error
@@ -37,14 +38,14 @@ def as_memory(memory: str | Path | Memory | None) -> Memory:
 
 
 class KeptResults:
-    """Results of one kind in a `joblib.Memory`.
+    """Cache of results of one kind in a `joblib.Memory`.
 
     Parameters
     ----------
     memory : joblib.Memory
-        Where they are kept. ``Memory.clear`` deletes them, too.
+        Location of the cache. ``Memory.clear`` also deletes its entries.
     kind : str
-        Name of the kind, as in "trainings", which is that of their folder.
+        Name of the kind and of its folder, such as "trainings".
     """
 
     def __init__(self, memory: Memory, kind: str) -> None:
@@ -53,22 +54,25 @@ class KeptResults:
         self._kind = kind
         if memory.location is not None:
             self._folder = Path(memory.store_backend.location) / _FOLDER
+            # Here, since what is found is not written again.
+            remove_abandoned(self._folder)
+            remove_free_locks(self._folder, "*.lock")
 
     @property
     def keeps(self) -> bool:
-        """Whether anything is kept."""
+        """Whether the cache is enabled."""
         return self._folder is not None
 
     def find_or_make(self, key: str, make: Callable[[], Any]) -> Any:
-        """Return what is kept under `key`, or make and keep it.
+        """Return the cached result for `key`, or compute and cache it.
 
-        What cannot be read is made again, and what cannot be kept is returned all the
-        same, both with a warning.
+        A result that cannot be read is computed again, and a result that cannot be
+        cached is returned, both with a warning.
 
         Parameters
         ----------
         key : str
-            Digest of all that the result depends on, in hexadecimal digits.
+            Digest of everything on which the result depends, in hexadecimal digits.
         make : callable
             Function that returns the result.
         """
@@ -81,7 +85,7 @@ class KeptResults:
         return found[0]
 
     def find_or_make_once(self, key: str, make: Callable[[], Any]) -> Any:
-        """Do the same, while other processes that want the same result wait for it.
+        """Like `find_or_make`, but other processes wait for the same result.
 
         Raises
         ------
@@ -90,7 +94,7 @@ class KeptResults:
         """
         if self._folder is None:
             return make()
-        # A folder that cannot be written to may hold the result.
+        # A read-only folder may contain the result.
         if found := self._read(key, warns=False):
             return found[0]
         with self._locked(self._folder / f"{key}.lock"):
@@ -101,7 +105,6 @@ class KeptResults:
         with ExitStack() as stack:
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                remove_free_locks(file.parent, "*.lock")
                 stack.enter_context(locked(file))
             except OSError as error:
                 raise _no_folder(self._memory, error) from error
@@ -112,22 +115,22 @@ class KeptResults:
         return self._folder / self._kind / key / _FILE
 
     def _read(self, key: str, *, warns: bool) -> list[Any]:
-        """Return the result under a key, in a list that is empty if there is none."""
+        """Return a list with the result for a key, or an empty list."""
         file = self._entry(key)
         try:
             content = memoryview(file.read_bytes())
             digest, pickled = content[:_DIGEST_SIZE], content[_DIGEST_SIZE:]
             if digest != _digest(key, pickled):
-                raise ValueError("it does not have the SHA-256 that belongs to it")
+                raise ValueError("its SHA-256 has changed")
             return [pickle.loads(pickled)]
         except FileNotFoundError:
             return []
-        # A whole entry may have been written by another version of any library.
+        # A complete entry may have been written by another version of any library.
         except Exception as error:
             if warns:
                 warn(
                     f"memory={str(self._memory)!r}: {str(file)!r} cannot be read: "
-                    f"{error}. It is made again."
+                    f"{error}. It is computed again."
                 )
             return []
 
@@ -136,21 +139,21 @@ class KeptResults:
         try:
             pickled = pickle.dumps(result, protocol=5)
             self._folder.mkdir(parents=True, exist_ok=True)
-            # In one folder for all, where the next process finds what this one leaves
-            # if it is killed.
+            # In a common folder, where the next process finds the files of a killed
+            # process.
             with whole_file(self._entry(key), scratch_in=self._folder) as file:
                 file.write(_digest(key, pickled))
                 file.write(pickled)
-        # Pickling fails with whatever error the objects raise.
+        # Pickling may raise any error of the objects.
         except Exception as error:
             warn(
-                f"memory={str(self._memory)!r}: a result could not be kept, and will "
-                f"be made again: {error}"
+                f"memory={str(self._memory)!r}: a result could not be cached and will "
+                f"be computed again: {error}"
             )
 
 
 def _digest(key: str, pickled: bytes | memoryview) -> bytes:
-    """Return a digest of an entry that no other key shares."""
+    """Return a digest of an entry that depends on its key."""
     digest = hashlib.sha256(key.encode())
     digest.update(pickled)
     return digest.digest()
@@ -158,6 +161,5 @@ def _digest(key: str, pickled: bytes | memoryview) -> bytes:
 
 def _no_folder(memory: Any, error: OSError) -> OSError:
     return OSError(
-        f"memory={str(memory)!r} is no folder that can be written to: {error} "
-        "Pass another path."
+        f"memory={str(memory)!r} is not a writable folder: {error} Pass another path."
     )

@@ -1,4 +1,4 @@
-"""Locks between processes, whose files are gone with those who hold them."""
+"""Locks between processes, whose files are deleted on release."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,22 +9,21 @@ from filelock import FileLock
 
 @contextmanager
 def locked(file: Path, *, timeout: float = -1) -> Iterator[None]:
-    """Hold the lock `file` in this block, as no other process and thread does.
+    """Hold the exclusive lock `file` in this block.
 
-    The system frees the lock of a process that is killed.
+    The operating system frees the lock of a killed process.
 
     Parameters
     ----------
     file : pathlib.Path
-        File that stands for the lock, in a folder that exists. It is there only while
-        somebody holds the lock.
+        File of the lock, in an existing folder. It exists only while the lock is held.
     timeout : float, default=-1
-        Seconds to wait for others; a negative number is for ever.
+        Seconds to wait for the lock. A negative number waits without limit.
 
     Raises
     ------
     TimeoutError
-        If others hold the lock for longer.
+        If the lock is held by others for longer.
     OSError
         If the file cannot be written.
     """
@@ -32,14 +31,15 @@ def locked(file: Path, *, timeout: float = -1) -> Iterator[None]:
         try:
             yield
         finally:
-            # Whoever waits sees that its file is gone, and makes another one. Windows
-            # deletes no file that somebody waits for; the last one deletes it.
+            # A waiting process notices that the file was deleted, and creates a new
+            # one. On Windows, an open file cannot be deleted, so the last process
+            # deletes it.
             with suppress(OSError):
                 file.unlink()
 
 
 def remove_free_locks(folder: Path, pattern: str) -> None:
-    """Delete the files of locks that processes left behind when they were killed."""
+    """Delete the lock files of killed processes."""
     for file in folder.glob(pattern):
         with suppress(OSError), locked(file, timeout=0):
             pass

@@ -1,4 +1,4 @@
-"""One image that is in memory, encoded or open, to one RGB array."""
+"""Decoding of an image in memory or of an open file to an RGB array."""
 
 from threading import Lock
 from typing import Any, Protocol
@@ -11,25 +11,25 @@ from malariafuse._files._damage import RefusedImageError, UnopenedImageError
 from malariafuse._files._decode import MAX_BYTES, convert_image, decode_image
 from malariafuse._files._read import read_bounded, too_large
 
-_TEXT = "is open as text; open it with mode='rb'"
+_TEXT = "is open in text mode, expected mode='rb'"
 
 Encoded = bytes | bytearray | memoryview
 
 
 class OpenFile(Protocol):
-    """What bytes can be read from."""
+    """Protocol of open binary files."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most `size` bytes, and none at the end."""
 
 
 def decode_bytes(data: Encoded) -> NDArray[np.uint8]:
-    """Decode the content of a file."""
+    """Decode the contents of a file."""
     return decode_image(read_bytes(data))
 
 
 def read_bytes(data: Encoded) -> bytes:
-    """Return the content of a file that is in memory, if it is not too large."""
+    """Return the contents of a file in memory, if it is not too large."""
     try:
         size = memoryview(data).nbytes
     except ValueError as error:
@@ -42,8 +42,8 @@ def read_bytes(data: Encoded) -> bytes:
 def decode_open_file(file: OpenFile, lock: Lock) -> NDArray[np.uint8]:
     """Decode a file from its beginning, and leave it at the position where it was.
 
-    What cannot be rewound is read from where it stands. Other threads that may read the
-    same file wait for `lock`.
+    A file that is not seekable is read from its current position. `lock` guards against
+    other threads that read the same file.
     """
     return decode_image(read_open_file(file, lock))
 
@@ -67,7 +67,7 @@ def _content(file: Any) -> bytes:
             raise RefusedImageError(_TEXT)
         if not isinstance(piece, Encoded):
             raise RefusedImageError(
-                f"gives {type(piece).__name__}, not bytes, when it is read"
+                f"returns {type(piece).__name__}, not bytes, when it is read"
             )
         return bytes(piece)
 

@@ -1,4 +1,4 @@
-"""One encoded photograph of a smear to one RGB array."""
+"""Decoding of a photograph of a smear to an RGB array."""
 
 import io
 
@@ -31,8 +31,8 @@ def decode_photo(data: bytes, *, upright: bool) -> NDArray[np.uint8]:
     data : bytes
         The file.
     upright : bool
-        Whether the photograph is turned as its EXIF mark says; else its pixels are in
-        the order in which the file stores them.
+        Whether to rotate the photograph by its EXIF orientation. If False, pixels are
+        in the order of the file.
     """
     if not data:
         raise RefusedImageError("is empty")
@@ -56,7 +56,7 @@ def decode_photo(data: bytes, *, upright: bool) -> NDArray[np.uint8]:
 
 
 def _decode_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """Decode by OpenCV, twice as fast as Pillow and to the same pixels."""
+    """Decode with OpenCV, twice as fast as Pillow and with the same pixels."""
     pixels = cv2.imdecode(
         np.frombuffer(data, np.uint8),
         cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION,
@@ -76,11 +76,11 @@ def _reduced(data: bytes) -> bytes:
 def _check_size(width: int, height: int) -> None:
     if min(width, height) < _MIN_SIDE:
         raise RefusedImageError(
-            f"has {height} x {width} pixels; a photograph of a smear needs at least "
-            f"{_MIN_SIDE} x {_MIN_SIDE}"
+            f"has {height} x {width} pixels, expected at least {_MIN_SIDE} x "
+            f"{_MIN_SIDE} for a photograph of a smear"
         )
     if width * height > MAX_PIXELS:
         raise RefusedImageError(
-            f"has {height} x {width} pixels; more than {MAX_PIXELS:,} are refused. "
-            "Save it at half the size, or in parts"
+            f"has {height} x {width} pixels, expected at most {MAX_PIXELS:,}. Save it "
+            "at half the size, or in parts"
         )

@@ -1,4 +1,4 @@
-"""Many image files to arrays of images, in parallel threads."""
+"""Reading of many image files in parallel threads."""
 
 import os
 import stat
@@ -39,25 +39,25 @@ Key = TypeVar("Key", str, int)
 
 
 class ImageReadError(ValueError):
-    """Some images could not be read as images of cells.
+    """Error for images that cannot be read.
 
-    Raised once for all images of a call.
+    It is raised once for all images of a call.
 
     Parameters
     ----------
     refused : dict of str to str
-        The names of the images, each with the reason why it was refused: the path of a
-        file, and the place of what has no path, as ``X[3]``.
+        Reason by name of each rejected image. The name is the path of a file, or the
+        position of an image without a path, such as ``X[3]``.
 
     Attributes
     ----------
     refused : dict of str to str
-        The names and reasons as given. The message counts all images and shows the
-        first 20. It cuts long names and quotes names that cannot be printed.
+        Reason by name of each rejected image. The error message counts all images and
+        shows the first 20. It truncates long names and quotes unprintable names.
 
     See Also
     --------
-    load_cell_images : Raises this error unless ``on_error="skip"``.
+    load_cell_images : Load images of cells.
 
     Examples
     --------
@@ -71,7 +71,8 @@ class ImageReadError(ValueError):
     """
 
     def __init__(self, refused: dict[str, str]) -> None:
-        # All arguments go to the base class: that is what makes an exception pickle.
+        # All arguments are passed to the base class, so that the exception can be
+        # pickled.
         super().__init__(refused)
         self.refused = refused
 
@@ -80,7 +81,7 @@ class ImageReadError(ValueError):
 
 
 def describe_refused(refused: dict[str, str]) -> str:
-    """Count the refused images and name the first ones, with reasons."""
+    """Return a message with the number of rejected images and the first names."""
     shown = [
         f"  {short_text(name)}: {short_text(why)}"
         for name, why in list(refused.items())[:_SHOWN]
@@ -92,7 +93,7 @@ def describe_refused(refused: dict[str, str]) -> str:
 
 @dataclass
 class CellIndex:
-    """The name of each image of an array, the files that are not in, and duplicates.
+    """Names of the images of an array, rejected files, and duplicates.
 
     Attributes
     ----------
@@ -131,21 +132,21 @@ def read_file(path: str) -> bytes:
         raise UnopenedImageError(error.strerror or str(error)) from error
     # NUL, or a surrogate that stands for no byte.
     except ValueError as error:
-        raise RefusedImageError(f"is no name of a file: {error}") from error
+        raise RefusedImageError(f"is not a file name: {error}") from error
 
 
 def _check_regular(status: os.stat_result) -> None:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
         raise RefusedImageError(
-            f"is {_KINDS.get(kind, 'no file')}; only regular files are read"
+            f"is {_KINDS.get(kind, 'not a file')}, expected a regular file"
         )
 
 
 def read_bounded(read: Callable[[int], bytes]) -> bytes:
-    """Return all that `read` gives, piece by piece, or refuse what is too large.
+    """Return all bytes from `read`, or raise if there are too many.
 
-    Nothing that a file says about its size is believed.
+    The size in the metadata of a file is not trusted.
     """
     pieces = []
     left = MAX_BYTES
@@ -170,7 +171,7 @@ def read_images(
     keep_aspect: bool,
     n_jobs: int | None,
 ) -> Iterator[tuple[NDArray[np.uint8], dict[Key, str]]]:
-    """Yield the images of `keys` in order, block by block.
+    """Yield the images of `keys` in order, in blocks.
 
     `load` gives the pixels of one image. A block is the images that could be loaded,
     (n, height, width, 3), and the others' keys with the reasons.

@@ -1,4 +1,4 @@
-"""One image to the size that a network takes."""
+"""Resizing of images."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from malariafuse._parameters import ImageSizes, check_parameter
 
 
 def check_image_size(image_size: Any) -> tuple[int, int]:
-    """Return `image_size` as (height, width), or say what is wrong with it."""
+    """Return `image_size` as (height, width), or raise if it is invalid."""
     check_parameter("image_size", image_size, (ImageSizes(),))
     return int(image_size[0]), int(image_size[1])
 
@@ -18,7 +18,7 @@ def check_image_size(image_size: Any) -> tuple[int, int]:
 def resize_image(
     image: NDArray[np.uint8], size: tuple[int, int], *, keep_aspect: bool
 ) -> NDArray[np.uint8]:
-    """Resize to (height, width); with `keep_aspect`, centered on black."""
+    """Resize to (height, width), with `keep_aspect` centered on black."""
     if not keep_aspect:
         return _stretch(image, size)
     scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
@@ -31,10 +31,10 @@ def resize_image(
 
 
 def _stretch(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Average areas where a side shrinks, interpolate linearly where a side grows.
+    """Downscale by area averaging, upscale by linear interpolation.
 
-    Averaging uses every source pixel, so that a ring form of a few pixels cannot fall
-    between the samples. OpenCV averages only when no side grows, hence the two steps.
+    Averaging uses every source pixel, so that a ring form of a few pixels cannot be
+    lost. OpenCV averages only if no side is upscaled, so there are two steps.
     """
     smaller = min(size[0], image.shape[0]), min(size[1], image.shape[1])
     if smaller != image.shape[:2]:

@@ -1,4 +1,4 @@
-"""Folders for files in the making, which nobody finds half-written or left behind."""
+"""Temporary folders for atomic writes, cleaned up after killed processes."""
 
 import os
 import shutil
@@ -12,21 +12,21 @@ from filelock import FileLock
 _PREFIX = ".malariafuse-"
 _LOCK, _CONTENT = "lock", "content"
 _ATTEMPTS = 10
-_TIMEOUT = 5  # seconds that somebody may take to see that a folder is in use
+_TIMEOUT = 5  # seconds within which another process detects that a folder is in use
 
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Give a new folder within `parent`, and delete it after the block.
+    """Yield a new folder in `parent`, and delete it after the block.
 
-    A process that is killed cannot delete its folder. The next call with the same
-    `parent`, in any process, does it then.
+    A killed process cannot delete its folder. It is deleted by the next call with the
+    same `parent`, in any process.
 
     Parameters
     ----------
     parent : pathlib.Path
-        Folder that exists. What is made can be moved to it at once, since it is on the
-        same disk.
+        Existing folder. Files can be moved to it atomically, because it is on the same
+        disk.
 
     Raises
     ------
@@ -44,16 +44,16 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Delete the scratch folders within `parent` whose processes are dead."""
+    """Delete the scratch folders in `parent` of terminated processes."""
     for folder in parent.glob(f"{_PREFIX}*"):
-        # Folders of other users and what is no folder may bear such a name, too.
+        # Folders of other users and files may also have such a name.
         with suppress(OSError):
             if not (folder / _LOCK).exists():
-                # A folder is deleted only as long as it is empty: another process may
-                # have made it just now.
+                # Deleted only if empty, because another process may have just created
+                # it.
                 folder.rmdir()
                 continue
-            # Held by the process that uses the folder, for as long as that lives.
+            # Held by the process that uses the folder, until it terminates.
             lock = FileLock(folder / _LOCK, timeout=0)
             lock.acquire()
             _delete(folder, lock)
@@ -67,21 +67,23 @@ def _new_folder(parent: Path) -> tuple[Path, FileLock]:
             lock.acquire()
         except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            # Taken for an abandoned one, between the two lines, by somebody else.
+            # Deleted between the two lines by another process, which saw no lock.
             if isinstance(error, FileNotFoundError | FileExistsError | TimeoutError):
                 continue
             raise
         if (folder / _LOCK).exists():
             return folder, lock
         lock.release()
-    raise OSError(f"No folder could be made in {str(parent)!r}: others delete it.")
+    raise OSError(
+        f"No folder could be created in {str(parent)!r}: other processes delete it."
+    )
 
 
 def _delete(folder: Path, lock: FileLock) -> None:
-    """Delete a scratch folder, the lock last, so that what is left is never unclear."""
+    """Delete a scratch folder, with the lock last, so that its state is known."""
     shutil.rmtree(folder / _CONTENT, ignore_errors=True)
-    # POSIX deletes files that are open, so that nobody takes the lock in between.
-    # Windows deletes no such file.
+    # On POSIX, open files can be deleted, so that the lock cannot be acquired in
+    # between. On Windows, they cannot be deleted.
     if os.name == "nt":
         lock.release()
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Atomic writing of files and folders."""
 
 import os
 from collections.abc import Iterator
@@ -10,23 +10,23 @@ from malariafuse._files._scratch import scratch_folder
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file at once: whoever opens it finds the old one or the new one."""
+    """Write a file atomically."""
     with whole_file(path) as file:
         file.write(data)
 
 
 @contextmanager
 def whole_file(path: Path, *, scratch_in: Path | None = None) -> Iterator[IO[bytes]]:
-    """Give a file to write to, which takes the place of `path` at the end.
+    """Yield a temporary file, which replaces `path` at the end.
 
-    If the block or its process ends before, `path` is what it was.
+    If the block raises or its process ends before, `path` does not change.
 
     Parameters
     ----------
     path : pathlib.Path
-        File, whose folder is made if it does not exist.
+        File, whose folder is created if it does not exist.
     scratch_in : pathlib.Path, default=None
-        Folder on the same disk in which the file is made. None is that of `path`.
+        Folder of the temporary file, on the same disk. None uses that of `path`.
     """
     with naming(path), scratch_folder(scratch_in or path.parent) as folder:
         new = folder / path.name
@@ -40,10 +40,10 @@ def whole_file(path: Path, *, scratch_in: Path | None = None) -> Iterator[IO[byt
 
 @contextmanager
 def whole_files(folder: Path, *, last: str) -> Iterator[Path]:
-    """Give a folder to write files to, which take their places in `folder` at the end.
+    """Yield a temporary folder, whose files replace those of `folder` at the end.
 
-    They do so one after the other, and the one named `last` does so last. If the block
-    or its process ends before, the files of `folder` are what they were.
+    Files are replaced one by one, with the file `last` at the end. If the block raises
+    or its process ends before, the files of `folder` do not change.
     """
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,10 +55,11 @@ def whole_files(folder: Path, *, last: str) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a new folder to write to, which takes the place of `path` at the end.
+    """Yield a temporary folder, which replaces `path` at the end.
 
-    If the block or its process ends before, `path` is what it was. To replace a folder
-    takes two steps: in a process that is killed between them, neither is there.
+    If the block raises or its process ends before, `path` does not change. Replacing an
+    existing folder takes two steps: if the process is killed between them, `path` does
+    not exist.
     """
     with scratch_folder(path.parent) as folder:
         new, old = folder / "new", folder / "old"
@@ -77,11 +78,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Say in an error of the disk what could not be written."""
+    """Add the path that could not be written to a disk error."""
     try:
         yield
     except OSError as error:
         if error.errno is None:
             raise
-        # Errors in the middle of a file have no name, and others a temporary one.
+        # Some disk errors have no file name, and others a temporary one.
         raise OSError(error.errno, error.strerror, str(path)) from error

@@ -1,1 +1,1 @@
-"""What files from before 0.1.0 refer to."""
+"""Compatibility with files from before 0.1.0."""

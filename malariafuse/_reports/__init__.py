@@ -1,4 +1,4 @@
-"""What the reports of the package share: pages, their style, and words."""
+"""Pages, style and words shared by the reports of the package."""
 
 from malariafuse._reports._page import digest, environment, style_sheet
 from malariafuse._reports._words import (

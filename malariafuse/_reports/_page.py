@@ -1,4 +1,4 @@
-"""Pages that are one file."""
+"""HTML pages in a single file."""
 
 import hashlib
 from base64 import b64encode
@@ -10,7 +10,7 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 
 def environment(folder: Path) -> Environment:
-    """Return the environment of the templates in a folder, and of the shared ones."""
+    """Return the environment of the templates in a folder and of shared templates."""
     return Environment(
         loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
@@ -21,11 +21,11 @@ def environment(folder: Path) -> Environment:
 
 
 def style_sheet(*files: Path) -> str:
-    """Return the shared style, and what the files add to it."""
+    """Return the shared style sheet with the given files appended."""
     shared = _TEMPLATES / "page.css"
     return "\n".join(file.read_text(encoding="utf-8") for file in (shared, *files))
 
 
 def digest(text: str) -> str:
-    """Return the digest by which a browser knows a script or a style to be ours."""
+    """Return the digest of a script or style for the content security policy."""
     return b64encode(hashlib.sha256(text.encode()).digest()).decode()

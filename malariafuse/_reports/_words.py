@@ -1,4 +1,4 @@
-"""Numbers, names and model cards as reports show them."""
+"""Formatting of numbers, names and model cards in reports."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ _HEADINGS = {
 
 
 def percent(share: float) -> str:
-    """Return a share in percent, with two decimals, and three below 0.1 %."""
+    """Return a fraction in percent, with two decimals, or three below 0.1 %."""
     if np.isnan(share):
         return NOT_KNOWN
     decimals = 3 if 0 < share < 0.001 else 2
@@ -30,18 +30,18 @@ def percent(share: float) -> str:
 
 
 def between(low: str, high: str) -> str:
-    """Return the words of an interval, none for one that is not known."""
+    """Return an interval in words, or an empty string if it is unknown."""
     return "" if NOT_KNOWN in (low, high) else f"{low} to {high}"
 
 
 def heading(name: Any) -> str:
-    """Return the heading of a column, or of an entry of a model card."""
+    """Return the heading of a column or of an entry of a model card."""
     text = str(name).replace("_", " ").strip()
     return _HEADINGS.get(str(name)) or text[:1].upper() + text[1:]
 
 
 def value(item: Any) -> str:
-    """Return a value of a table in words."""
+    """Return a value of a table as text."""
     if isinstance(item, bool | np.bool_):
         return "yes" if item else "no"
     if isinstance(item, float | np.floating):
@@ -57,7 +57,7 @@ def value(item: Any) -> str:
 
 
 def card_parts(card: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a reader of the model card needs first, and the rest."""
+    """Return the main part of the model card, and the remaining part."""
     rest = {
         name: item
         for name, item in card.items()
@@ -87,7 +87,7 @@ def card_parts(card: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _plain(item: Any, name: str = "") -> Any:
-    """Return nested dicts, lists of text, and text."""
+    """Return a value as nested dicts, lists of strings, and strings."""
     if isinstance(item, Mapping):
         return {
             heading(key): _interval(each)

@@ -1,4 +1,4 @@
-"""Classifiers of images of cells: Keras networks behind scikit-learn's interface."""
+"""Classifiers of cell images: Keras networks with the scikit-learn interface."""
 
 from malariafuse._extras import needed_for
 

@@ -1,4 +1,4 @@
-"""The one way in which every classifier trains, decides and is stored."""
+"""Base class of all classifiers: training, prediction and persistence."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -59,11 +59,11 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 @describe_training
 class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
-    """Base class of classifiers that train a Keras network on images.
+    """Base class for classifiers of images with a Keras network.
 
-    It trains, tunes, stores and applies a network. A subclass says in
-    `_network_function` which network that is. Its ``__init__`` may have as few of the
-    parameters below as it likes, and passes those on.
+    The base class trains, applies and stores the network. A subclass defines the
+    network in `_network_function`. The ``__init__`` of a subclass may take any subset
+    of the parameters below and passes them on.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
 
     See Also
     --------
-    KerasImageClassifier : Any network, without a class of its own.
+    KerasImageClassifier : Classifier with any network, without subclassing.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
     """
 
     _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = TRAINING_RULES
-    # The layer with what each branch says by itself, if the network has one.
+    # Name of the layer with the logits of each branch, if the network has one.
     _branch_logits: ClassVar[str | None] = None
 
     epochs: int
@@ -178,7 +178,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         self._keep(locals())
 
     def _keep(self, arguments: dict[str, Any]) -> None:
-        """Store the arguments of an ``__init__``, untouched, under their names."""
+        """Store the arguments of an ``__init__`` unchanged, under their names."""
         for name, value in arguments.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
@@ -190,16 +190,15 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         Returns
         -------
         callable
-            Function that builds the network: ``function(input_shape, n_outputs)``
-            returns a new `keras.Model` that takes float images in 0..1 and ends in a
-            sigmoid if `n_outputs` is 1, else in a softmax over `n_outputs`. With
-            `memory` or `checkpoint`, two trainings are the same if their functions have
-            the same code and hold the same values, as the arguments of a
-            `functools.partial`.
+            Function ``function(input_shape, n_outputs)`` that returns a new
+            `keras.Model`. The network takes float images in [0, 1]. It ends in a
+            sigmoid if `n_outputs` is 1, and in a softmax over `n_outputs` otherwise.
+            With `memory` or `checkpoint`, functions are equal if they have the same
+            code and the same values, such as the arguments of a `functools.partial`.
         """
 
     def _make_inputs(self) -> Inputs:
-        """Return what makes the inputs of the network from images, not fitted."""
+        """Return the unfitted transformation from images to inputs of the network."""
         return ImageInputs()
 
     def fit(
@@ -213,38 +212,38 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         y_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the network.
+        """Fit the classifier.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1; may be memory-mapped.
+            Images, uint8 in [0, 255] or floating in [0, 1]. May be memory-mapped.
         y : array-like of shape (n_samples,)
             Labels of at least two classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample in the loss. None weighs all alike.
+            Weight of each sample in the loss. None means equal weights.
         groups : array-like of shape (n_samples,), default=None
-            Patient of each sample. With `early_stopping`, whole patients are set
-            aside for validation. Without them, cells are, with a warning.
+            Patient of each sample. With `early_stopping`, whole patients are held out
+            for validation. If None, cells are held out, with a warning.
         X_val : array-like of shape (n_val, height, width, channels), default=None
-            Images to validate on after each epoch, of the same shape. They should be of
-            other patients. None sets some of `X` aside if `early_stopping` is True, and
-            validates on nothing otherwise.
+            Validation images of the same shape, preferably of other patients. If None
+            and `early_stopping` is True, a part of `X` is held out for validation. If
+            None and `early_stopping` is False, there is no validation.
         y_val : array-like of shape (n_val,), default=None
-            Labels of `X_val`, of the classes in `y`.
+            Labels of `X_val`, from the classes in `y`.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Weight of each sample of `X_val`.
+            Weight of each validation sample.
 
         Returns
         -------
         self : object
-            The fitted classifier.
+            Fitted classifier.
 
         Raises
         ------
         ValueError, TypeError
             If `X`, `y`, `sample_weight`, `groups`, the validation data or a parameter
-            is not as described.
+            is invalid.
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
@@ -253,12 +252,12 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         classes = np.unique(labels)
         if len(classes) < 2:
             raise ValueError(
-                f"y has one class only, {classes.tolist()[0]!r}: a classifier needs at "
+                f"y has only one class, {classes.tolist()[0]!r}: a classifier needs at "
                 "least 2 classes."
             )
         data = TrainingData(
             make_samples(images, labels, classes, sample_weight, self.class_weight),
-            # Patients change a training only if they decide who validates it.
+            # Patients affect the training only through the validation split.
             None
             if groups is None or not self.early_stopping or X_val is not None
             else np.asarray(groups),
@@ -268,11 +267,11 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         )
         if self.early_stopping and groups is None and X_val is None:
             warn(
-                "early_stopping=True sets single cells aside, as fit was given no "
-                "groups. Cells of one patient resemble each other, so the validation "
-                "is too good. Pass the patient of each cell as groups (to a pipeline, "
-                "under the name of its step, as in classifier__groups), or other "
-                "patients as X_val and y_val."
+                "early_stopping=True holds out single cells for validation, because "
+                "groups is None. Cells of one patient are correlated, so validation "
+                "metrics are too optimistic. Pass the patient of each cell as groups "
+                "(with the name of the step in a pipeline, such as "
+                "classifier__groups), or pass other patients as X_val and y_val."
             )
         settings, inputs = self._settings(), self._make_inputs()
         if self.warm_start and hasattr(self, "classes_"):
@@ -303,35 +302,35 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train the network for one more epoch, on some of the samples.
+        """Train the network for one more epoch on a batch of samples.
 
-        The weights and the state of the optimizer are those that the call before left,
-        and the learning rate is constant. `epochs`, `head_epochs`, `schedule`,
-        `warmup_epochs`, `early_stopping`, `memory` and `checkpoint` have no effect.
-        After `fit`, it goes on with the weights of that.
+        Training continues with the weights and the optimizer state of the previous call
+        of `fit` or `partial_fit`. The learning rate is constant. `epochs`,
+        `head_epochs`, `schedule`, `warmup_epochs`, `early_stopping`, `memory` and
+        `checkpoint` have no effect.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images, uint8 in 0..255 or floating in 0..1.
+            Images, uint8 in [0, 255] or floating in [0, 1].
         y : array-like of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
-            All classes that `y` has in any call. It is needed in the first call, and
-            may be left out afterwards.
+            All classes of `y` over all calls. Required in the first call, optional in
+            later calls.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weight of each sample in the loss. None weighs all alike.
+            Weight of each sample in the loss. None means equal weights.
 
         Returns
         -------
         self : object
-            The fitted classifier.
+            Fitted classifier.
 
         Raises
         ------
         ValueError, TypeError
-            As in `fit`, and if `classes` are missing in the first call or others than
-            in the first call.
+            As in `fit`, and if `classes` is None in the first call or differs from the
+            first call.
         FloatingPointError
             If the loss becomes NaN or infinite.
         """
@@ -340,8 +339,8 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         begun = hasattr(self, "classes_")
         if classes is None and not begun:
             raise ValueError(
-                "classes is None: the first call of partial_fit needs all classes, for "
-                "example classes=[0, 1]."
+                "classes is None: expected all classes in the first call of "
+                "partial_fit, such as classes=[0, 1]."
             )
         every = (
             self.classes_
@@ -392,99 +391,100 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         return self._take(training, images, every, image_range)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the probability of each class.
+        """Predict class probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float32
-            Probabilities in the order of `classes_`.
+            Class probabilities, in the order of `classes_`.
 
         Raises
         ------
         ValueError
-            If `X` is not as described.
+            If `X` is invalid.
         FloatingPointError
-            If the network gives NaN.
+            If the output of the network is NaN.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         check_is_fitted(self)
         check_views(self.test_time_views, self.image_shape_)
         probabilities = self._outputs(X, self._network)
         if not np.isfinite(probabilities).all():
-            # Compared with a threshold, NaN would pass for an uninfected cell.
+            # In a comparison with a threshold, NaN would count as uninfected.
             raise FloatingPointError(
-                "The network gives NaN for these images: its weights diverged in "
-                "training. Train again with a lower learning_rate."
+                "The output of the network is NaN for these images: its weights "
+                "diverged in training. Train again with a lower learning_rate."
             )
         return with_both_classes(probabilities)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the logarithm of the probability of each class.
+        """Predict logarithms of class probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float32
-            Natural logarithms in the order of `classes_`; minus infinity for a
-            probability of 0.
+            Natural logarithms of probabilities, in the order of `classes_`. Minus
+            infinity for a probability of 0.
 
         Raises
         ------
         ValueError
-            If `X` is not as described.
+            If `X` is invalid.
         FloatingPointError
-            If the network gives NaN.
+            If the output of the network is NaN.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the log-odds of each class, whatever `threshold` is.
+        """Compute the log-odds of the classes, independently of `threshold`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes), float64
-            Of two classes, the log-odds of ``classes_[1]``, above 0 where its
-            probability is above 0.5; else the log-odds of each class. Probabilities of
-            0 and 1 count as the closest number of float32, so all are finite.
+            Log-odds of ``classes_[1]`` for two classes, otherwise log-odds of each
+            class. Log-odds are positive if the probability is above 0.5. Probabilities
+            of 0 and 1 are replaced by the closest float32 number, so all log-odds are
+            finite.
 
         Raises
         ------
         ValueError
-            If `X` is not as described.
+            If `X` is invalid.
         FloatingPointError
-            If the network gives NaN.
+            If the output of the network is NaN.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         probabilities = self.predict_proba(X).astype(np.float64)
         if len(self.classes_) == 2:
@@ -493,65 +493,67 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         return np.log(inside) - np.log1p(-inside)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the decided class: of two, `pos_label` from `threshold` on.
+        """Predict the class of each image.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels out of `classes_`.
+            Predicted labels from `classes_`. For two classes, `pos_label` is predicted
+            if its probability is at least `threshold`. For more classes, the most
+            probable class is predicted.
 
         Raises
         ------
         ValueError
-            If `X` is not as described, or `threshold` and `pos_label` do not fit
-            the classes.
+            If `X` is not as described, or `threshold` and `pos_label` do not match the
+            classes.
         FloatingPointError
-            If the network gives NaN.
+            If the output of the network is NaN.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         check_is_fitted(self)
-        # Before the work, not after it.
+        # Validated before the computation.
         check_threshold(self.threshold, self.pos_label, self.classes_)
         return self._decide(self.predict_proba(X))
 
     def _decide(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        """Return the decided classes for what `predict_proba` gave."""
+        """Return the predicted classes for probabilities."""
         check_threshold(self.threshold, self.pos_label, self.classes_)
-        # In float64, as thresholds are chosen: rounded to float32, a threshold may
-        # fall on the other side of a probability.
+        # Compared in float64, the dtype in which thresholds are chosen. Rounded to
+        # float32, a threshold may be on the other side of a probability.
         probabilities = probabilities.astype(np.float64)
         if len(self.classes_) > 2:
             return self.classes_[probabilities.argmax(axis=1)]
-        # At 0.5, the only threshold possible without a known positive class, either
-        # class may stand for it.
+        # Without a known positive class, the threshold is 0.5, and either class can be
+        # used.
         positive = positive_column(self.pos_label, self.classes_) or 0
         decided = probabilities[:, positive] >= float(self.threshold)
         return self.classes_[np.where(decided, positive, 1 - positive)]
 
     @property
     def engine_(self) -> str:
-        """The engine that computes predictions here, "keras" or "openvino"."""
+        """Engine in use for predictions, "keras" or "openvino"."""
         check_is_fitted(self)
         return engine_attribute(self._network, self.engine)
 
     @property
     def model_(self) -> keras.Model:
-        """The trained `keras.Model`, images in 0..1 to probabilities."""
+        """Trained `keras.Model` from images in [0, 1] to probabilities."""
         check_is_fitted(self)
         return self._network.model
 
     def _outputs(self, X: ArrayLike, network: FrozenNetwork) -> NDArray[np.float32]:
-        """Return what a network gives for images, batch by batch."""
+        """Return the outputs of a network for images, computed in batches."""
         images = check_images(X)
         check_image_shape(self, images)
         self._image_range.warn_if_far(images)
@@ -571,7 +573,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         )
 
     def _with_network(self, network: keras.Model) -> Self:
-        """Return the fitted classifier with another network in place of its own."""
+        """Return a copy of the fitted classifier with another network."""
         other = copy(self)
         other._network = FrozenNetwork(network)
         other.engine = "keras"
@@ -584,7 +586,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         classes: NDArray[Any],
         image_range: ImageRange,
     ) -> Self:
-        """Keep what a training gave."""
+        """Store the result of a training."""
         self.classes_ = classes
         remember_image_shape(self, images)
         self.compute_dtype_ = training.compute_dtype
@@ -594,12 +596,12 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         return self
 
     def _settings(self) -> TrainingSettings:
-        """Return the parameters that decide how to train."""
+        """Return the settings of the training."""
         settings = {
             field.name: getattr(self, field.name) for field in fields(TrainingSettings)
         }
         if isinstance(self.random_state, np.random.RandomState):
-            # Drawn from the user's own generator, which the next fit finds advanced.
+            # Drawn from the user's generator, which is advanced for the next fit.
             settings["random_state"] = self.random_state.randint(2**31 - 1)
         return TrainingSettings(**settings)
 
@@ -611,7 +613,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         )
 
     def _check_parameters(self) -> None:
-        """Raise unless the parameters have values that they may have."""
+        """Raise if a parameter is invalid."""
         check_parameters(self)
         as_memory(self.memory)
         check_engine(self.engine)
@@ -629,17 +631,17 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
         if self.label_smoothing and not isinstance(self.loss, str):
             raise ValueError(
                 f"label_smoothing={self.label_smoothing!r} has no effect on a loss "
-                "object: give it to the loss itself, or name the loss."
+                "object: pass it to the loss object, or use the name of a loss."
             )
 
     def _check_continues(
         self, images: NDArray[Any], classes: NDArray[Any], what: str
     ) -> None:
-        """Raise unless the network can learn from these samples, too."""
+        """Raise unless training can continue with these samples."""
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"{what} goes on with the classes {self.classes_.tolist()}, and these "
-                f"are {classes.tolist()}."
+                f"{what} continues with the classes {self.classes_.tolist()}, but the "
+                f"new classes are {classes.tolist()}."
             )
         check_image_shape(self, images)
 
@@ -650,7 +652,7 @@ class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
 
 
 def with_both_classes(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return one column a class, where a sigmoid gives the last of two alone."""
+    """Return one column per class. A sigmoid has only the last of two."""
     if probabilities.shape[1] == 1:
         return np.hstack([1 - probabilities, probabilities])
     return probabilities
@@ -661,7 +663,7 @@ def _mean_over_views(
     images: NDArray[Any],
     n_views: int,
 ) -> NDArray[np.float32]:
-    """Average the outputs over the image, its flips and its quarter turns."""
+    """Average the outputs over the views of each image."""
     outputs = []
     for view in range(n_views):
         seen = images.transpose(0, 2, 1, 3) if view >= 4 else images

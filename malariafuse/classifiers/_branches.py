@@ -1,4 +1,4 @@
-"""From images to the inputs of a fused network: one from each branch."""
+"""Branches of a fusion network, from images to inputs of the network."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -25,35 +25,33 @@ _IN_MEMORY_BYTES = 2**29
 
 
 class BranchInputs:
-    """Each branch, a transformer of images, makes one input of a network.
+    """Branches that transform images to inputs of a network.
 
-    A branch that makes images (4-D) makes them anew from each augmented batch, so that
-    all branches of a cell see it turned and stained alike. A branch that makes vectors
-    (2-D) makes them once in a training, from some views of each image; each head makes
-    an input of them, which are the vectors standardized, or the log-odds of a
-    classifier.
+    A branch with image output (4-D) is applied to each augmented batch, so all branches
+    of a cell get the same augmentation. A branch with vector output (2-D) is applied
+    once per training, to several views of each image. Each of its heads gives one input
+    of the network: the standardized vectors, or the log-odds of a classifier.
 
     Parameters
     ----------
     branches : sequence of (str, transformer or "passthrough")
-        Name and transformer of each branch, not fitted; `fit` works on clones.
+        Name and unfitted transformer of each branch. `fit` clones them.
     n_views : int, default=1
-        Views of each image that vectors are precomputed from: as it is, and
-        augmented ones.
+        Number of views of each image from which vectors are precomputed: the image
+        itself and augmented views.
     heads : mapping of str to classifier or None, default={"": None}
-        Heads of each branch that makes vectors, by what follows the name of the branch
-        in the name of the input. A classifier is not fitted, and is cloned for each
-        branch; None standardizes the vectors.
+        Heads of each branch with vector output, by the suffix of the name of the input.
+        A classifier must be unfitted and is cloned for each branch. None standardizes
+        the vectors.
 
     Attributes
     ----------
     see_augmented : bool
-        Whether any branch makes images.
+        Whether any branch has image output.
     shapes : dict of str to tuple of int
-        Name and shape of one sample of each input of the network, in their order.
+        Name and shape of one sample of each input of the network, in order.
     transformers : dict of str to transformer
-        Transformers by the names of their branches, fitted by `fit`; or
-        "passthrough".
+        Fitted transformers or "passthrough", by branch name.
     """
 
     def __init__(
@@ -69,19 +67,20 @@ class BranchInputs:
         self.n_views, self._heads = n_views, dict(heads)
 
     def fit(self, images: NDArray[Any], codes: NDArray[np.int64], rows: Rows) -> Self:
-        """Fit the transformers on some rows, and look at what they make.
+        """Fit the transformers on some rows, and validate their output.
 
-        If that was done before, as in ``partial_fit``, they stay as they are.
+        Transformers that are already fitted, as in ``partial_fit``, do not change.
         """
         if hasattr(self, "shapes"):
             return self
         self._dtype = images.dtype.str
         self.shapes: dict[str, Shape] = {}
-        # Of each branch that makes vectors, by the names of its inputs.
+        # Vectors of each branch with vector output, by the names of its inputs.
         self._vectors: dict[str, dict[str, VectorInput]] = {}
         fitted = [t for t in self.transformers.values() if t != "passthrough"]
         if fitted:
-            # Images may be on disk, and rows copies: read once for all.
+            # Images may be on disk, and selecting rows copies them: read once for all
+            # branches.
             learned_from = self._as_fitted(images[rows])
             for transformer in fitted:
                 transformer.fit(learned_from, codes[rows])
@@ -97,7 +96,7 @@ class BranchInputs:
             }
             for head_name, made in self._vectors[name].items():
                 self._add(head_name, made.shape(example.shape[1], n_classes))
-        # Each branch has its own by now, and what is not fitted need not be stored.
+        # Each branch has fitted clones now, so the unfitted ones need not be stored.
         del self._heads
         return self
 
@@ -105,33 +104,33 @@ class BranchInputs:
         if name in self.shapes:
             raise ValueError(
                 f"branches has {name!r}, which is also the name of a head of another "
-                "branch: expected another name."
+                "branch: expected a different name."
             )
         self.shapes[name] = shape
 
     @property
     def network_shape(self) -> dict[str, Shape]:
-        """Name and shape of one sample of each input."""
+        """Name and shape of one sample of each input of the network."""
         return self.shapes
 
     @property
     def vectors(self) -> dict[str, dict[str, VectorInput]]:
-        """Functions that make inputs of vectors, by branch and name of the input."""
+        """Functions from vectors to inputs of the network, by branch and input name."""
         return self._vectors
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The dtype of the images that were learned from."""
+        """Dtype of the training images."""
         return np.dtype(self._dtype)
 
     def __getstate__(self) -> dict[str, Any]:
-        # skops trusts text, and no dtype.
+        # Stored as str, because skops does not trust dtypes.
         fitted = {"_dtype": self.dtype.str} if hasattr(self, "_dtype") else {}
         return {**vars(self), **fitted}
 
     @property
     def see_augmented(self) -> bool:
-        """Whether any branch makes images."""
+        """Whether any branch has image output."""
         return len(self._vectors) < len(self.transformers)
 
     def precompute(
@@ -141,24 +140,24 @@ class BranchInputs:
         augmentation: Sequence[keras.layers.Layer] = (),
         verbose: int | bool = 0,
     ) -> list[NDArray[np.float32]]:
-        """Return the inputs of the branches that make vectors.
+        """Return the inputs of the branches with vector output.
 
         Parameters
         ----------
         samples : Samples
             All samples.
         rows : ndarray of int or slice
-            Rows to learn from, unless that was done before.
+            Rows to fit on, if not yet fitted.
         augmentation : sequence of keras.layers.Layer, default=()
-            Layers that make the views of the images but the first; without them
-            there is one.
+            Layers that compute all views but the first. Without layers, there is one
+            view.
         verbose : int or bool, default=0
             Whether to show a progress bar.
 
         Returns
         -------
         list of ndarray of shape (n_samples, n_views, n)
-            One for each input, in their order. Only `rows` have views but the first.
+            One array for each input, in order. Only `rows` have more than one view.
         """
         if not self._vectors:
             return []
@@ -166,11 +165,11 @@ class BranchInputs:
         n_views = self.n_views if augmentation else 1
         computed: dict[str, NDArray[np.float32]] = {}
         everything = np.arange(len(images))
-        # In the order of the file: a memory map then reads forward.
+        # In the order of the file, so that a memory map is read sequentially.
         learned_from = np.sort(everything[rows])
         image_bytes = np.dtype(np.float32).itemsize * np.prod(images.shape[1:])
         chunk = int(np.clip(_CHUNK_BYTES // image_bytes, 1, _CHUNK))
-        # What is set aside for validation is seen as it is.
+        # Validation images are not augmented.
         parts = [
             (of_view[part], view)
             for view, of_view in enumerate(
@@ -199,7 +198,7 @@ class BranchInputs:
         ready = {}
         for branch, made in self._vectors.items():
             vectors = computed.pop(branch)
-            # Standardized last, and in place.
+            # Standardized at the end, in place.
             for name in sorted(made, key=lambda n: isinstance(made[n], Standardized)):
                 if not made[name].fitted:
                     made[name].fit(vectors, learned_from, samples)
@@ -216,14 +215,14 @@ class BranchInputs:
         images: NDArray[Any],
         precomputed: Sequence[NDArray[np.float32]] | None = None,
     ) -> NDArray[np.float32] | tuple[NDArray[np.float32], ...]:
-        """Return the inputs of the network for some images, one without a tuple.
+        """Return the inputs of the network, as a tuple if there are several.
 
         Parameters
         ----------
         images : ndarray of shape (n_samples, height, width, channels)
-            Images, uint8 or floating in 0..1.
+            Images, uint8 or floating in [0, 1].
         precomputed : sequence of ndarray, default=None
-            Vectors of these images from `precompute`; None computes them.
+            Vectors of these images from `precompute`. None computes them.
         """
         images = self._as_fitted(images)
         ready = None if precomputed is None else iter(precomputed)
@@ -241,7 +240,7 @@ class BranchInputs:
         return inputs[0] if len(inputs) == 1 else tuple(inputs)
 
     def _as_fitted(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Return images as bytes or floats, which some transformers treat apart."""
+        """Return images as uint8 or float, as in `fit`."""
         if self.dtype != np.uint8:
             return to_unit_float(images)
         if images.dtype != np.uint8:
@@ -249,48 +248,48 @@ class BranchInputs:
         return images
 
     def _transformed(self, name: str, images: NDArray[Any]) -> NDArray[Any]:
-        """Return the checked output of one branch."""
+        """Return the validated output of one branch."""
         transformer = self.transformers[name]
         if transformer == "passthrough":
             return images
         output = transformer.transform(images)
         if hasattr(output, "toarray"):
             raise TypeError(
-                f"The branch {name!r} gives a sparse matrix: expected dense vectors "
+                f"The branch {name!r} returns a sparse matrix: expected dense vectors "
                 "or images. Set its transformer to dense output, or add a step that "
                 "calls toarray()."
             )
         values = np.asarray(output)
         if values.ndim not in (2, 4):
             raise ValueError(
-                f"The branch {name!r} gives an array of shape {values.shape}: expected "
-                "vectors (n_samples, n_features) or images (n_samples, height, width, "
-                "channels)."
+                f"The branch {name!r} returns an array of shape {values.shape}: "
+                "expected vectors (n_samples, n_features) or images (n_samples, "
+                "height, width, channels)."
             )
         if len(values) != len(images):
             raise ValueError(
-                f"The branch {name!r} gives {len(values)} rows for {len(images)} "
+                f"The branch {name!r} returns {len(values)} rows for {len(images)} "
                 "images: expected one row for each image."
             )
         if values.ndim == 4:
             return check_images(values, name=f"The output of the branch {name!r}")
         if values.shape[1] == 0 or values.dtype.kind not in "biuf":
             raise ValueError(
-                f"The branch {name!r} gives vectors of {values.shape[1]} features and "
-                f"dtype {values.dtype}: expected at least one number."
+                f"The branch {name!r} returns vectors of {values.shape[1]} features "
+                f"and dtype {values.dtype}: expected at least one numeric feature."
             )
         if not np.isfinite(values).all():
             raise ValueError(
-                f"The branch {name!r} gives NaN or infinity: expected finite numbers. "
-                "Add an imputer to it, or mend its transformer."
+                f"The branch {name!r} returns NaN or infinity: expected finite "
+                "numbers. Add an imputer to the branch, or fix its transformer."
             )
         return values
 
 
 def _room_for(shape: Shape) -> NDArray[np.float32]:
-    """Return an array to fill, on disk if it is large."""
+    """Return an empty array, on disk if it is large."""
     if np.prod(shape) * np.dtype(np.float32).itemsize <= _IN_MEMORY_BYTES:
         return np.empty(shape, dtype=np.float32)
-    # The file has no name any more, and is gone with the array.
+    # The file is already unlinked, so it is deleted with the array.
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)

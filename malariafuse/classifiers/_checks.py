@@ -1,4 +1,4 @@
-"""What classifiers check before they train: samples, and who decides between what."""
+"""Validation of samples and decision parameters before training."""
 
 import sys
 from typing import Any
@@ -26,7 +26,7 @@ def check_samples(
     groups: ArrayLike | None = None,
     suffix: str = "",
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return images and labels, checked; errors name the arguments with `suffix`."""
+    """Return validated images and labels. `suffix` is for names in error messages."""
     images = check_images(X, name=f"X{suffix}")
     if y is None:
         raise ValueError(
@@ -41,16 +41,16 @@ def check_samples(
 
 
 def check_labels(y: ArrayLike, name: str) -> NDArray[Any]:
-    """Return labels of classes, or say what is wrong with them."""
+    """Return validated class labels."""
     if isinstance(y, np.ndarray) and y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     labels = as_labels(y, name)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{name} contains infinity: expected the label of every cell.")
+        raise ValueError(f"{name} contains infinity: expected a label for each cell.")
     if type_of_target(labels, input_name=name) not in ("binary", "multiclass"):
         raise ValueError(
             f"{name} has labels such as {labels[0]}. Unknown label type: expected "
-            "classes, as integers or text."
+            "classes, as integers or strings."
         )
     return labels
 
@@ -63,7 +63,7 @@ def make_samples(
     class_weight: Any,
     suffix: str = "",
 ) -> Samples:
-    """Return samples with class codes, which are places in sorted `classes`."""
+    """Return samples with class codes, which are indices into sorted `classes`."""
     known = np.isin(labels, classes)
     if not known.all():
         unknown = labels[~known].tolist()[0]
@@ -82,28 +82,28 @@ def validation_samples(
     training_images: NDArray[Any],
     classes: NDArray[Any],
 ) -> Samples | None:
-    """Return the samples to validate on, checked, or None if none are given."""
+    """Return the validation samples, or None if there are none."""
     if X_val is None:
         for name, value in (
             ("y_val", y_val),
             ("sample_weight_val", sample_weight_val),
         ):
             if value is not None:
-                raise ValueError(f"{name} is given without X_val: pass both.")
+                raise ValueError(f"{name} without X_val: pass both or neither.")
         return None
     images, labels = check_samples(estimator, X_val, y_val, suffix="_val")
     image_shape = training_images.shape[1:]
     if images.shape[1:] != image_shape:
         raise ValueError(
-            f"X_val has images of shape {images.shape[1:]}, and X of {image_shape}: "
-            "expected the same shape."
+            f"X_val has images of shape {images.shape[1:]}, but X has images of shape "
+            f"{image_shape}: expected the same shape."
         )
     trained = {image_digest(image) for image in training_images}
     n_equal = sum(image_digest(image) in trained for image in images)
     if n_equal:
         warn(
-            f"X_val has {n_equal} images that X has, too, equal in every pixel: the "
-            "validation is too good by them."
+            f"X_val has {n_equal} images that are pixel-identical to images of X: "
+            "validation metrics are too optimistic."
         )
     return make_samples(
         images, labels, classes, sample_weight_val, estimator.class_weight, "_val"
@@ -124,8 +124,8 @@ def _loss_weights(
         single = weights.astype(np.float32)
     if not np.isfinite(single).all() or single.min() < 0 or not single.any():
         raise ValueError(
-            f"{name} or class_weight has values below 0, NaN or infinity, or none but "
-            "zeros: expected weights of at least 0, and one above it."
+            f"{name} or class_weight has negative values, NaN or infinity, or only "
+            "zeros: expected non-negative weights with at least one above 0."
         )
     return single
 
@@ -138,7 +138,7 @@ def check_decision(
     Raises
     ------
     ValueError
-        If `threshold`, `pos_label`, `test_time_views` or `monitor` do not fit the
+        If `threshold`, `pos_label`, `test_time_views` or `monitor` do not match the
         classes or the images.
     """
     threshold, pos_label = estimator.threshold, estimator.pos_label
@@ -146,59 +146,59 @@ def check_decision(
     if threshold != 0.5 and pos_label is None and _labels_may_be_recoded():
         raise ValueError(
             f"threshold={threshold!r} in a member of a VotingClassifier or "
-            "StackingClassifier needs pos_label: labels are coded there as 0, 1, ... "
-            "in sorted order, so nobody knows which class the last code is. Of "
-            "'Parasitized' and 'Uninfected', set pos_label=0; of 0 and 1, pos_label=1."
+            "StackingClassifier requires pos_label: labels are encoded there as 0, 1, "
+            "... in sorted order, so the positive class is unknown. Set pos_label=0 "
+            "for 'Parasitized' and 'Uninfected', or pos_label=1 for 0 and 1."
         )
     check_views(estimator.test_time_views, image_shape)
     positive = positive_column(pos_label, classes) if len(classes) == 2 else None
     if estimator.monitor == "val_recall" and positive is None:
         raise ValueError(
-            "monitor='val_recall' needs two classes, and pos_label if they are "
+            "monitor='val_recall' requires two classes, and pos_label if they are "
             f"strings: the classes are {classes.tolist()}."
         )
     if estimator.monitor == "val_auc" and len(classes) > 2:
         raise ValueError(
-            f"monitor='val_auc' needs two classes, and there are {len(classes)}: "
+            f"monitor='val_auc' requires two classes, but there are {len(classes)}: "
             "expected monitor='val_loss' or 'val_accuracy'."
         )
     return positive
 
 
 def check_threshold(threshold: float, pos_label: Any, classes: NDArray[Any]) -> None:
-    """Raise ValueError unless `threshold` can decide between the classes."""
+    """Raise ValueError if `threshold` does not match the classes."""
     check_parameter("threshold", threshold, TRAINING_RULES["threshold"])
     if len(classes) > 2:
         if threshold != 0.5 or pos_label is not None:
             raise ValueError(
                 f"threshold={threshold!r} and pos_label={pos_label!r} with "
-                f"{len(classes)} classes: they decide between two. Leave them at 0.5 "
-                "and None; the most probable class is predicted."
+                f"{len(classes)} classes: expected two classes. Leave the parameters "
+                "at 0.5 and None to predict the most probable class."
             )
     elif positive_column(pos_label, classes) is None and threshold != 0.5:
         raise ValueError(
-            f"threshold={threshold!r} needs to know which class is the positive one: "
-            f"set pos_label to one of {classes.tolist()}."
+            f"threshold={threshold!r} requires the positive class: set pos_label to "
+            f"one of {classes.tolist()}."
         )
 
 
 def check_views(test_time_views: int, image_shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless images of this shape have so many views."""
+    """Raise ValueError if images of this shape do not have this number of views."""
     rules = TRAINING_RULES["test_time_views"]
     check_parameter("test_time_views", test_time_views, rules)
     if test_time_views == 8 and image_shape[0] != image_shape[1]:
         raise ValueError(
-            f"test_time_views=8 turns images, which must be square; these have "
+            "test_time_views=8 requires square images, but these have "
             f"{image_shape[0]} x {image_shape[1]} pixels. Use 4."
         )
 
 
 def _labels_may_be_recoded() -> bool:
-    """Return whether a meta-estimator of scikit-learn may have coded the labels.
+    """Return whether a meta-estimator of scikit-learn may have encoded the labels.
 
-    Nothing in the labels tells that "Parasitized" and "Uninfected" became 0 and 1
-    there, and that 1 is the healthy class. The function that fits the members of
-    voting and stacking classifiers is known by its name alone, in worker processes too.
+    The labels do not show that "Parasitized" and "Uninfected" became 0 and 1, so that 1
+    is the healthy class. The function that fits the members of voting and stacking
+    classifiers is recognized by its name on the stack, also in worker processes.
     """
     frame: Any = sys._getframe()
     while frame is not None:

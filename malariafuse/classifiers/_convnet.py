@@ -17,22 +17,23 @@ from malariafuse.networks import build_convnet
 
 @describe_training
 class ConvNetClassifier(BaseImageClassifier):
-    """A plain convolutional network with wide dense layers as a classifier of images.
+    """Classifier with a plain convolutional network.
 
-    Four 3 x 3 convolutions and three dense layers: fast to train, and the baseline that
-    a deeper network has to beat.
+    The network has four 3 x 3 convolutions and three dense layers. It trains fast and
+    is a baseline for deeper networks.
 
-    Read more in the :ref:`user guide <main_job>`.
+    Read more in the :ref:`User Guide <main_job>`.
 
     Parameters
     ----------
     filters : int, default=32
-        Filters of the first two convolutions; the last two have twice as many.
+        Number of filters of the first two convolutions. The last two have twice as
+        many.
     dense_units : sequence of int, default=(512, 128)
         Widths of the dense layers before the output.
     dropout : float in [0, 1), default=0.25
-        Fraction dropped after each block; after each dense layer it is twice this, at
-        most 0.9.
+        Dropout rate after each block. After each dense layer, the rate is twice this
+        value, at most 0.9.
     %(training_parameters)s
 
     Attributes
@@ -41,9 +42,9 @@ class ConvNetClassifier(BaseImageClassifier):
 
     See Also
     --------
-    ResNet18Classifier : A deeper network with fewer weights.
-    KerasImageClassifier : Any network of your own.
-    malariafuse.networks.build_convnet : The network alone.
+    ResNet18Classifier : Classifier with a deeper network and fewer weights.
+    KerasImageClassifier : Classifier with a custom network.
+    malariafuse.networks.build_convnet : Build the network.
 
     Examples
     --------

@@ -34,37 +34,36 @@ from malariafuse.classifiers._shared import describe_training
 
 @describe_training
 class FineTunedClassifier(BaseImageClassifier):
-    """A network that was trained on other images, fine-tuned as a classifier of cells.
+    """Classifier that fine-tunes a pretrained network.
 
-    A pooling, dense layers and the output follow a backbone. For `head_epochs` they are
-    trained on the features of the frozen backbone, and then everything is trained for
-    `epochs` at a tenth of the learning rate. ``epochs=0`` leaves the backbone frozen,
-    so that both ways can be compared.
+    The network is a pretrained backbone, followed by a head: pooling, dense layers and
+    the output. For `head_epochs`, the head is trained on the features of the frozen
+    backbone. Then all layers are trained for `epochs` at a tenth of the learning rate.
+    With ``epochs=0``, the backbone stays frozen.
 
-    Use :class:`~malariafuse.features.PretrainedFeatureExtractor` in front of any
-    classifier of scikit-learn if the backbone stays frozen for good: its features are
-    then computed once, not in each epoch.
+    If the backbone always stays frozen, use a pipeline of
+    :class:`~malariafuse.features.PretrainedFeatureExtractor` and any scikit-learn
+    classifier instead. Its features are computed once, not in each epoch.
 
     Parameters
     ----------
     backbone : str or callable, default="MobileNetV2"
-        Name of a network in `keras.applications`, or a function ``(input_shape) ->
-        keras.Model`` of one input. Networks of `keras.applications` get images prepared
-        as by the `preprocess_input` that belongs to them. A network from a function
-        gets floating values in 0..1.
+        Name of a network in `keras.applications`, or a function
+        ``(input_shape) -> keras.Model`` with one input. Networks of
+        `keras.applications` get images preprocessed as by their `preprocess_input`. A
+        network from a function gets floating values in [0, 1].
     weights : "imagenet", path-like or None, default="imagenet"
-        First weights of the backbone. "imagenet" takes them from Keras' cache, into
-        which Keras downloads them the first time. A path names a file with weights of
-        the network without its top. None draws random weights, always the same; with a
-        function as `backbone`, it keeps the weights of the network that the function
-        returns.
+        Initial weights of the backbone. "imagenet" uses ImageNet weights, which Keras
+        downloads once into its cache. A path is a file with weights of the network
+        without its top. None uses random weights with a fixed seed or, if `backbone` is
+        a function, the weights of the returned network.
     image_size : tuple of (int, int), default=None
-        Height and width to which images are resized inside of the network, by bilinear
-        interpolation. None takes them as they are.
+        Height and width to which images are resized inside the network, by bilinear
+        interpolation. None does not resize.
     dense_units : sequence of int, default=(128,)
         Widths of the dense layers before the output.
     dropout : float in [0, 1), default=0.5
-        Fraction that is dropped before each dense layer and before the output.
+        Dropout rate before each dense layer and before the output.
     %(training_parameters)s
 
     Attributes
@@ -73,14 +72,15 @@ class FineTunedClassifier(BaseImageClassifier):
 
     See Also
     --------
-    malariafuse.features.PretrainedFeatureExtractor : Features of a frozen network.
-    ResNet18Classifier : A smaller network that starts from random weights.
+    malariafuse.features.PretrainedFeatureExtractor : Extract features with a frozen
+        network.
+    ResNet18Classifier : Classifier with a smaller network, trained from random weights.
 
     Notes
     -----
-    The batch normalizations of the backbone keep their statistics, and their scales and
-    offsets, in all epochs [1]_: those of a batch of cells would undo in a few steps
-    what the backbone has learned.
+    The batch normalization layers of the backbone keep their statistics, scales and
+    offsets in all epochs [1]_. Updates from batches of cells would destroy the
+    pretrained features within a few steps.
 
     References
     ----------
@@ -89,8 +89,8 @@ class FineTunedClassifier(BaseImageClassifier):
 
     Examples
     --------
-    A small backbone of one's own, so that nothing is downloaded here. While the head is
-    trained alone, the backbone stays as it is:
+    A small custom backbone, to avoid a download. The backbone does not change while
+    only the head is trained:
 
     >>> import keras
     >>> import numpy as np
@@ -207,7 +207,7 @@ def _build(
     for layer in all_layers(network):
         if isinstance(layer, layers.BatchNormalization):
             layer.trainable = False
-    # A name that is the same for all, and a network of its own: the rest is the head.
+    # The backbone is a nested network with a fixed name. All other layers are the head.
     network = keras.Model(network.inputs[0], network.outputs[0], name="backbone")
     x = network(x)
     if len(x.shape) == 4:
@@ -226,15 +226,15 @@ def _build(
 
 
 def _prepared(backbone: str, images: keras.KerasTensor) -> keras.KerasTensor:
-    """Prepare images in 0..1 as the backbone was trained on them, inside of a network.
+    """Apply the preprocessing of the backbone to images in [0, 1], as layers.
 
-    All of Keras' ways to prepare an image map the colors of a pixel linearly, which is
-    what a convolution by one pixel does.
+    All `preprocess_input` functions of Keras are linear maps of the colors of a pixel,
+    so a 1 x 1 convolution can compute them.
     """
     prepare = preprocessing_of(backbone)
     black = np.zeros((1, 1, 1, 3), np.float32)
     offset = np.ravel(prepare(black.copy()))
-    # One pixel of each pure color.
+    # Black and the three primary colors, one pixel each.
     pure = 255 * np.eye(3, dtype=np.float32).reshape(1, 1, 3, 3)
     kernel = np.reshape(prepare(pure.copy()), (3, 3)) - offset
     layer = layers.Conv2D(3, 1, name="prepared", trainable=False)

@@ -35,93 +35,94 @@ from malariafuse.features import SpotFeatureExtractor
 from malariafuse.networks import build_fusion
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-# The layer of `build_fusion` that has what each branch says by itself.
+# Layer of `build_fusion` with the logits of each branch.
 _BRANCH_LOGITS = "branch_logits"
-# What follows the name of a branch in that of its second head.
+# Suffix of the name of a branch in the name of its second head.
 _BOOSTING = "_boosting"
 
 
 @describe_training
 class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
-    """Classify images by several branches, fused and trained together.
+    """Classifier that fuses several branches, such as images and features.
 
-    A branch is any scikit-learn transformer or pipeline that takes images. Where it
-    gives images, a convolutional backbone follows; where it gives vectors, a dense
-    layer on standardized vectors and gradient boosting follow. The branches are fused,
-    and the networks are trained jointly.
+    A branch is any scikit-learn transformer or pipeline that takes images. If its
+    output is images, it is followed by a convolutional backbone. If its output is
+    vectors, it is followed by a dense layer on standardized vectors and by gradient
+    boosting. The branches are fused, and the networks are trained jointly.
 
-    Read more in the :ref:`user guide <fusion>`.
+    Read more in the :ref:`User Guide <fusion>`.
 
     Parameters
     ----------
     branches : sequence of (str, transformer), default=None
-        Name and transformer of each branch; "passthrough" gives the images as they
-        are, and "drop" leaves a branch out. None takes the images and
-        :class:`~malariafuse.features.SpotFeatureExtractor` with ``n_jobs=-1``, under
-        the names "rgb" and "spots". Transformers are cloned for each fit.
+        Name and transformer of each branch. "passthrough" feeds the images to the
+        network unchanged, and "drop" removes a branch. None uses the unchanged images
+        as branch "rgb" and a :class:`~malariafuse.features.SpotFeatureExtractor` with
+        ``n_jobs=-1`` as branch "spots". Transformers are cloned for each fit.
     backbone : {"resnet18", "convnet"}, callable or dict, default="resnet18"
-        Network that follows images: that of the name without its last layer, or
-        that of ``backbone(input_shape, filters=filters)``, a `keras.Model` that ends in
-        vectors. A dict from names of branches gives each its own; branches that it
-        lacks have "resnet18".
+        Backbone of branches with image output: a named network without its last layer,
+        or a function ``backbone(input_shape, filters=filters)`` that returns a
+        `keras.Model` with vector output. A dict gives a backbone for each branch name.
+        Missing branches use "resnet18".
     filters : int or dict, default=16
-        Width of the backbone, or of each by the name of its branch; branches that a
-        dict lacks have 16.
+        Width of the backbone, or a dict of widths by branch name. Missing branches use
+        16.
     embedding_size : int, default=128
-        Units of each embedding and of the dense layer behind the fusion.
+        Number of units of each embedding and of the dense layer after the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
-        Way in which branches are joined. "average" gives each branch a head of its own
-        and takes the mean of their logits, weighted by `branch_weights`; the loss of
-        each branch is added to that of the mean, so that no branch leaves the work to
-        another, see :meth:`branch_probabilities`.
-        "concatenate" puts the embeddings side by side, "gated" takes their mean by
-        weights that are computed for each cell, see :meth:`gate_weights`; one head
-        follows.
+        Fusion of the branches. "average" uses a separate head for each branch and
+        averages their logits, weighted by `branch_weights`. The loss of each branch is
+        added to the loss of the mean, so that every branch learns to classify. See
+        :meth:`branch_probabilities`. "concatenate" concatenates the embeddings. "gated"
+        averages the embeddings with weights that are computed for each cell, see
+        :meth:`gate_weights`. Both use one common head.
     branch_weights : dict, default=None
-        Relative weights of the branches in the mean of "average", by name; branches
-        that a dict lacks count 1. None lets those that give images count 1, and those
-        that give vectors 2, or 1 for each of two heads.
+        Relative weight of each branch in the mean logit (``fusion="average"``), by
+        branch name. Missing branches have a weight of 1. None uses a weight of 1 for
+        branches with image output and 2 for branches with vector output, or 1 for each
+        of two heads.
     dropout : float in [0, 1), default=0.4
-        Fraction of the fused embedding that is left out in training; of the embedding
-        of each branch with "average".
+        Dropout rate of the fused embedding or, with ``fusion="average"``, of the
+        embedding of each branch.
     vector_head : {"dense", "boosting", "both"} or classifier, default=None
-        Head of each branch that gives vectors. "dense" is a dense layer on standardized
-        vectors, which is trained together with the rest. "boosting" is a
+        Head of each branch with vector output. "dense" is a dense layer on standardized
+        vectors, trained jointly with the network. "boosting" is a
         :class:`~sklearn.ensemble.HistGradientBoostingClassifier`, whose log-odds are
-        the logits of its branch. So are those of any classifier with ``predict_proba``,
-        which is cloned. "both" has a dense layer and gradient boosting side by side,
-        the latter under the name of the branch and ``"_boosting"``. None takes "both"
-        with ``fusion="average"``, and "dense" with the others: they would learn to
-        trust log-odds that were fitted to the same cells.
+        the logits of the branch. Any other classifier with ``predict_proba`` is used in
+        the same way and is cloned. "both" uses a dense layer and gradient boosting as
+        two separate heads. The name of the second head is the name of the branch
+        followed by ``"_boosting"``. None uses "both" with ``fusion="average"`` and
+        "dense" otherwise, because the other fusions would overfit to log-odds that were
+        fitted to the same cells.
     training_views : int, default=6
-        Views of each training image from which the branches that give vectors are
-        computed: the image as it is, and others with the `augmentation` but "stain"
-        and :class:`~malariafuse.networks.RandomStainJitter`; none but the first if that
-        leaves nothing. Each epoch takes one of them at random. 1 takes the images as
-        they are; more take as many times as long to compute.
+        Number of views of each training image for branches with vector output. The
+        first view is the image itself. Other views are augmented by `augmentation`
+        without "stain" and :class:`~malariafuse.networks.RandomStainJitter`. If no
+        augmentation remains, only the first view is used. Each epoch uses one view at
+        random. The time to compute the vectors is proportional to the number of views.
     %(training_parameters)s
 
     Attributes
     ----------
     branches_ : list of (str, transformer)
-        The fitted branches, without those that were dropped.
+        Fitted branches, without dropped branches.
     %(training_attributes)s
 
     See Also
     --------
-    ResNet18Classifier : The images alone.
-    malariafuse.features.PretrainedFeatureExtractor : A frozen network as a branch.
-    sklearn.ensemble.VotingClassifier : Fuse decisions instead of features.
+    ResNet18Classifier : Classifier of images only.
+    malariafuse.features.PretrainedFeatureExtractor : Frozen network, usable as a
+        branch.
+    sklearn.ensemble.VotingClassifier : Fusion of separately trained classifiers.
 
     Notes
     -----
-    Augmentation changes the image of a cell first, and then each branch that gives
-    images makes its own from it: all of them see the cell turned and stained alike. A
-    branch that gives vectors is frozen: it is computed once for a fit, from
-    `training_views` views of each image, and kept on disk if it is large. With
-    `test_time_views` above 1 every branch sees every view. Transformers and
-    `vector_head` see class codes 0 to n_classes - 1 as `y`; `partial_fit` fits them in
-    its first call.
+    Augmentation is applied before the branches, so all branches with image output get
+    the same augmented image. Branches with vector output are computed once for each
+    fit, from `training_views` views of each image, and stored on disk if they are
+    large. With `test_time_views` above 1, every branch gets every view. Transformers
+    and `vector_head` get class codes 0 to n_classes - 1 as `y`. `partial_fit` fits them
+    in its first call.
 
     Examples
     --------
@@ -144,7 +145,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
 
     _parameter_rules: ClassVar[Mapping[str, Sequence[Rule]]] = {
         **BaseImageClassifier._parameter_rules,
-        # Looked at one by one, where they are needed.
+        # Validated in detail where they are used.
         "branches": [
             Nothing(),
             Instances(
@@ -155,14 +156,17 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         "backbone": [
             OneOf("resnet18", "convnet"),
             Functions(),
-            Instances(Mapping, "a dict by names of branches"),
+            Instances(Mapping, "a dict with branch names as keys"),
         ],
-        "filters": [Integers(1), Instances(Mapping, "a dict by names of branches")],
+        "filters": [
+            Integers(1),
+            Instances(Mapping, "a dict with branch names as keys"),
+        ],
         "embedding_size": [Integers(1)],
         "fusion": [OneOf("average", "concatenate", "gated")],
         "branch_weights": [
             Nothing(),
-            Instances(Mapping, "a dict by names of branches"),
+            Instances(Mapping, "a dict with branch names as keys"),
         ],
         "dropout": [Reals(0, 1, open_at="high")],
         "vector_head": [Nothing(), OneOf("dense", "boosting", "both"), Classifiers()],
@@ -226,12 +230,12 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         self._keep(locals())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with `deep` those of the branches too.
+        """Get the parameters of the classifier and of its branches.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include the branches by their names, and their parameters as
+            Whether to include the branches by name, and their parameters as
             ``<name>__<parameter>``.
 
         Returns
@@ -241,7 +245,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         """
         params = self._get_params("branches", deep=deep)
         if deep and self.branches is None:
-            # Only to name them; what is changed goes through `set_params`.
+            # Read-only: changes are made by `set_params`.
             for name, branch in _default_branches():
                 params[name] = branch
                 if not isinstance(branch, str):
@@ -255,13 +259,13 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         Parameters
         ----------
         **params : dict
-            Parameters; a branch is replaced under its name ("drop" leaves it out), and
-            its parameters are set as ``<name>__<parameter>``.
+            Parameters. A branch is replaced by its name ("drop" removes it), and its
+            parameters are set as ``<name>__<parameter>``.
 
         Returns
         -------
         self : FeatureFusionClassifier
-            The same classifier.
+            This classifier.
         """
         names = {name.split("__")[0] for name in params}
         if params.get("branches", self.branches) is None and (
@@ -269,13 +273,13 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         ):
             params["branches"] = _default_branches()
         elif isinstance(self.branches, tuple):
-            # scikit-learn replaces parts of lists alone.
+            # scikit-learn can replace items of a list of named estimators only.
             self.branches = list(self.branches)
         self._set_params("branches", **params)
         return self
 
     def _sk_visual_block_(self) -> Any:
-        """Return the branches side by side, for the diagram in a notebook."""
+        """Return the branches in parallel, for the HTML diagram."""
         if hasattr(self, "classes_"):
             branches = self.branches_
         else:
@@ -286,83 +290,82 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
 
     @property
     def branches_(self) -> list[tuple[str, Any]]:
-        """The fitted branches."""
+        """Fitted branches."""
         check_is_fitted(self)
         inputs: Any = self._inputs
         return list(inputs.transformers.items())
 
     def gate_weights(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return how much each branch counts for each image.
+        """Compute the weight of each branch for each image.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         ndarray of shape (n_samples, n_branches), float32
-            Weights in the order of `branches_`; each row sums to 1. With
-            ``vector_head="both"``, gradient boosting has a column that follows that of
-            its branch.
+            Weights in the order of `branches_`. Each row sums to 1. With
+            ``vector_head="both"``, the column of gradient boosting follows that of its
+            branch.
 
         Raises
         ------
         ValueError
-            If the classifier was not fitted with ``fusion="gated"``, or `X` is not as
-            described.
+            If the classifier was not fitted with ``fusion="gated"``, or `X` is invalid.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         network = self.model_
         try:
             weights = network.get_layer("gate_weights").output
         except ValueError as error:
             raise ValueError(
-                "gate_weights needs a fit with fusion='gated' and at least two "
-                "branches: otherwise no weights are computed for each image."
+                "gate_weights requires a fit with fusion='gated' and at least two "
+                "branches."
             ) from error
         of_branches = self._outputs(
             X, FrozenNetwork(keras.Model(network.inputs, weights))
         )
-        # A softmax in bfloat16 sums to 1 within half a percent only.
+        # A softmax in bfloat16 sums to 1 only within half a percent.
         return of_branches / of_branches.sum(axis=1, keepdims=True)
 
     def branch_probabilities(self, X: ArrayLike) -> dict[str, NDArray[np.float32]]:
-        """Return the probabilities that each branch gives by itself.
+        """Predict class probabilities of each branch.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width, channels)
-            Images of the shape seen in `fit`, uint8 in 0..255 or floating in 0..1.
+            Images of the shape seen in `fit`, uint8 in [0, 255] or floating in [0, 1].
 
         Returns
         -------
         dict of str to ndarray of shape (n_samples, n_classes), float32
-            Probabilities in the order of `classes_`, by the name of the branch. Where
-            gradient boosting joins a dense layer, it has a name of its own.
+            Class probabilities, in the order of `classes_`, by branch name. With
+            ``vector_head="both"``, gradient boosting has a separate name.
 
         Raises
         ------
         ValueError
-            If the classifier was not fitted with ``fusion="average"``, or `X` is not
-            as described.
+            If the classifier was not fitted with ``fusion="average"``, or `X` is
+            invalid.
 
         Warns
         -----
         UserWarning
-            If brightness, colors, or the darkest or brightest pixels of most images are
-            far from those of `fit`.
+            If the brightness, the colors, or the darkest or brightest pixels of most
+            images differ strongly from those in `fit`.
         """
         network = self.model_
         if _BRANCH_LOGITS not in {layer.name for layer in network.layers}:
             raise ValueError(
-                "branch_probabilities needs a fit with fusion='average' and at least "
-                "two branches: otherwise no branch decides by itself."
+                "branch_probabilities requires a fit with fusion='average' and at "
+                "least two branches."
             )
         logits = network.get_layer(_BRANCH_LOGITS).output
         activation = network.layers[-1].activation
@@ -398,7 +401,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         return self.vector_head
 
     def _kept_branches(self) -> list[tuple[str, Any]]:
-        """Return the branches that are not dropped, checked."""
+        """Return the validated branches that are not dropped."""
         branches = self.branches
         if branches is None:
             branches = _default_branches()
@@ -411,11 +414,11 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
             )
         names = [name for name, _ in branches]
         for name in names:
-            # Keras builds its names of layers from them.
+            # Keras uses them in names of layers.
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise ValueError(
-                    f"branches has the name {name!r}: expected a letter or digit of "
-                    "ASCII, and then letters, digits, '_', '-' or '.'."
+                    f"branches has the name {name!r}: expected an ASCII letter or "
+                    "digit, followed by letters, digits, '_', '-' or '.'."
                 )
         self._validate_names(names)
         for name, transformer in branches:
@@ -431,7 +434,7 @@ class FeatureFusionClassifier(BaseImageClassifier, _BaseComposition):
         kept = [(name, branch) for name, branch in branches if branch != "drop"]
         if not kept:
             raise ValueError(
-                "branches has no branch, or all are dropped: expected at least one."
+                "branches is empty, or all branches are dropped: expected at least one."
             )
         return kept
 
@@ -467,15 +470,15 @@ def _build(
     vectors = [name for name, shape in input_shapes.items() if len(shape) == 1]
     logits = [] if vector_head == "dense" else vectors
     if vector_head == "both":
-        # In pairs, and boosting follows.
+        # In pairs: the dense head, then boosting.
         logits = vectors[1::2]
         if branch_weights is None:
             branch_weights = {}
     elif len(logits) == len(input_shapes):
         raise ValueError(
-            f"No branch gives images ({', '.join(logits)}), and vector_head is not "
-            "'dense' or 'both': there is no network to train. Put a classifier behind "
-            "the transformer in a pipeline, or pass vector_head='dense'."
+            f"No branch has image output ({', '.join(logits)}), and vector_head is not "
+            "'dense' or 'both': there is no network to train. Use a pipeline of the "
+            "transformer and a classifier, or pass vector_head='dense'."
         )
     network = build_fusion(
         input_shapes,
@@ -485,14 +488,14 @@ def _build(
         logits=logits,
         **settings,
     )
-    # A backbone of the user's own may be a network that is used elsewhere.
+    # Cloned, because a custom function may return a network that is used elsewhere.
     return network if isinstance(backbone, str) else storable_copy(network)
 
 
 def _boosting() -> HistGradientBoostingClassifier:
-    # Small trees of few features each rank the cells of another laboratory better than
-    # those of scikit-learn's defaults. Early stopping would set single cells aside, of
-    # patients that are also trained on.
+    # Small trees on few features generalize better to another laboratory than
+    # scikit-learn's defaults. Early stopping would hold out single cells of training
+    # patients.
     return HistGradientBoostingClassifier(
         learning_rate=0.06,
         max_iter=250,

@@ -16,30 +16,30 @@ from malariafuse.classifiers._base import BaseImageClassifier
 from malariafuse.classifiers._shared import describe_training
 
 _OWN = "network_params__"
-# Arguments that functions in the style of scikeras begin with.
+# First arguments of functions in the style of scikeras.
 _OLD_STYLE = {"compile_kwargs", "learning_rate", "loss", "meta", "metrics", "optimizer"}
 
 
 @describe_training
 class KerasImageClassifier(BaseImageClassifier):
-    """Any Keras network as a classifier of images.
+    """Classifier with any Keras network.
 
-    Read more in the :ref:`user guide <main_job>`.
+    Read more in the :ref:`User Guide <main_job>`.
 
     Parameters
     ----------
     network : callable or keras.Model
-        Function that builds the network: ``network(input_shape, n_outputs,
-        **network_params)`` returns a new `keras.Model` for float images in 0..1 of
-        `input_shape` (height, width, channels). It ends in a sigmoid if `n_outputs` is
-        1 (two classes), else in a softmax over `n_outputs`. A `keras.Model` itself
-        gives the architecture and the first weights, and stays as it is. Whether a
-        network is compiled does not matter. Layers of your own must be registered with
-        `keras.saving.register_keras_serializable`, or the fitted classifier could not
-        be loaded.
+        Function ``network(input_shape, n_outputs, **network_params)`` that returns a
+        new `keras.Model` for float images in [0, 1] of `input_shape` (height, width,
+        channels). The network ends in a sigmoid if `n_outputs` is 1 (two classes), and
+        in a softmax over `n_outputs` otherwise. A `keras.Model` object provides the
+        architecture and the initial weights, and is not changed. The network need not
+        be compiled. Custom layers must be registered with
+        `keras.saving.register_keras_serializable`, so that the fitted classifier can be
+        loaded.
     network_params : dict, default=None
-        Further arguments of `network`. Each is a parameter for `set_params` and for
-        searches, too: ``network_params__filters`` sets "filters". None means none.
+        Keyword arguments of `network`. Each is also a parameter for `set_params` and
+        searches: ``network_params__filters`` sets "filters". None means no arguments.
     %(training_parameters)s
 
     Attributes
@@ -48,8 +48,8 @@ class KerasImageClassifier(BaseImageClassifier):
 
     See Also
     --------
-    ResNet18Classifier : A residual network with good defaults.
-    ConvNetClassifier : A plain convolutional network.
+    ResNet18Classifier : Classifier with a residual network.
+    ConvNetClassifier : Classifier with a plain convolutional network.
 
     Examples
     --------
@@ -124,12 +124,12 @@ class KerasImageClassifier(BaseImageClassifier):
         self._keep(locals())
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, with `deep` each of `network_params` too.
+        """Get the parameters of the classifier and of its network function.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to include the arguments of the network function, as
+            Whether to include the items of `network_params`, as
             ``network_params__<name>``.
 
         Returns
@@ -155,14 +155,14 @@ class KerasImageClassifier(BaseImageClassifier):
         Returns
         -------
         self : KerasImageClassifier
-            The same classifier.
+            This classifier.
         """
         own = {name: value for name, value in params.items() if name.startswith(_OWN)}
         super().set_params(
             **{name: value for name, value in params.items() if name not in own}
         )
         if own:
-            # A new dict: clones share the old one.
+            # A new dict, because clones share the old one.
             self.network_params = {
                 **(self.network_params or {}),
                 **{name.removeprefix(_OWN): value for name, value in own.items()},
@@ -174,9 +174,8 @@ class KerasImageClassifier(BaseImageClassifier):
         if isinstance(network, keras.Model):
             if params:
                 raise ValueError(
-                    f"network_params={params!r} without a function: network is a "
-                    "keras.Model. Pass network_params=None, or a function that builds "
-                    "the network."
+                    f"network_params={params!r} but network is a keras.Model. Pass "
+                    "network_params=None, or a function that returns a network."
                 )
             return partial(_copy, network)
         _check_signature(network, params)
@@ -194,7 +193,7 @@ def _build(
         raise TypeError(
             f"network returned {type(network).__name__}: expected a keras.Model."
         )
-    # A function may return a network that is used elsewhere.
+    # Cloned, because a function may return a network that is used elsewhere.
     return storable_copy(network)
 
 
@@ -205,11 +204,11 @@ def _copy(network: keras.Model, input_shape: Any, n_outputs: int) -> keras.Model
 def _check_signature(
     function: Callable[..., keras.Model], params: Mapping[str, Any]
 ) -> None:
-    """Raise TypeError unless `function` begins with the input shape and `n_outputs`."""
+    """Raise TypeError unless `function` takes the input shape and `n_outputs` first."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        # Nothing is known of functions of compiled code.
+        # The signature of compiled functions is unknown.
         return
     wanted = (
         "expected a function (input_shape, n_outputs, **network_params) that returns "
@@ -230,5 +229,5 @@ def _check_signature(
         if parameter.name in _OLD_STYLE or (has_default and not named_for_it):
             raise TypeError(
                 f"network has the signature {signature}, so {parameter.name!r} would "
-                f"get the shape of the images or the number of outputs: {wanted}"
+                f"get the input shape or the number of outputs: {wanted}"
             )

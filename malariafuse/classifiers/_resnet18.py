@@ -17,21 +17,23 @@ from malariafuse.networks import build_resnet18
 
 @describe_training
 class ResNet18Classifier(BaseImageClassifier):
-    """An 18-layer residual network as a classifier of images.
+    """Classifier with an 18-layer residual network.
 
-    Small and well augmented by default: 16 filters instead of the usual 64 train on two
-    CPU cores in minutes, and stain jitter makes it indifferent to the color of a slide.
+    The defaults are a small network and strong augmentation. With 16 filters instead of
+    the usual 64, it trains on two CPU cores in minutes. Stain jitter makes it robust to
+    the color of a slide. The architecture is that of [1]_.
 
-    Read more in the :ref:`user guide <main_job>`.
+    Read more in the :ref:`User Guide <main_job>`.
 
     Parameters
     ----------
     filters : int, default=16
-        Channels of the first stage; the last one has eight times as many.
+        Number of channels of the first stage. The last stage has eight times as many.
     l2 : float, default=0.0
         L2 penalty on the kernels of the convolutions, in addition to `weight_decay`.
     pool_size : int or None, default=None
-        Side of the average pooling over the last feature map; None averages all of it.
+        Side of the average pooling over the last feature map. None averages the whole
+        map.
     %(training_parameters)s
 
     Attributes
@@ -40,9 +42,9 @@ class ResNet18Classifier(BaseImageClassifier):
 
     See Also
     --------
-    ConvNetClassifier : A plain convolutional network.
-    KerasImageClassifier : Any network of your own.
-    malariafuse.networks.build_resnet18 : The network alone.
+    ConvNetClassifier : Classifier with a plain convolutional network.
+    KerasImageClassifier : Classifier with a custom network.
+    malariafuse.networks.build_resnet18 : Build the network.
 
     References
     ----------

@@ -67,14 +67,14 @@ TRAINING_RULES: Mapping[str, Sequence[Rule]] = {
     ],
     "warm_start": [Booleans()],
     "threshold": [Reals(0, 1)],
-    # Held against the classes.
+    # Validated against the classes in fit.
     "pos_label": [Anything()],
     "test_time_views": [OneOf(1, 4, 8)],
     "compute_dtype": COMPUTE_DTYPE,
     "engine": ENGINE,
     "memory": [Nothing(), _PATHS, Instances(Memory, "a joblib.Memory")],
     "checkpoint": [Nothing(), _PATHS],
-    # Looked at item by item, where the training begins.
+    # Items are validated at the start of training.
     "callbacks": [
         Nothing(),
         Instances(
@@ -89,153 +89,162 @@ TRAINING_RULES: Mapping[str, Sequence[Rule]] = {
 _PARAMETERS = """epochs : int, default=%(epochs)r
     Number of passes over the training images.
 head_epochs : int, default=0
-    Number of epochs, before `epochs`, in which only the head of the network is
-    trained: the layers outside of its backbones, or its last layer. All layers follow
-    at a tenth of `learning_rate`. With ``epochs=0`` the other layers keep their first
-    weights.
+    Number of epochs, before `epochs`, in which only the head of the network is trained.
+    The head is all layers outside the backbones, or the last layer if there is no
+    backbone. Then all layers are trained for `epochs` at a tenth of `learning_rate`.
+    With ``epochs=0``, the other layers keep their initial weights.
 batch_size : int, default=64
     Number of images per step of the optimizer.
 optimizer : {"sgd", "adam", "adamw"} or keras.optimizers.Optimizer, \
 default=%(optimizer)r
-    Optimizer. "sgd" has Nesterov momentum. An optimizer object is copied for each fit,
-    and its learning rate becomes the peak of the schedule.
+    Optimizer. "sgd" uses Nesterov momentum. An optimizer object is copied for each fit,
+    and its learning rate is the peak of the schedule.
 learning_rate : float, default=%(learning_rate)r
-    Peak learning rate. None takes 0.05 for "sgd", 0.001 for "adam" and "adamw", and
-    that of an optimizer object.
+    Peak learning rate. None uses 0.05 for "sgd", 0.001 for "adam" and "adamw", and the
+    learning rate of an optimizer object.
 momentum : float, default=0.9
-    Momentum of "sgd". The other optimizers do not use it.
+    Momentum of "sgd". Ignored by the other optimizers.
 weight_decay : float, default=%(weight_decay)r
-    Decoupled decay of kernels per step, relative to the learning rate. Biases and
-    normalizations are left out. None keeps that of the optimizer.
+    Decoupled weight decay of kernels per step, relative to the learning rate. Biases
+    and normalization layers are excluded. None keeps the weight decay of the optimizer.
 schedule : {"cosine", "constant"}, default="cosine"
-    Learning-rate schedule after the warm-up. "cosine" falls to zero along half a cosine
-    (SGDR of Loshchilov and Hutter, ICLR 2017, without restarts). Callbacks may set the
-    learning rate with "constant" only.
+    Learning-rate schedule after the warm-up. "cosine" is cosine annealing to zero (SGDR
+    of Loshchilov and Hutter, ICLR 2017, without restarts). Callbacks can set the
+    learning rate only with "constant".
 warmup_epochs : float, default=1
-    Number of epochs in which the learning rate rises linearly from a tenth of its peak.
-    At most half of the epochs are used for it.
+    Number of epochs of linear warm-up from a tenth of the peak learning rate. The
+    warm-up takes at most half of the epochs.
 loss : {"crossentropy", "focal"} or keras.losses.Loss, default="crossentropy"
-    Loss. "focal" weighs cells less that are classified well (Lin et al., ICCV 2017,
-    with a focusing parameter of 2). A loss object is given probabilities and targets: 0
-    and 1 for two classes, else one-hot targets.
+    Loss function. "focal" reduces the weight of well-classified cells (Lin et al., ICCV
+    2017, with a focusing parameter of 2). A loss object gets probabilities and targets.
+    The targets are 0 and 1 for two classes, and one-hot vectors otherwise.
 label_smoothing : float in [0, 1), default=0.0
-    Share of each target that is spread evenly over the classes. It tempers the trust in
-    labels of which some are wrong.
+    Fraction of each target that is distributed evenly over the classes. It reduces the
+    influence of wrong labels.
 augmentation : sequence of str or keras.layers.Layer, or None, \
 default=%(augmentation)r
-    Random changes of each image in training, in this order: Keras layers, and the names
-    of some.
+    Random transformations of training images, applied in this order. Each is a Keras
+    layer or one of these names:
 
-    - "flip" mirrors, "rotation" turns by any angle and makes black what comes in at the
-      corners, "quarter_turn" turns by multiples of 90 degrees.
-    - "stain" changes brightness, white balance and contrast, as other stains and lamps
-      do (:class:`~malariafuse.networks.RandomStainJitter`).
-    - "mask" moves the outline (:class:`~malariafuse.networks.RandomMaskJitter`), "crop"
-      scales and moves the cell (:class:`~malariafuse.networks.RandomCropJitter`), and
-      "background" puts plasma around some cells
-      (:class:`~malariafuse.networks.RandomBackground`), as other segmentations do.
-    - "blur" and "jpeg" take away details, as cameras do
+    - "flip" mirrors the image. "rotation" rotates it by any angle and fills the corners
+      with black. "quarter_turn" rotates it by a multiple of 90 degrees.
+    - "stain" changes brightness, white balance and contrast, like different stains and
+      lamps (:class:`~malariafuse.networks.RandomStainJitter`).
+    - "mask", "crop" and "background" simulate different segmentations. "mask" moves the
+      outline (:class:`~malariafuse.networks.RandomMaskJitter`). "crop" scales and moves
+      the cell (:class:`~malariafuse.networks.RandomCropJitter`). "background" adds
+      plasma around some cells (:class:`~malariafuse.networks.RandomBackground`).
+    - "blur" and "jpeg" remove details, like defocus and compression
       (:class:`~malariafuse.networks.RandomBlur`,
       :class:`~malariafuse.networks.RandomJPEG`).
 
-    Layers are copied for each fit and see float images in 0..1. They are tried on a few
-    images before the training.
+    Layers are copied for each fit and get float images in [0, 1]. They are tested on a
+    few images before training.
 early_stopping : bool, default=False
-    Whether to stop when `monitor` has not improved for `n_iter_no_change` epochs, and
-    to keep the weights of the best epoch. It is measured on `X_val` and `y_val`, or on
-    samples that are set aside: whole patients if `groups` reach `fit`.
+    Whether to stop training when `monitor` has not improved for `n_iter_no_change`
+    epochs, and to keep the weights of the best epoch. The validation set is `X_val` and
+    `y_val` or, without them, a part of the training set: whole patients if `groups` is
+    passed to `fit`.
 monitor : {"val_loss", "val_accuracy", "val_recall", "val_auc"}, default="val_loss"
-    Measure for early stopping. Recall is that of the positive class at a probability of
-    0.5, and is perfect when every cell is called positive. "val_auc" is the ROC AUC.
+    Metric for early stopping. "val_recall" is the recall of the positive class at a
+    threshold of 0.5, which is 1 if every cell is called positive. "val_auc" is the ROC
+    AUC.
 validation_fraction : float in (0, 1), default=0.1
-    Fraction of the samples to set aside. It is used with `early_stopping` only, and
+    Fraction of the samples in the validation set. Used only with `early_stopping` and
     without `X_val`.
 n_iter_no_change : int, default=5
-    Number of epochs without improvement to wait. It is used with `early_stopping` only.
+    Number of epochs without improvement before training stops. Used only with
+    `early_stopping`.
 ema_momentum : float in (0, 1), default=None
-    Momentum of an exponential moving average of the weights over steps, which is
-    validated and kept instead of the weights themselves. None averages nothing. The
-    statistics of batch normalization are averages of their own.
+    Momentum of an exponential moving average (EMA) of the weights over steps. The
+    averaged weights are used for validation and prediction. None disables averaging.
+    The statistics of batch normalization are not averaged again.
 class_weight : dict or "balanced", default=None
-    Weights of classes in the loss, as in scikit-learn. They multiply
+    Class weights in the loss, as in scikit-learn. They are multiplied by
     `sample_weight`.
 initial_weights : keras.Model or path-like, default=None
-    First weights: a network of the same architecture, such as `model_` of a fitted
-    classifier, or a file that Keras wrote (.keras, or .weights.h5). None draws them.
+    Initial weights: a network of the same architecture, such as `model_` of a fitted
+    classifier, or a file saved by Keras (.keras or .weights.h5). None uses random
+    initial weights.
 warm_start : bool, default=False
-    Whether `fit` begins with the weights of the fit before it, if there is one. The
-    classes and the shape of the images must be the same.
+    Whether `fit` starts from the weights of the previous call of `fit`. The classes and
+    the shape of the images must be the same.
 threshold : float in [0, 1], default=0.5
-    Decision threshold. Of two classes, the positive one is predicted from this
-    probability on.
+    Decision threshold for two classes. The positive class is predicted if its
+    probability is at least the threshold.
 pos_label : object, default=None
-    Positive class of two. None takes the last of `classes_`. String labels need it as
-    soon as `threshold` is not 0.5, for "Uninfected" sorts last. So does a member of
+    Positive class of two classes. None uses the last of `classes_`. It is required for
+    string labels if `threshold` is not 0.5, because "Uninfected" sorts last. In a
     :class:`~sklearn.ensemble.VotingClassifier` or
-    :class:`~sklearn.ensemble.StackingClassifier`, which code labels as 0, 1, ... in
-    sorted order: there it is the code of the class.
+    :class:`~sklearn.ensemble.StackingClassifier`, labels are encoded as 0, 1, ... in
+    sorted order, so `pos_label` is the code of the class and is also required.
 test_time_views : {1, 4, 8}, default=1
-    Number of views of each image over which predictions are averaged: the image as it
-    is (1), its flips (4), or its flips and quarter turns (8, square images only).
+    Number of views of each image over which predictions are averaged (test-time
+    augmentation): the image itself (1), its flips (4), or its flips and quarter turns
+    (8, for square images only).
 compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
-    Floating type in which layers compute. Weights and probabilities are float32 always.
-    "auto" takes bfloat16 on a CPU with instructions for it (AMX or AVX-512, known on
-    Linux), else float32.
+    Floating dtype of the computation in layers. Weights and probabilities are always
+    float32. "auto" uses bfloat16 on a CPU that supports it (AMX or AVX-512, detected on
+    Linux), and float32 otherwise.
 engine : {"auto", "keras", "openvino"}, default="auto"
-    Engine that computes predictions. "auto" takes OpenVINO where the extra
-    ``openvino`` is installed and TensorFlow has no GPU, else Keras; `engine_` says
-    which. Their probabilities differ by rounding.
+    Engine that computes predictions. "auto" uses OpenVINO if the package ``openvino``
+    is installed and TensorFlow has no GPU, and Keras otherwise. The attribute `engine_`
+    is the engine in use. Probabilities of the two engines differ by rounding.
 memory : str, pathlib.Path or joblib.Memory, default=None
-    Cache of trainings. A training is taken from there if everything that it depends on
-    is the same, whatever `threshold`, `pos_label`, `test_time_views`, `engine` and
-    `verbose` are, so a search over thresholds trains once per other setting. Functions
-    and classes of yours are compared by their code and all that it uses; those of
-    installed packages, by their names. Files that a function reads are not looked at.
-    With `random_state=None` a cached training counts as one of the possible ones.
-    Callbacks are not called when nothing is trained.
+    Cache of trained networks. A network is loaded from the cache if it was trained with
+    the same data and parameters. `threshold`, `pos_label`, `test_time_views`, `engine`
+    and `verbose` may differ, so a search over thresholds trains only once for the other
+    parameters. Custom functions and classes are compared by their code and its
+    dependencies, and those of installed packages by their names. Files read by a
+    function are not compared. With ``random_state=None``, any cached network may be
+    used. Callbacks are not called if the network is loaded from the cache.
 checkpoint : path-like, default=None
-    Folder in which the state of the training is kept after each epoch. A training that
-    was interrupted, even killed, goes on from there when the same classifier is fitted
-    to the same data again, and ends with the weights that it would have had on this
-    CPU. Its file is deleted at the end.
+    Folder in which the state of the training is saved after each epoch. If training is
+    interrupted, even by a kill, fitting the same classifier to the same data again
+    resumes it. On the same CPU, the final weights are identical to those of
+    uninterrupted training. The file is deleted at the end.
 callbacks : sequence of keras.callbacks.Callback or callable, default=None
-    Callbacks of the training, or functions without arguments that return one for each
-    fit. A callback itself is used as it is, so that what it reports arrives, but
-    scikit-learn's `clone` copies it, as a search or a cross-validation does: pass a
-    function there.
+    Callbacks of the training, or functions without arguments that return a callback for
+    each fit. A callback object is used directly, so its results are accessible after
+    `fit`. However, scikit-learn's `clone` copies it, for example in a search or
+    cross-validation. Pass a function in these cases.
 verbose : int or bool, default=0
-    Whether to show a progress bar.
+    Whether to show a progress bar, whose title has the candidate and the fold in a
+    search of scikit-learn and in
+    :func:`~malariafuse.evaluation.cross_validate_patients`.
 random_state : int, RandomState instance or None, default=None
-    Random seed of initial weights, order, augmentation, dropout and validation split.
-    With an integer two fits on the CPU of one machine give identical weights; give a
-    seed to augmentation layers of your own, too. No global seed is read or set but for
-    None, which draws from NumPy's."""
+    Random seed or generator of initial weights, order of samples, augmentation, dropout
+    and validation split. With an int, two fits on the CPU of one machine give identical
+    weights. Custom augmentation layers need a separate seed. Global random state is not
+    used, except that None draws a seed from NumPy's global generator."""
 
 _ATTRIBUTES = """classes_ : ndarray of shape (n_classes,)
-    Sorted labels.
+    Sorted class labels.
 engine_ : {"keras", "openvino"}
-    Engine that computes predictions on this machine.
+    Engine in use for predictions.
 history_ : dict of str to list of float
-    Measures of each epoch: "loss", "accuracy", of two classes "recall" at 0.5
-    (missing for string labels without `pos_label`), "auc" if it is monitored, and each
-    with ``"val_"`` before it if there is a validation.
+    Metrics of each epoch: "loss", "accuracy", "recall" at a threshold of 0.5 (only for
+    two classes, and not for string labels without `pos_label`), and "auc" if it is
+    monitored. Metrics of the validation set have the prefix ``"val_"``.
 image_shape_ : tuple of int
     Height, width and channels of the images seen in `fit`.
 model_ : keras.Model
-    The trained network: float images in 0..1 to probabilities. Change weights in a
-    copy: predictions may be computed by what was compiled from these.
+    Trained network from float images in [0, 1] to probabilities. Do not change its
+    weights: predictions may use a version that is already compiled. Change a copy
+    instead.
 n_iter_ : int
-    Number of epochs trained.
+    Number of trained epochs.
 compute_dtype_ : {"float32", "bfloat16"}
-    Floating type in which the layers compute."""
+    Floating dtype of the computation in layers."""
 
 
 def describe_training(cls: T) -> T:
-    """Put the shared sections into the docstring of `cls`, with its own defaults."""
+    """Insert the shared sections into the docstring of `cls`, with its defaults."""
     parameters = inspect.signature(cls).parameters.values()
     defaults = {parameter.name: parameter.default for parameter in parameters}
-    cls.__doc__ = inspect.cleandoc(cls.__doc__ or "") % {
+    shared = {
         "training_parameters": _PARAMETERS % defaults,
         "training_attributes": _ATTRIBUTES,
     }
+    cls.__doc__ = inspect.cleandoc(cls.__doc__ or "") % shared + "\n"
     return cls

@@ -1,4 +1,4 @@
-"""From the vectors of a branch to an input of a network."""
+"""Functions from the vectors of a branch to an input of the network."""
 
 from typing import Any, Protocol
 
@@ -11,17 +11,18 @@ from sklearn.utils.validation import has_fit_parameter
 
 from malariafuse._engine._data import Samples, Shape
 
-# Vectors that are standardized at a time.
+# Number of vectors that are standardized at once.
 _CHUNK = 1024
-# In standard deviations: what is further out, as in the images of another laboratory,
-# would drown the other features.
+# In standard deviations. Larger values, for example in images of another laboratory,
+# would dominate the other features.
 _FARTHEST = 3.0
-# A sure classifier would outvote all others; this is a probability of 0.9999.
+# Limit of log-odds, so that a single classifier cannot dominate: a probability of
+# 0.9999.
 _SUREST = 9.2
 
 
 class VectorInput(Protocol):
-    """Function from vectors to an input of a network, which is learned once."""
+    """Function from vectors to an input of the network, fitted once."""
 
     fitted: bool
 
@@ -31,17 +32,17 @@ class VectorInput(Protocol):
     def fit(
         self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
     ) -> None:
-        """Learn from some rows of `views`, (n_samples, n_views, n_features)."""
+        """Fit to some rows of `views`, of shape (n_samples, n_views, n_features)."""
 
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:
         """Return the input for vectors of shape (n, n_features)."""
 
     def constants(self) -> dict[str, Any]:
-        """Return what was learned and set, by which others compute the same."""
+        """Return the fitted constants, from which others compute the same input."""
 
 
 class Standardized:
-    """Vectors of mean 0 and standard deviation 1, for a dense layer."""
+    """Standardized vectors for a dense layer."""
 
     def __init__(self) -> None:
         self.fitted = False
@@ -53,11 +54,11 @@ class Standardized:
     def fit(
         self, views: NDArray[np.float32], rows: NDArray[np.int64], samples: Samples
     ) -> None:
-        """Learn from the first view, which is what is seen when it is predicted."""
+        """Fit to the first view, which is the view in prediction."""
         scaler = StandardScaler()
         for part in gen_batches(len(rows), _CHUNK):
             scaler.partial_fit(views[rows[part], 0])
-        # Of the attributes of scikit-learn, these alone outlive its versions.
+        # Only these attributes of scikit-learn are stable across versions.
         self._mean, self._scale = scaler.mean_, scaler.scale_
         self.fitted = True
 
@@ -72,12 +73,12 @@ class Standardized:
 
 
 class LogOdds:
-    """Log-odds that a classifier of vectors gives.
+    """Log-odds of a classifier of vectors.
 
     Parameters
     ----------
     classifier : classifier
-        Classifier with ``predict_proba``, not fitted.
+        Unfitted classifier with ``predict_proba``.
     """
 
     def __init__(self, classifier: Any) -> None:
@@ -99,9 +100,9 @@ class LogOdds:
             weighted["sample_weight"] = np.repeat(weights, n_views)
         elif (weights != weights[0]).any():
             raise ValueError(
-                f"vector_head={self.classifier!r} takes no sample_weight in fit, and "
-                "samples have different weights: leave out sample_weight and "
-                "class_weight, or take another classifier."
+                f"vector_head={self.classifier!r} does not accept sample_weight in "
+                "fit, but samples have different weights: do not pass sample_weight "
+                "and class_weight, or use another classifier."
             )
         self.classifier.fit(
             views[rows].reshape(-1, views.shape[2]),

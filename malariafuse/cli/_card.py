@@ -1,4 +1,4 @@
-"""What is known about a model."""
+"""Command that shows the model card."""
 
 import textwrap
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from malariafuse.cli._command import Command, InputError
 from malariafuse.cli._models import READY, load_card, model_folder
 from malariafuse.cli._output import JSON, echo_json
 
-# Digests of files fit in a line.
+# Wide enough for the digest of a file.
 _WIDTH, _COLUMN = 90, 26
 
 
@@ -18,10 +18,10 @@ _WIDTH, _COLUMN = 90, 26
 @click.argument("model", default=READY, metavar="[MODEL]")
 @JSON
 def card(model: str, as_json: bool) -> None:
-    """Show the model card: data, measures, intended use and limits.
+    """Show the model card: data, metrics, intended use and limitations.
 
-    MODEL is a folder that train wrote. Without it, the card is that of the model that
-    comes with malariafuse. Numbers in brackets are 95 % intervals over patients.
+    MODEL is a folder written by train. Without it, the model of the package is used.
+    Numbers in parentheses are 95 % confidence intervals over patients.
 
     \b
     Examples:
@@ -30,7 +30,7 @@ def card(model: str, as_json: bool) -> None:
     """
     folder = model_folder(model)
     if folder is not None and folder.is_file():
-        raise InputError(f"{model} is a file, which has no model card.")
+        raise InputError(f"{model} is a file, not a folder with a model card.")
     found = load_card(model)
     if as_json:
         echo_json(found, indent=1)
@@ -42,7 +42,7 @@ def card(model: str, as_json: bool) -> None:
 
 
 def _lines(entries: Mapping[str, Any], indent: int = 0) -> list[str]:
-    """Return names on the left, and what they stand for on the right."""
+    """Return lines with names on the left and values on the right."""
     lines = []
     margin = " " * indent
     for name, entry in entries.items():

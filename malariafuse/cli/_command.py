@@ -1,4 +1,4 @@
-"""What all commands have in common: manners, errors and exit codes."""
+"""Base of all commands: options, errors and exit codes."""
 
 import logging
 import sys
@@ -17,13 +17,13 @@ _SHOWN, _ABOUT = "malariafuse shows", "malariafuse is about"
 
 
 class InputError(click.ClickException):
-    """The input is wrong, in a way that one line says."""
+    """Error in the input, with a one-line message."""
 
     exit_code = WRONG_INPUT
 
 
 class Command(click.Command):
-    """A command with ``--quiet`` and ``--debug``, whose errors are one line each."""
+    """Command with ``--quiet`` and ``--debug``, which shows errors as one line."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,14 +33,14 @@ class Command(click.Command):
                 is_flag=True,
                 expose_value=False,
                 callback=_remember,
-                help="Show no progress, summaries and warnings, only errors.",
+                help="Show only errors, without progress, summaries and warnings.",
             ),
             click.Option(
                 ["--debug"],
                 is_flag=True,
                 expose_value=False,
                 callback=_remember,
-                help="Show the traceback of an error, and the log lines of libraries.",
+                help="Show the traceback of an error, and log messages of libraries.",
             ),
         ]
 
@@ -73,21 +73,21 @@ def _remember(ctx: click.Context, option: click.Parameter, value: bool) -> None:
 
 
 def shows_progress() -> bool:
-    """Return whether a person looks on, who did not ask for silence."""
+    """Return whether to show progress: on a terminal, without --quiet."""
     return not click.get_current_context().meta[f"{_SHOWN} quiet"] and (
         sys.stderr.isatty()
     )
 
 
 def say(text: str) -> None:
-    """Show a remark on standard error, unless the user asked for silence."""
+    """Write a message to standard error, unless --quiet is set."""
     if not click.get_current_context().meta[f"{_SHOWN} quiet"]:
         click.echo(text, err=True)
 
 
 @contextmanager
 def about(thing: str) -> Iterator[None]:
-    """Say in warnings that are given in this block what they are about."""
+    """Add a subject to the warnings in this block."""
     meta = click.get_current_context().meta
     meta[_ABOUT] = f"{thing}: "
     try:
@@ -97,26 +97,26 @@ def about(thing: str) -> Iterator[None]:
 
 
 def left_out() -> None:
-    """End the command with the exit code of a result that is not whole."""
+    """Exit with the code of an incomplete result."""
     click.get_current_context().exit(LEFT_OUT)
 
 
 def describe(error: Exception) -> str:
-    """Return an error in one line."""
+    """Return an error as one line."""
     words = " ".join(str(error).split())
     if _is_about_input(error):
         return words
     words = words.rstrip(".") or "no message"
     return (
-        f"unexpected {type(error).__name__}: {words}. --debug shows where it comes "
-        "from."
+        f"unexpected {type(error).__name__}: {words}. Use --debug to show the "
+        "traceback."
     )
 
 
 def _is_about_input(error: Exception) -> bool:
-    """Return whether the message says to the user what is wrong with the input.
+    """Return whether the message is about the input.
 
-    Those of this package do, and those of the operating system.
+    Messages of this package and of the operating system are.
     """
     if isinstance(error, OSError):
         return True
@@ -132,7 +132,7 @@ def _is_about_input(error: Exception) -> bool:
 
 @contextmanager
 def _our_warnings(*, hide: bool) -> Iterator[None]:
-    """Show warnings to users as one line each, and those to programmers not at all."""
+    """Show user warnings as one line, and hide warnings for developers."""
     shown = set()
     meta = click.get_current_context().meta
 
@@ -152,7 +152,7 @@ def _our_warnings(*, hide: bool) -> Iterator[None]:
 
 @contextmanager
 def _no_logs(debug: bool) -> Iterator[None]:
-    """Keep the log lines of TensorFlow in Python to itself."""
+    """Hide log messages of TensorFlow's Python code."""
     before = {}
     for name in () if debug else ("absl", "tensorflow", "jax"):
         logger = logging.getLogger(name)

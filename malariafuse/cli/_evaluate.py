@@ -1,4 +1,4 @@
-"""A classifier on labeled cells of patients that it does not know."""
+"""Command that evaluates a model on labeled cells of other patients."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,19 +25,18 @@ _SEED = 0
 @click.command(cls=Command)
 @click.argument("model")
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", type=OUTPUT, help="Report to write, an HTML file.")
+@click.option("-o", "--output", type=OUTPUT, help="HTML file of the report.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Probability from which on a cell is called parasitized. By default, that of "
-    "the model.",
+    help="Decision threshold on the probability. Default: threshold of the model.",
 )
 @click.option(
     "--patients",
     type=click.Choice(["auto", "folder"]),
     default="auto",
     show_default=True,
-    help="Where the patient of a cell comes from: the file name, as in "
+    help="Source of the patient of a cell: the file name, such as "
     "C39P4thinF_cell_26.png, or the folder inside the class folder.",
 )
 @TRUST
@@ -53,18 +52,16 @@ def evaluate(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure a model on labeled cells of other patients.
+    """Evaluate a model on labeled cells of other patients.
 
-    MODEL is a folder that train wrote, "ready" for the model that comes with
-    malariafuse, or a joblib file. DATA is a folder or a zip file with the folders
-    Parasitized and Uninfected, or a CSV file with the columns "path", "label" and
-    "patient".
+    MODEL is a folder written by train, "ready" for the model of the package, or a
+    joblib file. DATA is a folder or a zip file with the folders Parasitized and
+    Uninfected, or a CSV file with the columns "path", "label" and "patient".
 
-    The numbers mean something only if the model was trained on none of these patients.
-
-    Each metric has a 95 % interval over patients. With --output there is a report with
-    pictures, the worst misses and false alarms, and each patient. Files that cannot be
-    read are left out, and the exit code is 3 then.
+    The metrics are valid only if the model was not trained on any of these patients.
+    Each metric has a 95 % confidence interval over patients. With --output, a report is
+    written with plots, the worst misses and false alarms, and the results by patient.
+    Files that cannot be read are left out, and the exit code is 3.
 
     \b
     Examples:
@@ -124,7 +121,7 @@ def evaluate(
 
 
 def _loader(estimator: Any, model: str) -> Any:
-    """Return how the model wants files to be read."""
+    """Return the loader of the model."""
     from sklearn.pipeline import Pipeline
 
     from malariafuse.preprocessing import ImageLoader
@@ -132,19 +129,19 @@ def _loader(estimator: Any, model: str) -> Any:
     if isinstance(estimator, Pipeline) and isinstance(estimator[0], ImageLoader):
         return estimator[0]
     raise InputError(
-        f"{model} does not begin with ImageLoader: expected a pipeline that says how "
-        "files are read, as train makes it."
+        f"{model} does not begin with ImageLoader: expected a pipeline that loads "
+        "files, as written by train."
     )
 
 
 def _threshold(estimator: Any, model: str) -> float:
-    """Return the probability from which on the model calls a cell parasitized."""
+    """Return the decision threshold of the model."""
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
     for name in ("decision_threshold", "threshold"):
         found = getattr(last, name, None)
         if isinstance(found, float):
             return found
-    raise InputError(f"{model} names no threshold: give one by --threshold.")
+    raise InputError(f"{model} has no threshold: set it by --threshold.")
 
 
 def _numbers(

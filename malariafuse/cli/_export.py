@@ -1,4 +1,4 @@
-"""A model for machines without Keras and TensorFlow."""
+"""Command that exports a model to ONNX."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ from malariafuse.cli._output import OUTPUT, check_output
 
 @click.command(cls=Command)
 @click.argument("model", default=READY, metavar="[MODEL]")
-@click.option("--output", type=OUTPUT, required=True, help="Folder to write.")
+@click.option("--output", type=OUTPUT, required=True, help="Output folder.")
 @TRUST
 def export(model: str, output: Path, trust: bool) -> None:
-    """Write a model as ONNX, for machines without TensorFlow.
+    """Export a model to ONNX, for use without TensorFlow.
 
-    MODEL is a folder that train wrote, or a joblib file. Without it, the model that
-    comes with malariafuse is exported. The folder holds the graph, a manifest that says
-    what goes in and what comes out, and golden cells. It is compared with the model
-    before it appears.
+    MODEL is a folder written by train, or a joblib file. Without it, the model of the
+    package is exported. The output folder contains the graph, a manifest with inputs
+    and outputs, and golden cells. The export is compared with the model before the
+    folder is created.
 
-    In Python, malariafuse.deploy.OnnxClassifier runs the folder. This command needs the
-    extra onnx-export, and OnnxClassifier the extra onnx.
+    In Python, malariafuse.deploy.OnnxClassifier runs the folder. This command requires
+    the extra onnx-export, and OnnxClassifier requires the extra onnx.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The commands, and the process that runs one of them."""
+"""Group of commands and entry point of the process."""
 
 import os
 import signal
@@ -39,13 +39,13 @@ def commands() -> None:
     \b
     Exit codes:
       0    done
-      1    something unexpected happened
-      2    the command or its input is wrong; the message says how
-      3    done, but something was left out, such as a damaged file
+      1    unexpected error
+      2    error in the command or its input
+      3    incomplete result, for example because of a damaged file
       130  stopped by Ctrl-C
 
-    Results go to standard output, and progress, warnings and errors to standard
-    error.
+    Results are written to standard output. Progress, warnings and errors are written to
+    standard error.
     """
 
 
@@ -54,17 +54,17 @@ for command in (predict, smear, train, evaluate, export, card):
 
 
 def main() -> NoReturn:
-    """Run the command line in this process, which ends with it."""
-    # Libraries read all of them when they are imported. Without the second, TensorFlow
-    # computes slowly on some CPUs.
+    """Run the command line, and exit the process."""
+    # Libraries read these variables on import. Without the second, TensorFlow is slow
+    # on some CPUs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # Threads of OpenMP that spin as they wait make gradient boosting ten times as slow
-    # where other programs run, too.
+    # Spinning OpenMP threads make gradient boosting ten times slower if other programs
+    # are running.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # There may be no window, and none is opened.
+    # No window is opened, because there may be no display.
     os.environ["MPLBACKEND"] = "Agg"
-    # As after Ctrl-C, files that are half written are removed.
+    # As after Ctrl-C, incomplete files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with StandardError.of_process():
         commands(prog_name=_PROGRAM)

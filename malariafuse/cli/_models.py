@@ -1,4 +1,4 @@
-"""Models as users name them: a folder, a joblib file, or the one of the package."""
+"""Loading of models: a folder, a joblib file, or the model of the package."""
 
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,18 @@ MODEL = click.option(
     default=READY,
     show_default=True,
     metavar="FOLDER|FILE",
-    help="Folder that train wrote, or joblib file with a fitted classifier or "
-    'pipeline. "ready" is the model that comes with malariafuse.',
+    help="Folder written by train, or joblib file with a fitted classifier or "
+    'pipeline. "ready" is the model of the package.',
 )
 TRUST = click.option(
     "--trust",
     is_flag=True,
-    help="Load a joblib file, and so run the code that is in it.",
+    help="Allow loading a joblib file, which executes code in the file.",
 )
 
 
 def model_folder(model: str) -> Path | None:
-    """Return the folder of a model, None for the one that comes with the package."""
+    """Return the folder of a model, or None for the model of the package."""
     return None if model == READY else Path(model)
 
 
@@ -37,11 +37,11 @@ def load_model(model: str, *, trust: bool) -> Any:
 
         return load_pretrained(folder)
     if not folder.exists():
-        raise InputError(f"There is no model {model}.")
+        raise InputError(f"Model {model} does not exist.")
     if not trust:
         raise InputError(
-            f"{model} is a file, and to load it runs code that is in it. Add --trust "
-            "if you know who made it."
+            f"{model} is a file, and loading it executes code in the file. Add --trust "
+            "if you trust its source."
         )
     import joblib
 
@@ -54,8 +54,8 @@ def load_model(model: str, *, trust: bool) -> Any:
         ) from error
     if not hasattr(estimator, "predict_proba"):
         raise InputError(
-            f"{model} holds a {type(estimator).__name__}: expected a fitted classifier "
-            "with predict_proba."
+            f"{model} contains a {type(estimator).__name__}: expected a fitted "
+            "classifier with predict_proba."
         )
     return estimator
 
@@ -65,10 +65,10 @@ def _remark_on(error: Exception) -> str:
         from numpy import __version__
 
         return (
-            "It was written with another major version of NumPy than the one installed "
-            f"here, which is {__version__}."
+            "It was written with another major version of NumPy than the installed "
+            f"version, {__version__}."
         )
-    return "Was it written by joblib.dump, with the versions that are installed here?"
+    return "Expected a file written by joblib.dump with the same versions as installed."
 
 
 def load_card(model: str) -> dict[str, Any]:

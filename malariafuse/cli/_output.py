@@ -1,4 +1,4 @@
-"""Results on standard output, and in files that are there as a whole or not at all."""
+"""Output of results to standard output and, atomically, to files."""
 
 import json
 import math
@@ -15,18 +15,16 @@ from malariafuse.cli._command import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-FORCE = click.option("--force", is_flag=True, help="Replace an output that exists.")
-JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print results as JSON, for other programs."
-)
+FORCE = click.option("--force", is_flag=True, help="Replace an existing output.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print results as JSON.")
 OUTPUT = click.Path(path_type=Path)
 
 
 def check_output(path: Path, *, force: bool, folder: bool = False) -> None:
-    """Refuse an output that cannot be written, before the work begins."""
+    """Raise if an output cannot be written, before the computation."""
     if not path.absolute().parent.is_dir():
         raise InputError(
-            f"--output {path}: there is no folder {path.absolute().parent}."
+            f"--output {path}: folder {path.absolute().parent} does not exist."
         )
     if not path.exists():
         return
@@ -35,17 +33,18 @@ def check_output(path: Path, *, force: bool, folder: bool = False) -> None:
         raise InputError(f"--output {path}: expected {kinds[0]}, is {kinds[1]}.")
     if not force and (not folder or any(path.iterdir())):
         raise InputError(
-            f"--output {path} exists. Choose another one, or replace it by --force."
+            f"--output {path} exists. Choose another output, or use --force to replace "
+            "it."
         )
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
-    """Write a table; numbers keep all their digits."""
+    """Write a table, with all digits of numbers."""
     write_whole(path, table.to_csv(index=False).encode())
 
 
 def as_text(table: "pd.DataFrame", *, left: Sequence[str]) -> str:
-    """Return a table to read; the columns `left` begin on the left."""
+    """Return a table as text, with the columns `left` aligned left."""
     columns = []
     for name in table:
         texts = [
@@ -64,12 +63,12 @@ def as_text(table: "pd.DataFrame", *, left: Sequence[str]) -> str:
 
 
 def echo_json(value: Any, *, indent: int | None = None) -> None:
-    """Print a value; what is no number is null, as JSON asks for."""
+    """Print a value as JSON, with null for NaN and infinity."""
     click.echo(json.dumps(plain(value), indent=indent, ensure_ascii=False))
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON takes it."""
+    """Return a value that JSON can represent."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
@@ -82,21 +81,21 @@ def plain(value: Any) -> Any:
 
 
 def remove_folder(path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Delete a folder, or raise InputError if it holds something else."""
+    """Delete a folder, or raise InputError if it has other files."""
     check_replaceable(path, is_ours)
     shutil.rmtree(path)
 
 
 def check_replaceable(path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Refuse to replace a folder that holds something else.
+    """Raise if a folder to be replaced has other files.
 
     Raises
     ------
     InputError
-        If it does.
+        If the folder has other files.
     """
     if path.is_dir() and any(path.iterdir()) and not is_ours(path):
         raise InputError(
-            f"--output {path} holds something else: only what this command wrote is "
+            f"--output {path} has other files: only the output of this command is "
             "replaced."
         )

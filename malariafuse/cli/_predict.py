@@ -1,4 +1,4 @@
-"""Single cells."""
+"""Command that classifies single cells."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ PATIENTS = click.option(
     "-o",
     "--output",
     type=OUTPUT,
-    help="CSV file to write, or folder of Parquet files if its name ends in .parquet.",
+    help="Output CSV file, or folder of Parquet files if its name ends in .parquet.",
 )
 @PATIENTS
 @MODEL
@@ -69,19 +69,21 @@ def predict(
 ) -> None:
     """Classify image files of single red blood cells.
 
-    PATH is an image of a cell, a folder or a zip file of them, or a CSV file with a
-    column "path". There may be several.
+    PATH is an image of a cell, a folder or a zip file of images, or a CSV file with a
+    column "path". Several paths are allowed.
 
-    The result has a row for each file: the path, the patient if it is known, the
+    The result has one row for each file: the path, the patient if known, the
     probability that the cell is parasitized, the decision at the threshold of the
-    model, and a note. A file that cannot be read has a row, too, whose note says why,
-    and the exit code is 3 then.
+    model, and a note. If a file cannot be read, the reason is in the note, and the exit
+    code is 3.
 
-    Without --output and --json a table is printed. --json prints a line for each file.
+    Without --output and --json, a table is printed. --json prints one line for each
+    file.
 
-    An output such as cells.parquet is for any number of files. It is a folder that
-    grows while the command runs, in flat memory, and the same command goes on where
-    another one was stopped. Decisions in it are 1 for parasitized and 0 for uninfected.
+    Use an output such as cells.parquet for any number of files. It is a folder to which
+    results are written in parts, with constant memory. An interrupted command is
+    resumed by the same command. Decisions in it are 1 for parasitized and 0 for
+    uninfected.
 
     \b
     Examples:
@@ -93,7 +95,9 @@ def predict(
     """
     if output is not None and output.suffix.lower() == ".parquet":
         if as_json:
-            raise InputError(f"--json prints no {output}: expected one of both.")
+            raise InputError(
+                f"--json is not valid with --output {output}: expected one of them."
+            )
         _write_parts(output, paths, patients, load_model(model, trust=trust), force)
         return
     if output is not None:
@@ -110,7 +114,7 @@ def predict(
 
 
 def _sum_up(table: "pd.DataFrame") -> None:
-    """Say how many files there were of each kind, and end with an exit code."""
+    """Print the numbers of files, and exit with a code."""
     refused = int(table["probability"].isna().sum())
     counts = table["decision"].value_counts()
     say(
@@ -140,7 +144,7 @@ def _write_parts(
         elif path.suffix.lower() in (".csv", ".zip"):
             raise InputError(
                 f"{path}: expected folders and image files for an output such as "
-                f"{output}. Zip files and tables have CSV files as output."
+                f"{output}. For zip files and tables, use a CSV file as output."
             )
         else:
             names.append(str(path))

@@ -1,4 +1,4 @@
-"""Patients, by the photographs of their smears."""
+"""Command that reads photographs of smears by patient."""
 
 import re
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ _SKIPPED = "Skipped: "
 
 @dataclass
 class Answer:
-    """What was found out about one patient.
+    """Result of one patient.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Answer:
     result : PatientResult or None
         None if the photographs could not be read.
     report : str
-        Name of the report, empty if none was written.
+        File name of the report, or empty.
     note : str
-        What was left out, and why.
+        Photographs that were left out, with reasons.
     """
 
     patient: str
@@ -57,7 +57,7 @@ class Answer:
     note: str = ""
 
     def row(self) -> dict[str, Any]:
-        """Return the answer as a row of a table."""
+        """Return the result as a row of a table."""
         numbers = {} if self.result is None else self.result.summary().to_dict()
         row = {"patient": self.patient, **numbers}
         return {**row, "report": self.report or None, "note": self.note or None}
@@ -70,26 +70,26 @@ class Answer:
     metavar="[PHOTO...]",
     type=click.Path(exists=True, path_type=Path),
 )
-@click.option("--patient", metavar="NAME", help="The one patient of all photographs.")
+@click.option("--patient", metavar="NAME", help="Patient of all photographs.")
 @click.option(
     "--folders",
     is_flag=True,
-    help="Take each folder in PHOTO for a patient of this name.",
+    help="Treat each folder in PHOTO as a patient.",
 )
 @click.option(
     "--table",
     "table_file",
     metavar="CSV",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='CSV file with the columns "path" and "patient". Relative paths start from '
-    "its folder.",
+    help='CSV file with the columns "path" and "patient". Paths are relative to its '
+    "folder.",
 )
 @click.option(
     "-o",
     "--output",
     type=OUTPUT,
-    help="Report to write, an HTML file. With --folders or --table, a folder, which is "
-    "made if it does not exist.",
+    help="HTML file of the report. With --folders or --table, an output folder, "
+    "created if it does not exist.",
 )
 @click.option(
     "--red-cells-per-microliter",
@@ -103,7 +103,7 @@ class Answer:
     default=READY,
     show_default=True,
     metavar="FOLDER",
-    help='Folder that train wrote. "ready" is the model that comes with malariafuse.',
+    help='Folder written by train. "ready" is the model of the package.',
 )
 @FORCE
 @JSON
@@ -118,19 +118,19 @@ def smear(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Judge patients by photographs of their smears.
+    """Detect malaria in photographs of smears, by patient.
 
-    PHOTO is a photograph of a Giemsa-stained thin smear, or a folder of them. The
-    answer is a verdict, the parasitemia with its interval, and, with --output, a report
-    in which the cells can be reviewed in a browser.
+    PHOTO is a photograph of a Giemsa-stained thin smear, or a folder of photographs.
+    The result is a verdict and the parasitemia with an interval. With --output, a
+    report is written in which the cells can be reviewed in a browser.
 
-    There may be many patients: in a table, or in a folder for each. --output is a
-    folder then, which gets a report for each patient, "patients.csv" with the answers,
-    and "cells.csv" with all cells. A patient whose photographs cannot be read costs no
-    other one the answer: the note says why, and the exit code is 3. It is 3 as well if
-    single photographs were left out.
+    With --folders or --table, there may be several patients. --output is then a folder
+    with a report for each patient, "patients.csv" with the results, and "cells.csv"
+    with all cells. If the photographs of a patient cannot be read, the reason is in the
+    note, and the other patients are still processed. The exit code is 3 if a patient or
+    a photograph was left out.
 
-    --json prints a line for each patient.
+    --json prints one line for each patient.
 
     \b
     Examples:
@@ -174,23 +174,22 @@ def _patients(
     ways = (patient is not None, folders, table_file is not None)
     if sum(ways) != 1:
         raise InputError(
-            "Give one of --patient, --folders and --table, which say whose photographs "
-            "they are."
+            "Pass one of --patient, --folders and --table to define the patients."
         )
     if table_file is not None:
         if photos:
-            raise InputError("Give photographs or --table, not both.")
+            raise InputError("Pass photographs or --table, not both.")
         return _of_table(table_file)
     if not photos:
-        raise InputError("Give photographs, or a folder of them.")
+        raise InputError("Pass photographs or a folder of photographs.")
     if patient is not None:
         if len(photos) == 1 and photos[0].is_dir():
             return {patient: str(photos[0])}
         within = [str(path) for path in photos if path.is_dir()]
         if within:
             raise InputError(
-                f"{within[0]} is a folder: give one folder, or photographs, or "
-                "--folders for a patient in each folder."
+                f"{within[0]} is a folder: pass one folder, or photographs, or "
+                "--folders with a folder for each patient."
             )
         return {patient: [str(path) for path in photos]}
     found: dict[str, Any] = {}
@@ -202,12 +201,12 @@ def _patients(
         )
         if not inside:
             raise InputError(
-                f"There is no folder in {parent}: --folders expects one for each "
+                f"{parent} has no folders: --folders expects one folder for each "
                 "patient."
             )
         for path in inside:
             if path.name in found:
-                raise InputError(f"There are two folders of the patient {path.name}.")
+                raise InputError(f"There are two folders for the patient {path.name}.")
             found[path.name] = str(path)
     return found
 
@@ -218,7 +217,7 @@ def _of_table(file: Path) -> dict[str, Any]:
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (ValueError, UnicodeError) as error:
-        raise InputError(f"{file} is no CSV file: {error}") from error
+        raise InputError(f"{file} is not a CSV file: {error}") from error
     if not {"path", "patient"} <= set(table.columns) or table.empty:
         raise InputError(
             f"{file} has {len(table)} rows and the columns {list(table.columns)}: "
@@ -259,7 +258,7 @@ def _read_all(
     *,
     as_json: bool,
 ) -> list[dict[str, Any]]:
-    """Read patient after patient; of each, only rows of tables stay in memory."""
+    """Read the patients one by one, and keep only rows of tables in memory."""
     import pandas as pd
 
     if folder is not None:
@@ -274,7 +273,7 @@ def _read_all(
             with about(f"patient {name}"):
                 answer = _read(reader, name, photos, report)
         except Exception as error:
-            # One patient costs no other one the answer.
+            # An error of one patient does not affect the others.
             answer = Answer(name, note=describe(error))
             click.echo(f"Error: patient {name}: {answer.note}", err=True)
         if answer.result is not None and folder is not None:
@@ -282,7 +281,7 @@ def _read_all(
         rows.append(answer.row())
         if as_json:
             echo_json(rows[-1])
-    # As objects, so that counts stay integers next to patients without.
+    # As objects, so that counts stay integers if some are missing.
     table = pd.DataFrame(rows, dtype=object)
     if folder is not None:
         write_csv(folder / "patients.csv", table)
@@ -301,7 +300,7 @@ def _cells(name: str, result: "PatientResult") -> "pd.DataFrame":
 
 
 def _file_names(patients: list[str]) -> dict[str, str]:
-    """Return a name for the report of each patient, which any disk takes."""
+    """Return a file name for the report of each patient, valid on any file system."""
     names: dict[str, str] = {}
     taken = set()
     for patient in patients:
@@ -316,7 +315,7 @@ def _file_names(patients: list[str]) -> dict[str, str]:
 
 
 def _in_table(table: "pd.DataFrame") -> str:
-    """Return the columns that matter most, as a table to read."""
+    """Return the most important columns as text."""
     import pandas as pd
 
     from malariafuse._reports import between, percent
@@ -342,14 +341,14 @@ def _in_table(table: "pd.DataFrame") -> str:
 
 
 def _in_words(answer: Answer) -> str:
-    """Return the answer about one patient."""
+    """Return the result of one patient as text."""
     from malariafuse._reports import between, percent
 
     result = answer.result
     assert result is not None
     photos = result.photos
     low, high = percent(result.low), percent(result.high)
-    # To three digits, as in the report.
+    # Three significant digits, as in the report.
     density = [f"{float(f'{each:.3g}'):,.0f}" for each in result.per_microliter]
     entries = {
         "patient": answer.patient,

@@ -1,4 +1,4 @@
-"""What libraries write to the terminal behind Python's back."""
+"""Redirection of output of native libraries."""
 
 import faulthandler
 import os
@@ -10,18 +10,18 @@ from typing import IO, ClassVar, Self
 
 
 class StandardError:
-    """The standard error of a process, for the words of Python alone.
+    """Standard error of a process without the output of native libraries.
 
-    TensorFlow and its kind write log lines to the file descriptor 2, before and after
-    they read how much of it is wanted. They go to a file here, which is shown if
-    something unexpected happens.
+    TensorFlow and other libraries write log messages to file descriptor 2, partly
+    before they read the log level. The messages are redirected to a file, which is
+    shown after an unexpected error.
 
     Parameters
     ----------
     hidden : file
-        File that takes what is written to the file descriptor 2.
+        File to which file descriptor 2 is redirected.
     terminal : int
-        File descriptor of what was standard error.
+        File descriptor of the original standard error.
     """
 
     _present: ClassVar["StandardError | None"] = None
@@ -32,7 +32,7 @@ class StandardError:
     @classmethod
     @contextmanager
     def of_process(cls) -> Iterator[Self]:
-        """Divide standard error in this block, where nothing else may do so."""
+        """Redirect file descriptor 2 in this block. Blocks must not be nested."""
         shown = sys.stderr
         terminal = os.dup(2)
         with (
@@ -44,7 +44,7 @@ class StandardError:
             words.reconfigure(line_buffering=True)
             shown.flush()
             os.dup2(hidden.fileno(), 2)
-            # Whoever is killed by a signal of its own cannot show the file.
+            # A process that is killed by a signal cannot show the file.
             faulthandler.enable(words)
             divided = cls(hidden, terminal)
             StandardError._present, sys.stderr = divided, words
@@ -58,7 +58,7 @@ class StandardError:
 
     @classmethod
     def reveal(cls) -> None:
-        """Show what was hidden so far, and hide nothing from now on."""
+        """Show the hidden messages, and stop the redirection."""
         if cls._present is None:
             return
         hidden, terminal = cls._present._hidden, cls._present._terminal

@@ -1,4 +1,4 @@
-"""A model of labeled cells of one's own."""
+"""Command that trains a model on labeled cells."""
 
 from pathlib import Path
 from typing import Any
@@ -26,43 +26,43 @@ _CLASSIFIERS = ("fusion", "resnet18", "convnet", "boosting")
     "--output",
     type=OUTPUT,
     required=True,
-    help="Folder to write the model to, which is made.",
+    help="Output folder of the model.",
 )
 @click.option(
     "--classifier",
     type=click.Choice(_CLASSIFIERS),
     default="fusion",
     show_default=True,
-    help="fusion: a network and gradient boosting on computed features, together, as "
-    "in the model of the package. resnet18, convnet: a network alone. boosting: "
-    "gradient boosting alone, which trains in a fraction of the time.",
+    help="fusion: a network and gradient boosting on handcrafted features, as in the "
+    "model of the package. resnet18, convnet: a network only. boosting: gradient "
+    "boosting only, which trains in a fraction of the time.",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    help="Rounds of training of a network. By default, those of the classifier.",
+    help="Number of training epochs of a network. Default: epochs of the classifier.",
 )
 @click.option(
     "--folds",
     type=click.IntRange(2),
     default=3,
     show_default=True,
-    help="Parts of the patients for measuring: the training takes one more time than "
-    "this.",
+    help="Number of cross-validation folds. The classifier is trained once more on "
+    "all patients.",
 )
 @click.option(
     "--min-specificity",
     type=click.FloatRange(0, 1, min_open=True),
     default=0.96,
     show_default=True,
-    help="Share of uninfected cells that must be called so by the threshold.",
+    help="Minimum specificity of the decision threshold.",
 )
 @click.option(
     "--cell-specificity",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.9975,
     show_default=True,
-    help="The same for the stricter threshold by which patients are judged. Lower it "
+    help="Specificity of the stricter threshold for the test of patients. Decrease it "
     "if there are fewer than 400 uninfected cells.",
 )
 @click.option(
@@ -70,14 +70,14 @@ _CLASSIFIERS = ("fusion", "resnet18", "convnet", "boosting")
     type=click.IntRange(16, 512),
     default=48,
     show_default=True,
-    help="Side in pixels to which cells are resized.",
+    help="Height and width in pixels to which cells are resized.",
 )
 @click.option(
     "--patients",
     type=click.Choice(["auto", "folder"]),
     default="auto",
     show_default=True,
-    help="Where the patient of a cell comes from: the file name, as in "
+    help="Source of the patient of a cell: the file name, such as "
     "C39P4thinF_cell_26.png, or the folder inside the class folder.",
 )
 @click.option(
@@ -106,13 +106,12 @@ def train(
     """Train a model on labeled cells.
 
     DATA is a folder or a zip file with the folders Parasitized and Uninfected, or a CSV
-    file with the columns "path", "label" and "patient". Patients are needed: the
-    threshold and the test of patients are learned from patients that the classifier
-    was not trained on.
+    file with the columns "path", "label" and "patient". Patients are required: the
+    threshold and the test of patients are fitted to out-of-fold predictions by patient.
 
-    The model is a folder without code, which predict, smear, evaluate and card take.
-    Its card says how good it is on other patients of the same data. Evaluate it on
-    patients of its own before you rely on it.
+    The model is a folder without code, which is accepted by predict, smear, evaluate
+    and card. Its card has out-of-fold metrics on the same data set. Evaluate the model
+    on other patients before you rely on it.
 
     \b
     Examples:
@@ -121,7 +120,9 @@ def train(
     """
     check_output(output, force=force, folder=True)
     if epochs is not None and classifier == "boosting":
-        raise click.UsageError("--epochs is for networks: boosting has none.")
+        raise click.UsageError(
+            "--epochs is not valid for boosting, which has no network."
+        )
     from malariafuse.datasets import load_cell_images
     from malariafuse.evaluation import PatientTest
     from malariafuse.pretrained import save_pretrained, train_pretrained
@@ -136,7 +137,7 @@ def train(
             verbose=shows_progress(),
         )
         say(
-            f"{len(cells.target):,} cells of {len(set(cells.groups)):,} patients; "
+            f"{len(cells.target):,} cells of {len(set(cells.groups)):,} patients, "
             f"{folds + 1} trainings."
         )
         model = train_pretrained(
@@ -153,7 +154,7 @@ def train(
                 f"pixels, random seed {seed}. Threshold, slide adapter and test of "
                 f"patients by {folds} folds of patients, model on all patients.",
                 "limits": [
-                    "Measured on patients of the same data set only: other "
+                    "Evaluated only on patients of the same data set: other "
                     "laboratories, stains and cameras may differ.",
                 ],
             },
@@ -171,7 +172,7 @@ def train(
         echo_json(model.card, indent=1)
         return
     measures = model.card["out_of_fold"]["measures"]
-    click.echo(f"{output}, measured on patients that it was not trained on:")
+    click.echo(f"{output}, out-of-fold metrics by patient:")
     for name in ("recall", "specificity", "roc_auc", "patient_averaged_recall"):
         value, low, high = measures[name]
         label = name.replace("_", " ").replace("roc auc", "ROC AUC")

@@ -1,4 +1,4 @@
-"""Images of single red blood cells: loading, downloading and drawing them."""
+"""Loaders, downloads and generators for images of single red blood cells."""
 
 from malariafuse._files._read import ImageReadError
 from malariafuse.datasets._duplicates import find_duplicates

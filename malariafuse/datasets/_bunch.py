@@ -1,4 +1,4 @@
-"""What a call of `load_cell_images` returns."""
+"""Result of `load_cell_images`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ def make_bunch(
     classes: Classes,
     patient_of: PatientOf,
 ) -> tuple[Bunch, list[str]]:
-    """Return what `load_cell_images` returns, and what to warn of."""
+    """Return the result of `load_cell_images`, and its warnings."""
     listing = listing.without(index.refused)
     remarks = list(listing.remarks)
     if index.refused:

@@ -1,4 +1,4 @@
-"""Decoded images on disk, to be memory-mapped by the next call."""
+"""Disk cache of decoded images, memory-mapped by later calls."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from malariafuse._files._lock import locked, remove_free_locks
 from malariafuse._files._read import CellIndex
-from malariafuse._files._scratch import scratch_folder
+from malariafuse._files._scratch import remove_abandoned, scratch_folder
 from malariafuse._warn import warn
 
 CELLS = "cells-"
@@ -25,13 +25,13 @@ CELLS = "cells-"
 _IMAGES = "images.npy"
 _INDEX = "index.json"
 _ATTEMPTS = 3
-_LOCK_TIMEOUT = 600  # seconds; it is held while one entry is hashed
+_LOCK_TIMEOUT = 600  # seconds, longer than it takes to hash one entry
 
 Cells = tuple[NDArray[np.uint8], CellIndex]
 
 
 class _DamagedEntryError(Exception):
-    """Why an entry is not what was written."""
+    """Error for an entry that differs from what was written."""
 
 
 def through_cache(
@@ -39,24 +39,27 @@ def through_cache(
     shape: tuple[int, ...],
     fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
 ) -> Cells:
-    """Return the memory-mapped images of an entry and their index.
+    """Return the memory-mapped images of a cache entry and their index.
 
-    An entry that is not there is written. One that is damaged is written again, with a
-    warning. Nothing is kept where files could not be opened, since the next call may
-    open them; the images are then in memory.
+    A missing entry is written. A damaged entry is written again, with a warning. If a
+    file could not be opened, nothing is cached, because a later call may succeed. The
+    images are then in memory.
 
     Parameters
     ----------
     entry : pathlib.Path
-        The folder of the entry.
+        Folder of the entry.
     shape : tuple of int
         Shape of one image.
     fill : callable
-        Function that is called with a function that takes the images in order, block
-        by block, and returns their index. If it raises, nothing is kept.
+        Function ``fill(take)`` that passes the images to ``take`` in order, in blocks,
+        and returns their index. If it raises, nothing is cached.
     """
+    # Here, since what is found is not written again.
+    remove_abandoned(entry.parent)
+    remove_free_locks(entry.parent, f"{CELLS}*.lock")
     cells = _find_entry(entry)
-    # More than once only if the entry is removed between being written and being read.
+    # Repeated only if the entry is removed between writing and reading.
     for _ in range(_ATTEMPTS):
         if cells is not None:
             return cells
@@ -70,7 +73,7 @@ def through_cache(
 
 
 def _find_entry(entry: Path) -> Cells | None:
-    """Return what an entry holds; None if there is none, or no longer one."""
+    """Return the content of an entry, or None if it does not exist."""
     try:
         return _read_entry(entry)
     except _DamagedEntryError as error:
@@ -80,13 +83,14 @@ def _find_entry(entry: Path) -> Cells | None:
             lock = entry.with_name(f"{entry.name}.lock")
             stack.enter_context(locked(lock, timeout=_LOCK_TIMEOUT))
         try:
-            # Another process may have met the same damage, and its new entry must stay.
+            # Another process may have found the same damage. Its new entry must be
+            # kept.
             return _read_entry(entry)
         except _DamagedEntryError as error:
             trouble = f"The cached images in {str(entry)!r} are damaged: {error}"
             with _explained(f"{trouble}. They cannot be removed"):
                 _remove_entry(entry)
-    warn(f"{trouble}. They are read again from their files.")
+    warn(f"{trouble}. The image files are read again.")
     return None
 
 
@@ -107,7 +111,7 @@ def _read_entry(entry: Path) -> Cells | None:
     except OSError as error:
         trouble = f"Cannot read the cached images in {str(entry)!r}"
         raise _trouble(trouble, error) from error
-    # RecursionError: JSON that is nested too deeply.
+    # RecursionError: too deeply nested JSON.
     except (
         ValueError,
         LookupError,
@@ -126,7 +130,7 @@ def _map_images(file: BinaryIO) -> NDArray[np.uint8]:
 
 
 def _digest(images: Any, cells: CellIndex) -> str:
-    """Return the SHA-256 of a file of images followed by their index."""
+    """Return the SHA-256 of an image file followed by its index."""
     images.seek(0)
     digest = file_digest(images, "sha256")
     digest.update(json.dumps(asdict(cells)).encode())
@@ -134,10 +138,10 @@ def _digest(images: Any, cells: CellIndex) -> str:
 
 
 def _remove_entry(entry: Path) -> None:
-    """Remove an entry at once, so that no other process meets a part of it."""
+    """Remove an entry atomically, so that no other process sees a part of it."""
     with (
         scratch_folder(entry.parent) as scratch,
-        suppress(FileNotFoundError),  # somebody else has removed it
+        suppress(FileNotFoundError),  # another process has removed it
     ):
         entry.rename(scratch / entry.name)
 
@@ -147,20 +151,19 @@ def _write_entry(
     shape: tuple[int, ...],
     fill: Callable[[Callable[[NDArray[np.uint8]], None]], CellIndex],
 ) -> Cells | None:
-    """Write an entry that appears at once and whole, or not at all.
+    """Write an entry atomically.
 
-    What is not to be kept is returned.
+    Images that must not be cached are returned instead.
     """
     writing = f"Cannot write to the cache folder {str(entry.parent)!r}"
     with _explained(writing):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        remove_free_locks(entry.parent, f"{CELLS}*.lock")
     with ExitStack() as stack:
         with _explained(writing):
             new = stack.enter_context(scratch_folder(entry.parent)) / entry.name
             new.mkdir()
-            # Without a buffer, whose rest would be written once more, and fail once
-            # more, when the file is closed.
+            # Unbuffered: a buffer would be written again, and fail again, when the file
+            # is closed.
             file = open(new / _IMAGES, "w+b", buffering=0)  # noqa: SIM115
 
         def take(images: NDArray[np.uint8]) -> None:
@@ -170,10 +173,10 @@ def _write_entry(
         with file:
             with _explained(writing):
                 _write_header(file, (0, *shape))
-            # Errors of the image files are none of the cache.
+            # Errors of image files are not errors of the cache.
             cells = fill(take)
             with _explained(writing):
-                # numpy leaves room in a header for the first dimension to grow.
+                # numpy reserves space in the header for a larger first dimension.
                 file.seek(0)
                 _write_header(file, (len(cells.filenames), *shape))
                 if cells.unopened:
@@ -186,7 +189,7 @@ def _write_entry(
             try:
                 new.rename(entry)
             except OSError:
-                # Another process was faster, with the same content.
+                # Another process has already written the same content.
                 if not os.path.lexists(entry):
                     raise
     return None
@@ -206,7 +209,7 @@ def _write_all(file: Any, images: NDArray[np.uint8]) -> None:
 
 @contextmanager
 def _explained(trouble: str) -> Iterator[None]:
-    """Say in an error of the disk which folder it concerns and what can be done."""
+    """Add the folder and a remedy to a disk error."""
     try:
         yield
     except OSError as error:
@@ -220,6 +223,6 @@ def _trouble(trouble: str, error: OSError) -> OSError:
 
 def _way_out() -> str:
     return (
-        "Name another folder with `cache` (`data_home` in fetch_malaria_cells) or the "
+        "Set another folder by `cache` (`data_home` in fetch_malaria_cells) or the "
         "environment variable MALARIAFUSE_DATA, or pass cache=False."
     )

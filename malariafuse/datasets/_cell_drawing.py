@@ -1,4 +1,4 @@
-"""How one stained red blood cell is drawn: stain, shape, parasites and debris."""
+"""Rendering of a stained red blood cell: stain, shape, parasites and debris."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Points are given in radii of the cell, with its center at 0. Sharp things are drawn on
-# a canvas of the size of a photographed cell, so that reducing it gives smooth edges;
-# soft things need no more than a small one.
+# Coordinates are in radii of the cell, with its center at 0. Sharp structures are drawn
+# on a canvas of the size of a photographed cell, so that downscaling gives smooth
+# edges. Smooth structures are drawn on a smaller canvas.
 _SHARP_SIZE, _SOFT_SIZE = 128, 48
 _FRACTION_BITS = 4  # OpenCV draws at fractions of 1 / 2**_FRACTION_BITS pixel
 _OUTLINE_POINTS = 64
@@ -21,28 +21,28 @@ Field = NDArray[np.float32]
 Points = NDArray[np.float64]
 Random = np.random.RandomState
 
-# What a point of a canvas holds, 0..255 each: azure stain (chromatin, platelets),
-# brown matter (dirt, pigment), and a lack of cell (vacuole, bubble).
+# Channels of a canvas, each in [0, 255]: azure stain (chromatin, platelets), brown
+# matter (dirt, pigment), and absence of the cell (vacuole, bubble).
 Matter = tuple[float, float, float]
 _BROWN_ABSORBANCE = np.array([0.9, 1.15, 1.15], dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Slide:
-    """What all cells of one smear under one microscope have in common."""
+    """Properties shared by all cells of one smear under one microscope."""
 
-    plasma: Field  # RGB of the light that passes outside the cell, 0..1
-    cell: Field  # absorbance of a full layer of hemoglobin in R, G, B
-    azure: Field  # absorbance of a full layer of azure stain in R, G, B
-    blur: float  # standard deviation in pixels of the sharp canvas
-    noise: float  # standard deviation, for light in 0..1
-    crenation: float  # depth of the short waves of the outline, in radii
+    plasma: Field  # RGB of the light outside the cell, in [0, 1]
+    cell: Field  # absorbance of a full layer of hemoglobin in R, G and B
+    azure: Field  # absorbance of a full layer of azure stain in R, G and B
+    blur: float  # standard deviation in pixels of the large canvas
+    noise: float  # standard deviation, for light in [0, 1]
+    crenation: float  # amplitude of the short waves of the outline, in radii
     debris: float  # mean number of distracting objects in a cell
 
 
 def draw_slides(n_slides: int, rng: Random) -> list[Slide]:
-    """Invent the slides of one patient: one stain, seen in slightly different light."""
-    # Smears range from salmon to lilac, and some are stained too strongly.
+    """Draw the slides of one patient: the same stain in slightly different light."""
+    # Smears range from salmon to lilac, and some are overstained.
     lilac = rng.beta(0.7, 0.7)
     color = (1 - lilac) * np.array([216, 158, 149]) + lilac * np.array([170, 174, 196])
     plasma = np.array([236, 224, 214])
@@ -70,20 +70,20 @@ def draw_slides(n_slides: int, rng: Random) -> list[Slide]:
 def draw_cell(
     slide: Slide, parasitized: bool, image_size: tuple[int, int], rng: Random
 ) -> NDArray[np.uint8]:
-    """Return one cell on black as an RGB image of `image_size` (height, width)."""
+    """Return a cell on black as an RGB image of `image_size` (height, width)."""
     light, coverage = draw_light(slide, parasitized, image_size, rng)
     return to_image(light * coverage[..., None])
 
 
 def to_image(light: Field) -> NDArray[np.uint8]:
-    """Return light of 0..1 as an image."""
+    """Return light in [0, 1] as an image."""
     return np.clip(light * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def draw_light(
     slide: Slide, parasitized: bool, image_size: tuple[int, int], rng: Random
 ) -> tuple[Field, Field]:
-    """Return the light that passes through one cell, and how much of it covers."""
+    """Return the light transmitted by one cell, and the coverage by the cell."""
     mask = _draw_mask(slide.crenation, rng)
     soft = np.zeros((_SOFT_SIZE, _SOFT_SIZE, 3), dtype=np.uint8)
     sharp = np.zeros((_SHARP_SIZE, _SHARP_SIZE, 3), dtype=np.uint8)
@@ -105,7 +105,7 @@ def draw_light(
         + matter[..., 1:2] * _BROWN_ABSORBANCE
     )
     light = slide.plasma * cv2.exp(-density)
-    # Most of the noise of a camera is common to its three channels.
+    # Most camera noise is correlated between the three channels.
     light += slide.noise * rng.standard_normal((*image_size, 1)).astype(np.float32)
     light += slide.noise / 2 * rng.standard_normal(light.shape).astype(np.float32)
     return light, coverage
@@ -125,7 +125,7 @@ def _blob(
     waves: int = 4,
     depth: float = 0.06,
 ) -> Points:
-    """Return the outline of an irregular ellipse that lies in any direction."""
+    """Return the outline of an irregular ellipse of random orientation."""
     order = np.arange(2, 2 + waves)[:, None]
     phase = rng.uniform(0, 2 * np.pi, (waves, 1))
     size = depth * rng.standard_normal((waves, 1))
@@ -160,7 +160,7 @@ def _stroke(
 
 
 def _spot(rng: Random, nearest: float, farthest: float) -> Points:
-    """Return a point between two distances from the center of the cell."""
+    """Return a random point between two distances from the center of the cell."""
     angle = rng.uniform(0, 2 * np.pi)
     distance = np.sqrt(rng.uniform(nearest**2, farthest**2))
     return np.array([distance * np.cos(angle), distance * np.sin(angle)])
@@ -169,13 +169,13 @@ def _spot(rng: Random, nearest: float, farthest: float) -> Points:
 def _draw_mask(crenation: float, rng: Random) -> Canvas:
     """Return the cell as a mask that touches all four sides of the canvas."""
     points = _blob(0.0, 1.0, rng, squeeze=rng.uniform(0.7, 1.0), depth=0.04)
-    # Crenated cells have short waves on top of the long ones.
+    # Crenated cells have short waves in addition to the long ones.
     crenated = _blob(0.0, 1.0, rng, waves=18, depth=crenation)
     points *= np.hypot(crenated[:, 0], crenated[:, 1])[:, None]
     low, high = points.min(axis=0), points.max(axis=0)
     mask = np.zeros((_SHARP_SIZE, _SHARP_SIZE), dtype=np.uint8)
     _fill(mask, 2 * (points - low) / (high - low) - 1, 255)
-    if rng.uniform() < 0.12:  # a neighbor was cut away with a piece of the cell
+    if rng.uniform() < 0.12:  # a neighbor was removed together with a piece of the cell
         _fill(
             mask, _blob(_spot(rng, 1.0, 1.2), rng.uniform(0.2, 0.5), rng, depth=0.1), 0
         )
@@ -196,13 +196,13 @@ def _draw_layer(coverage: Field, rng: Random) -> Field:
     layer += slope[0] * y + slope[1] * x
     coarse = rng.uniform(0.02, 0.06) * rng.standard_normal((7, 7)).astype(np.float32)
     layer += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    # Refraction makes the very border of a cell lighter.
+    # Refraction makes the border of a cell lighter.
     inside = cv2.GaussianBlur(coverage, (0, 0), width / 32, sigmaY=height / 32)
     layer *= 1 - rng.uniform(0, 1.2) * np.clip(0.75 - inside, 0, 1)
     return np.maximum(layer, 0).astype(np.float32)
 
 
-# Parasites: every one has sharp, dense chromatin.
+# Parasites: all have sharp, dense chromatin.
 
 
 def _draw_chromatin(sharp: Canvas, center: Points, rng: Random) -> None:
@@ -264,8 +264,8 @@ _PARASITES: tuple[Callable[[Canvas, Random], None], ...] = (
 )
 _PARASITE_SHARES = (0.45, 0.2, 0.15, 0.2)
 
-# Debris, in cells of both classes. It is as dark or as purple as a parasite, but
-# blurred where chromatin is sharp, brown where it is purple, or of another shape.
+# Debris, in cells of both classes. It is as dark or as purple as a parasite. Unlike
+# chromatin, it is blurred, brown or of a different shape.
 
 
 def _draw_platelet(soft: Canvas, sharp: Canvas, rng: Random) -> None:

@@ -1,4 +1,4 @@
-"""Names of classes: those that are known, and those that the user explains."""
+"""Class names: known names, and names defined by the user."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,29 +36,29 @@ _EXPECTED = (
 
 
 def class_key(value: Any) -> str:
-    """Return `value` as names of classes are compared: 1.0, "1" and 1 are alike."""
+    """Return the key by which class names are compared: 1.0, "1" and 1 are equal."""
     text = str(value).strip().casefold()
     whole = re.fullmatch(r"(-?\d+)\.0+", text) if text[-1:] == "0" else None
     return whole[1] if whole else text
 
 
 def is_number(key: str) -> bool:
-    """Return whether a key is an integer, which says little about a folder."""
+    """Return whether a key is an integer, which is ambiguous for a folder."""
     return key.removeprefix("-").isdigit()
 
 
 @dataclass(frozen=True)
 class Classes:
-    """The names of folders and labels, and the class that each means.
+    """Mapping from names of folders and labels to classes.
 
     Attributes
     ----------
     names : tuple of str
-        The class of each target.
+        Class name of each target.
     targets : dict of str to int
-        The target of each key of `class_key`.
+        Target of each key of `class_key`.
     left_out : frozenset of str
-        The keys of what is not to be loaded.
+        Keys of names that are not loaded.
     """
 
     names: tuple[str, ...]
@@ -71,34 +71,35 @@ class Classes:
         return all(self.targets.get(name) == i for i, name in enumerate(TARGET_NAMES))
 
     def knows(self, value: Any) -> bool:
-        """Return whether `value` names a class, or what is to be left out."""
+        """Return whether `value` is a name of a class or a name that is left out."""
         key = class_key(value)
         return key in self.targets or key in self.left_out
 
     def words(self) -> dict[str, int]:
-        """Return the keys that are no numbers, with their targets."""
+        """Return the non-numeric keys with their targets."""
         return {key: i for key, i in self.targets.items() if not is_number(key)}
 
     def advice(self, found: Iterable[Any]) -> str:
-        """Say what to pass for names that are not known."""
+        """Return advice on unknown names."""
         if self.is_binary:
             example = ", ".join(f"{short_repr(name)}: ..." for name in list(found)[:2])
             return (
-                f"Say what names mean, as in classes={{{example}}}, with 1 for "
-                "parasitized, 0 for uninfected and None for what is to be left out."
+                f"Define the names by a mapping such as classes={{{example}}}, with 1 "
+                "for parasitized, 0 for uninfected and None for names to be left out."
             )
         return f"`classes` names {', '.join(map(short_repr, self.targets))} only."
 
 
 def check_classes(classes: Any) -> Classes:
-    """Return what the parameter `classes` says.
+    """Return the validated parameter `classes`.
 
     Raises
     ------
     TypeError
-        If it is neither None, a mapping nor a sequence of names.
+        If `classes` is not None, a mapping or a sequence of names.
     ValueError
-        If it names fewer than two classes, gives a name twice, or reverses the two.
+        If `classes` has fewer than two classes, repeats a name, or reverses the two
+        classes.
     """
     if classes is None:
         return Classes(TARGET_NAMES, _KNOWN)
@@ -116,7 +117,7 @@ def _from_names(names: Sequence[Any]) -> Classes:
     if len(keys) < 2 or len(set(keys)) < len(keys):
         raise ValueError(
             f"classes={short_repr(names)}: expected at least two names of classes, "
-            "each once."
+            "without repetition."
         )
     targets = {key: target for target, key in enumerate(keys)}
     if not any(map(is_number, keys)):
@@ -136,7 +137,7 @@ def _from_names(names: Sequence[Any]) -> Classes:
 def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
     meaning: dict[str, Any] = {}
     for name, value in classes.items():
-        # True may mean parasitized, or that a class is to be loaded.
+        # True is ambiguous: parasitized, or a class that is loaded.
         if isinstance(value, bool) or not isinstance(value, str | Integral | None):
             raise TypeError(
                 f"classes[{short_repr(name)}] is {short_repr(value)}: expected "
@@ -145,8 +146,8 @@ def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
         key = class_key(name)
         if meaning.setdefault(key, value) != value:
             raise ValueError(
-                f"classes has several values for {short_repr(key)}, in which upper and "
-                "lower case and blanks around it play no part."
+                f"classes has several values for {short_repr(key)}, because case and "
+                "surrounding blanks are ignored."
             )
     left_out = frozenset(key for key, value in meaning.items() if value is None)
     meaning = {key: value for key, value in meaning.items() if value is not None}
@@ -162,7 +163,7 @@ def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
         if len({class_key(name) for name in names}) < max(2, len(names)):
             raise ValueError(
                 f"classes has the names {short_repr(names)}: expected at least two "
-                "classes, each written in one way."
+                "classes, each with one spelling."
             )
         own = {class_key(name): target for target, name in enumerate(names)}
         targets = {key: values.index(value) for key, value in meaning.items()}
@@ -170,9 +171,9 @@ def _from_mapping(classes: Mapping[Any, Any]) -> Classes:
     if sorted(values, key=str) != sorted(range(len(values)), key=str):
         raise ValueError(
             f"classes has the values {short_repr(values)}: expected either names of "
-            "classes or the integers from 0 on, without a gap."
+            "classes or consecutive integers from 0."
         )
-    # The first name that stands for a class is the one that it is called by.
+    # The first name of a class is its display name.
     first = {
         int(value): str(name)
         for name, value in reversed(list(classes.items()))
@@ -193,6 +194,6 @@ def _check_not_reversed(targets: Mapping[str, int]) -> None:
         if not is_number(key) and _KNOWN.get(key, target) != target:
             raise ValueError(
                 f"classes maps {short_repr(key)} to {target}: 1 is parasitized and 0 "
-                "is uninfected everywhere in malariafuse. To repair labels that are "
-                "numbered the other way round, pass classes={0: 1, 1: 0}."
+                "is uninfected everywhere in malariafuse. To correct reversed "
+                "labels, pass classes={0: 1, 1: 0}."
             )

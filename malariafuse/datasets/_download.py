@@ -1,4 +1,4 @@
-"""A file over HTTP that comes at a least rate, and so in a bounded time, or fails."""
+"""Download over HTTP with a minimum rate, and therefore in a bounded time."""
 
 import time
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ from malariafuse._progress import Progress
 
 _CHUNK = 2**14
 _WINDOW = 60  # seconds
-_LEAST_RATE = 5_000  # bytes a second, on average over a window
-_WAIT = 1  # seconds, after which a thread looks whether it is still needed
+_LEAST_RATE = 5_000  # bytes per second, on average over a window
+_WAIT = 1  # seconds, after which a thread checks whether it is still needed
 
-# An int is the size of the whole file, None its end.
+# Messages: an int is the size of the whole file, and None is its end.
 _Message = bytes | int | Exception | None
 
 
 def download(url: str, path: str, *, verbose: bool) -> None:
-    """Write what `url` gives to `path`.
+    """Download `url` to `path`.
 
-    A time limit of `requests` starts again with each byte, so that a server which sends
-    one byte a minute would keep a call for centuries. Here the average counts.
+    A timeout of `requests` restarts with each byte, so a server that sends one byte per
+    minute would block for years. This function limits the average rate instead.
 
     Raises
     ------
     requests.RequestException
-        If there is no answer, the answer is an error, or bytes come too slowly.
+        If there is no response, the response is an error, or the download is too slow.
     """
     with (
         open(path, "wb") as file,
@@ -41,8 +41,8 @@ def download(url: str, path: str, *, verbose: bool) -> None:
 def _write(url: str, file: BinaryIO, progress: Progress) -> None:
     messages: Queue[_Message] = Queue(maxsize=64)
     ended = Event()
-    # A thread that waits for a byte cannot be stopped. This one is left to itself, and
-    # holds no file.
+    # A thread that waits for data cannot be stopped. It is abandoned, and holds no
+    # file.
     Thread(target=_receive, args=(url, messages, ended), daemon=True).start()
     try:
         for message in _at_least_rate(messages):
@@ -75,20 +75,20 @@ def _receive(url: str, messages: "Queue[_Message]", ended: Event) -> None:
                 if ended.is_set():
                     return
         send(None)
-    except Exception as error:  # raised by the thread that waits for the file
+    except Exception as error:  # raised in the thread that waits for the file
         send(error)
 
 
 def _at_least_rate(messages: "Queue[_Message]") -> Iterator[_Message]:
-    """Yield messages while each window of time brings enough bytes."""
+    """Yield messages while each time window has enough bytes."""
     start, received = time.monotonic(), 0
     while True:
         left = start + _WINDOW - time.monotonic()
         if left <= 0:
             if received < _LEAST_RATE * _WINDOW:
                 raise requests.ReadTimeout(
-                    f"only {received:,} bytes came in {_WINDOW} seconds; at least "
-                    f"{_LEAST_RATE * _WINDOW:,.0f} are expected"
+                    f"received only {received:,} bytes in {_WINDOW} seconds, expected "
+                    f"at least {_LEAST_RATE * _WINDOW:,.0f}"
                 )
             start, received = time.monotonic(), 0
             continue

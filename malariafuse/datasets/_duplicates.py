@@ -1,4 +1,4 @@
-"""Images that are there more than once."""
+"""Detection of duplicate images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,60 +22,61 @@ def find_duplicates(
     split: ArrayLike | None = None,
     filenames: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Find images that are equal in every pixel.
+    """Find pixel-identical images.
 
-    The same image in training and test flatters a classifier, and the same image in
-    both classes has one wrong label at least. The pixels are compared by their SHA-256;
-    images that differ in a single bit are not found.
+    An image that is in both the training and the test set makes metrics too optimistic.
+    An image in both classes has at least one wrong label. Images are compared by the
+    SHA-256 of their pixels, so images that differ in a single bit are not found.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, height, width, channels)
-        Images, uint8 in 0..255 or floating in 0..1. To compare several arrays, such as
-        those of training and test, concatenate them and pass `split`.
+        Images, uint8 in [0, 255] or floating in [0, 1]. To compare several arrays, such
+        as training and test set, concatenate them and pass `split`.
     y : array-like of shape (n_samples,), default=None
-        The class of each image.
+        Class of each image.
     groups : array-like of shape (n_samples,), default=None
-        The patient of each image.
+        Patient of each image.
     split : array-like of shape (n_samples,), default=None
-        The side of a split that each image is on, such as "train" and "test".
+        Part of a split that contains the image, such as "train" or "test".
     filenames : array-like of shape (n_samples,), default=None
-        The name of each image, for the table only.
+        Name of each image, used only in the table.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each image that has an equal, sorted by set and position; no row if
-        all images differ. With the columns
+        One row for each image with a duplicate, sorted by set and position. Empty if
+        all images differ. The columns are:
 
         duplicate_set : int
-            The number of the set of equal images, from 0 on.
+            Number of the set of identical images, starting at 0.
         position : int
-            The position of the image in `X`.
+            Index of the image in `X`.
         path, label, patient, split
-            Values given for the image; there is a column for each argument given.
+            Values of the image, with one column for each argument that was passed.
         label_differs, patient_differs, split_differs : bool
-            Whether images of the set have several classes, patients or sides; only the
-            columns of what was given.
+            Whether images of the set have different classes, patients or parts, with
+            one column for each argument that was passed.
 
     Raises
     ------
     ValueError
-        If an array does not have one value for each image, lacks values or mixes
-        numbers and text, or `X` holds no images.
+        If an array does not have one value for each image, has missing values or mixes
+        numbers and strings, or `X` is not an array of images.
     TypeError
         If `X` is neither uint8 nor floating.
 
     See Also
     --------
-    load_cell_images : Reports equal files and images in its attribute `duplicates`.
-    malariafuse.model_selection.check_no_leakage : Finds patients on both sides.
+    load_cell_images : Load images and report duplicates in the attribute `duplicates`.
+    malariafuse.model_selection.check_no_leakage : Check that no patient is in both
+        parts of a split.
 
     Notes
     -----
-    A patient on both sides of a split is found by
-    :func:`malariafuse.model_selection.check_no_leakage`, an image that is stored under
-    two patients only by this function.
+    Use :func:`malariafuse.model_selection.check_no_leakage` to find patients in both
+    parts of a split. An image that is stored under two patients is found only by this
+    function.
 
     Examples
     --------
@@ -106,7 +107,7 @@ def duplicate_table(
 ) -> pd.DataFrame:
     """Return the table of `find_duplicates` for sets of positions.
 
-    `columns` has the values of all images under path, label, patient and split.
+    `columns` has the values of all images for path, label, patient and split.
     """
     rows = np.array([position for found in sets for position in found], dtype=np.int64)
     numbers = np.repeat(np.arange(len(sets)), [len(found) for found in sets])
@@ -122,7 +123,7 @@ def duplicate_table(
 
 
 def describe_duplicates(table: pd.DataFrame) -> list[str]:
-    """Return what to warn of, the worst first."""
+    """Return the warnings, most severe first."""
     texts = []
     for column, where, consequence in (
         (
@@ -132,13 +133,13 @@ def describe_duplicates(table: pd.DataFrame) -> list[str]:
         ),
         (
             "split_differs",
-            "on several sides of the split",
-            "A score on them says nothing about new cells.",
+            "in several parts of the split",
+            "Metrics on them are too optimistic.",
         ),
         (
             "patient_differs",
-            "under several patients",
-            "A split by patient may put them on both sides.",
+            "of several patients",
+            "A split by patient may put them into both parts.",
         ),
     ):
         if column in table and table[column].any():
@@ -154,7 +155,7 @@ def _count(table: pd.DataFrame, where: str) -> str:
         for _, names in table.groupby("duplicate_set")["path"]
     ]
     return (
-        f"{len(sets)} image(s) are there {where}: {list_some(sets)}. See the attribute "
+        f"{len(sets)} image(s) occur {where}: {list_some(sets)}. See the attribute "
         "`duplicates`."
     )
 
@@ -165,10 +166,10 @@ def _column(values: ArrayLike | None, name: str, length: int) -> NDArray[Any] | 
     array = as_array(values, name)
     if array.shape != (length,):
         raise ValueError(
-            f"{name} has the shape {array.shape} for {length} images: expected one "
+            f"{name} has shape {array.shape} for {length} images: expected one "
             "value for each."
         )
     if name != "filenames":
-        # What is compared: 1 and "1" may be one patient, and may be two.
+        # Types must be unambiguous: 1 and "1" may or may not be the same patient.
         check_patients(values, len(array), name=name, unit="value")
     return array

@@ -1,4 +1,4 @@
-"""The official archive of the NIH cell images, downloaded once and verified."""
+"""Download of the official archive of the NIH cell images."""
 
 import logging
 import os
@@ -45,61 +45,63 @@ def fetch_malaria_cells(
     url: str = _URL,
     verbose: bool = True,
 ) -> Bunch:
-    """Load the NIH malaria cell images, downloading them at first use.
+    """Load the NIH malaria cell images, and download them if necessary.
 
-    The archive of 353 MB is kept as ``cell_images.zip`` in `data_home` and is taken
-    from there, without network, from then on. A copy that was downloaded by other
-    means can be put there. It is read in place: nothing is ever extracted from it.
+    The archive of 353 MB is stored as ``cell_images.zip`` in `data_home`. Later calls
+    read it from there, without network access. You can also put a copy of the archive
+    there yourself. The archive is read in place and never extracted.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        The folder for the archive and the cache of decoded images. None is the folder
-        named by the environment variable ``MALARIAFUSE_DATA``, or else the user's cache
-        folder as `platformdirs` knows it, ``~/.cache/malariafuse`` on Linux.
+        Folder for the archive and the cache of decoded images. None uses the
+        environment variable ``MALARIAFUSE_DATA`` if it is set, and the user's cache
+        folder of `platformdirs` otherwise, ``~/.cache/malariafuse`` on Linux.
     image_size : tuple of (height, width), default=(48, 48)
-        The size of the returned images, see :func:`load_cell_images`.
+        Size of the returned images in pixels, see :func:`load_cell_images`.
     keep_aspect : bool, default=False
-        Whether to pad instead of stretch, see :func:`load_cell_images`.
+        Whether to preserve the aspect ratio, see :func:`load_cell_images`.
     n_jobs : int or None, default=-1
-        The number of threads that read images, as in joblib.
+        Number of threads that read images, as in joblib.
     download_if_missing : bool, default=True
-        Whether to download the archive if it is not there. If False, that is an error.
+        Whether to download a missing archive. If False, a missing archive raises an
+        error.
     url : str, default="https://data.lhncbc.nlm.nih.gov/public/Malaria/cell_images.zip"
-        The address of the archive, to be changed for a mirror. The content must be
-        the official one wherever it comes from.
+        URL of the archive or of a mirror. The content must be that of the official
+        archive.
     verbose : bool, default=True
-        Whether to show progress.
+        Whether to show a progress bar.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        Dictionary-like object as from :func:`load_cell_images`, of 27,558 images of 200
-        patients, with one attribute more:
+        Dictionary-like object as returned by :func:`load_cell_images`, with 27,558
+        images of 200 patients, and one additional attribute:
 
         path : str
-            The path of the archive, for other calls of :func:`load_cell_images`.
+            Path of the archive, for other calls of :func:`load_cell_images`.
 
     Raises
     ------
     OSError
-        If the archive is not there and may not be, or cannot be, downloaded, or if
-        `data_home` cannot be read or written. A broken, truncated or altered download,
-        and one that brings fewer than 5,000 bytes a second over a minute, is tried
-        again three times, from its beginning, and never comes to stand under the final
-        name.
+        If the archive is missing and cannot be downloaded or
+        ``download_if_missing=False``, or if `data_home` cannot be read or written. An
+        interrupted, truncated or modified download, or one with less than 5,000 bytes
+        per second over a minute, is repeated up to three times from the beginning. It
+        is never stored under the final name.
     ValueError, TypeError
-        If `data_home` is no path or `url` no address, and as in
+        If `data_home` is not a path or `url` is not a URL, and as in
         :func:`load_cell_images`.
 
     See Also
     --------
-    load_cell_images : Loads such an archive from any place.
-    make_cell_images : Images that need no download.
+    load_cell_images : Load images from folders, archives and tables.
+    make_cell_images : Generate synthetic images.
 
     Notes
     -----
-    Every call verifies the archive by its size, 353,452,851 bytes, and its SHA-256.
+    Every call verifies the size of the archive, 353,452,851 bytes, and its SHA-256. The
+    data set is described in [1]_.
 
     References
     ----------
@@ -117,7 +119,7 @@ def fetch_malaria_cells(
     ...
     OSError: The archive is not at ...cell_images.zip', and download_if_missing=False.
     """
-    # Before a download that may take hours.
+    # Validated before a download that may take hours.
     check_reading(
         image_size=image_size, keep_aspect=keep_aspect, n_jobs=n_jobs, verbose=verbose
     )
@@ -133,7 +135,7 @@ def fetch_malaria_cells(
         raise OSError(f"{problem}, and download_if_missing=False.")
     if problem is not None:
         if archive.exists():
-            warn(f"{problem}; downloading it again.")
+            warn(f"{problem}: downloading it again.")
         _download(url, archive, verbose=verbose)
     cells = load_cell_images(
         archive,
@@ -150,16 +152,16 @@ def fetch_malaria_cells(
 
 def _check_url(url: Any) -> None:
     if not isinstance(url, str):
-        raise TypeError(f"url={short_repr(url)}: expected an address, which is text.")
+        raise TypeError(f"url={short_repr(url)}: expected a URL as a string.")
     if not url.casefold().startswith(("http://", "https://")):
         raise ValueError(
-            f"url={short_repr(url)}: expected an address that begins with https:// or "
+            f"url={short_repr(url)}: expected a URL that begins with https:// or "
             "http://."
         )
 
 
 def _problem(archive: Path) -> str | None:
-    """Say why `archive` is not the official one; None if it is."""
+    """Return why `archive` is not the official archive, or None if it is."""
     if not archive.exists():
         return f"The archive is not at {str(archive)!r}"
     size = archive.stat().st_size
@@ -172,8 +174,8 @@ def _problem(archive: Path) -> str | None:
 
 
 def _download(url: str, archive: Path, *, verbose: bool) -> None:
-    # Pooch compares the hash, and leaves a temporary file next to its target if it is
-    # killed: within a folder that the next call deletes.
+    # Pooch verifies the hash. If it is killed, it leaves a temporary file next to its
+    # target: in a folder that the next call deletes.
     def fetch(folder: Path) -> None:
         downloads = pooch.create(
             path=folder,
@@ -206,7 +208,7 @@ def _download(url: str, archive: Path, *, verbose: bool) -> None:
 
 def _disk_error(action: str, home: Path, error: OSError) -> OSError:
     return OSError(
-        f"Cannot {action} the folder {str(home)!r}: {error}. Name another one with "
+        f"Cannot {action} the folder {str(home)!r}: {error}. Set another one by "
         "`data_home` or the environment variable MALARIAFUSE_DATA."
     )
 

@@ -16,33 +16,33 @@ from malariafuse.datasets._listing import Listing, name_some, stamp
 
 
 def image_paths(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the paths of the files in a folder that are taken for images.
+    """List the image files of a folder.
 
-    None of them is opened. They are those that :func:`load_cell_images` reads from
-    the folder with ``labels=False``: all but those that operating systems leave behind.
+    The files are those that :func:`load_cell_images` reads from the folder with
+    ``labels=False``: all files except system files. No file is opened.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder, which is searched with all folders in it.
+        Folder, which is searched with all subfolders.
 
     Returns
     -------
     list of str
-        Paths, sorted.
+        Sorted paths.
 
     Raises
     ------
     TypeError
-        If `folder` is no path.
+        If `folder` is not a path.
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
     ValueError
-        If there is no file in it.
+        If the folder has no files.
 
     See Also
     --------
-    malariafuse.deploy.write_predictions : Classify any number of files.
+    malariafuse.deploy.write_predictions : Classify any number of image files.
 
     Examples
     --------
@@ -59,10 +59,10 @@ def image_paths(folder: str | os.PathLike[str]) -> list[str]:
         raise TypeError(f"folder={short_repr(folder)}: expected the path of a folder.")
     where = os.fsdecode(folder)
     if not os.path.isdir(where):
-        raise FileNotFoundError(f"folder={short_repr(where)} is no folder.")
+        raise FileNotFoundError(f"folder={short_repr(where)} is not a folder.")
     names = sorted(walk(where))
     if not names:
-        raise ValueError(f"folder={short_repr(where)} has no file.")
+        raise ValueError(f"folder={short_repr(where)} has no files.")
     return [os.path.join(where, name) for name in names]
 
 
@@ -81,7 +81,7 @@ def list_names(
     where: str,
     separators: str = "/",
 ) -> Listing:
-    """List the images of a folder or an archive by their relative names."""
+    """List the images of a folder or archive by relative name."""
     if not labels:
         found, folders = place_unlabeled(names, where, separators)
         return Listing(found, [], folders=folders)
@@ -93,7 +93,7 @@ def list_names(
 
 
 def listing_of(names: list[str], places: Sequence[Place]) -> Listing:
-    """Return the listing of files that lie in class folders; stamps are missing."""
+    """Return the listing of files in class folders, without stamps."""
     split = [place.split for place in places if place.split is not None]
     if 0 < len(split) < len(places):
         apart = [
@@ -101,9 +101,8 @@ def listing_of(names: list[str], places: Sequence[Place]) -> Listing:
             for s in (True, False)
         ]
         raise ValueError(
-            f"{short_repr(apart[0])} lies in a folder of a split, such as train/, and "
-            f"{short_repr(apart[1])} does not: expected all images or none to belong "
-            "to a split."
+            f"{short_repr(apart[0])} is in a folder of a split, such as train/, but "
+            f"{short_repr(apart[1])} is not: expected all images or none in a split."
         )
     return Listing(
         names,
@@ -115,9 +114,9 @@ def listing_of(names: list[str], places: Sequence[Place]) -> Listing:
 
 
 def walk(where: str) -> Iterator[str]:
-    """Yield the relative names of the files below a folder, but litter.
+    """Yield the relative names of the files below a folder, without system files.
 
-    A link to a folder that it lies in counts as a file, so that the walk ends.
+    A link to a parent folder is treated as a file, so that the walk ends.
     """
     return _walk(where, "", ())
 
@@ -137,7 +136,7 @@ def _walk(where: str, prefix: str, above: tuple[str, ...]) -> Iterator[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; refused when it is read
+    except OSError:  # a link to itself, rejected when it is read
         return False
 
 
@@ -145,7 +144,7 @@ def _describe_left_out(left_out: Counter[str], classes: Classes, where: str) -> 
     folders = [f"{'.' if name == '/' else ''}{name}" for name in sorted(left_out)]
     last = [name.rstrip("/").split("/")[-1] for name in folders if name != "./"]
     return (
-        f"{where}: left out {left_out.total()} image file(s) in folders that name no "
-        f"class: {name_some(folders)}."
+        f"{where}: left out {left_out.total()} image file(s) in folders that are not "
+        f"class folders: {name_some(folders)}."
         + (f" {classes.advice(dict.fromkeys(last))}" if last else "")
     )

@@ -1,4 +1,4 @@
-"""The patients of images, by column, file name, folder or function."""
+"""Patients of images, by column, file name, folder or function."""
 
 import re
 from collections import defaultdict
@@ -23,18 +23,18 @@ from malariafuse.datasets._patients import patient_ids
 
 PatientOf = str | Callable[[Sequence[str]], ArrayLike] | None
 
-# More than C and a number, which may count cells: C39P4thinF_..., C241NThinF_...
+# More specific than C and a number, which may be the number of a cell.
 _SURELY_A_PATIENT = re.compile(r"C[0-9]+[PN][0-9]*[^0-9]")
 _ADVICE = (
-    "Pass a function of the file names as `patient_of`, patient_of='folder' if the "
-    "folder of each file is its patient, or patient_of=None if nothing says the "
-    "patients; cells of one patient may then lie on both sides of a split, which "
-    "flatters a classifier."
+    "Pass patient_of='folder' if the folder of each file is its patient, or a function "
+    "of the file names as `patient_of`. Pass patient_of=None if patients are unknown. "
+    "Cells of one patient may then be in both parts of a split, which makes metrics "
+    "too optimistic."
 )
 
 
 def check_patient_of(patient_of: Any, listing: Listing) -> None:
-    """Raise unless `patient_of` is of use for the images of `listing`."""
+    """Raise if `patient_of` is invalid for the images of `listing`."""
     if isinstance(patient_of, str) and patient_of not in ("auto", "folder"):
         raise ValueError(
             f"patient_of={short_repr(patient_of)}: expected 'auto', 'folder', a "
@@ -47,16 +47,16 @@ def check_patient_of(patient_of: Any, listing: Listing) -> None:
         )
     if listing.patients is not None and patient_of != "auto":
         raise ValueError(
-            f"The column {short_repr(listing.patient_column)} of the table says the "
-            "patients, and so does `patient_of`. Leave `patient_of` out, or pass "
-            "columns={'patient': None}."
+            "Patients are defined by both the column "
+            f"{short_repr(listing.patient_column)} of the table and `patient_of`. Do "
+            "not pass `patient_of`, or pass columns={'patient': None}."
         )
 
 
 def find_groups(
     listing: Listing, patient_of: PatientOf, classes: Classes, remarks: list[str]
 ) -> NDArray[Any] | None:
-    """Return the patient of each image; what to warn of goes to `remarks`."""
+    """Return the patient of each image, and append warnings to `remarks`."""
     if listing.patients is not None:
         groups = _of_one_kind(
             listing.patients, f"The column {short_repr(listing.patient_column)}"
@@ -75,7 +75,7 @@ def find_groups(
 def describe_patients_on_both_sides(
     groups: NDArray[Any], split: NDArray[Any]
 ) -> list[str]:
-    """Return what to warn of, where patients are on several sides of a split."""
+    """Return warnings about patients in several parts of a split."""
     sides = defaultdict(set)
     for patient, side in zip(groups.tolist(), split.tolist(), strict=True):
         sides[patient].add(side)
@@ -87,9 +87,9 @@ def describe_patients_on_both_sides(
     if not several:
         return []
     return [
-        f"{len(several)} of {len(sides)} patients are on several sides of the split, "
-        f"which flatters a classifier: {name_some(several)}. Split by patient instead, "
-        "for example with PatientKFold of malariafuse.model_selection."
+        f"{len(several)} of {len(sides)} patients are in several parts of the split, "
+        f"which makes metrics too optimistic: {name_some(several)}. Split by patient "
+        "instead, for example with PatientKFold of malariafuse.model_selection."
     ]
 
 
@@ -97,7 +97,7 @@ def _by_function(
     names: Sequence[str], patient_of: Callable[[Sequence[str]], ArrayLike]
 ) -> NDArray[Any]:
     returned = patient_of(names)
-    # As objects, since an array of text would take a number among texts for text.
+    # As objects, because a string array would convert numbers to strings.
     known_type = hasattr(returned, "dtype")
     patients = as_array(
         returned, "patient_of(filenames)", None if known_type else object
@@ -105,17 +105,17 @@ def _by_function(
     if patients.shape != (len(names),):
         raise ValueError(
             f"patient_of returned an array of shape {patients.shape} for {len(names)} "
-            "file names; expected one patient each."
+            "file names: expected one patient for each."
         )
     return _of_one_kind(patients, "patient_of(filenames)")
 
 
 def _of_one_kind(patients: ArrayLike, name: str) -> NDArray[Any]:
-    """Return patients as an array of numbers or text, or say why they are neither."""
+    """Return patients as an array of numbers or strings, or raise."""
     number, known = check_patients(patients, None, name=name)
     groups = known[number]
     if isinstance(groups[0], str):
-        # An array of text cuts NULs off.
+        # A string array drops trailing NUL characters.
         text = groups.astype(str)
         return text if (text == groups).all() else groups
     return groups
@@ -123,7 +123,7 @@ def _of_one_kind(patients: ArrayLike, name: str) -> NDArray[Any]:
 
 def _by_folder(listing: Listing, classes: Classes) -> NDArray[Any]:
     folders = listing.folders or [folder_name(name) for name in listing.names]
-    # Those of classes and splits are the folders of no patient.
+    # Folders of classes and splits are not folders of patients.
     wrong = [
         name
         for name, folder in zip(listing.names, folders, strict=True)
@@ -131,15 +131,15 @@ def _by_folder(listing: Listing, classes: Classes) -> NDArray[Any]:
     ]
     if wrong:
         raise ValueError(
-            f"patient_of='folder', but {len(wrong)} of {len(folders)} files lie in no "
-            f"folder of a patient: {name_some(wrong)}."
+            f"patient_of='folder', but {len(wrong)} of {len(folders)} files are not in "
+            f"a folder of a patient: {name_some(wrong)}."
         )
     return np.array(folders)
 
 
 def _is_taken(folder: str, listing: Listing, classes: Classes) -> bool:
     if listing.folders is not None and listing.target is not None:
-        return False  # it lies inside the folder of the class
+        return False  # inside the class folder
     key = class_key(folder)
     return key in SPLITS or key in classes.words()
 
@@ -158,13 +158,13 @@ def _by_name_or_folder(listing: Listing, classes: Classes) -> NDArray[Any] | Non
             return None
         bare = [n for n, folder in zip(names, folders, strict=True) if folder is None]
         mixed = (
-            f"{len(bare)} file(s) lie directly in class folders and the others in "
-            f"folders inside them, for example {short_repr(bare[0])}. "
+            f"{len(bare)} file(s) are directly in class folders, such as "
+            f"{short_repr(bare[0])}, and the others in subfolders. "
             if len(bare) < len(names)
             else ""
         )
         raise ValueError(
-            f"The patients are not known: {error} {mixed}{_ADVICE}"
+            f"The patients are unknown: {error} {mixed}{_ADVICE}"
         ) from error
     by_folder = defaultdict(set)
     for folder, patient in zip(folders, ids.tolist(), strict=True):
@@ -177,17 +177,17 @@ def _by_name_or_folder(listing: Listing, classes: Classes) -> NDArray[Any] | Non
     ]
     if mixed_folders and listing.target is not None:
         raise ValueError(
-            "The patients are not clear: files begin with 'C' and a number, as those "
-            "of the NIH set begin with the patient, but folders inside the class "
-            f"folders hold several such numbers: {name_some(mixed_folders)}. Pass "
-            "patient_of='folder' if each folder is a patient, or "
-            "patient_of=malariafuse.datasets.patient_ids if each number is one."
+            "The patients are ambiguous: file names begin with 'C' and a number, like "
+            "the patients of the NIH set, but subfolders of class folders have several "
+            f"such numbers: {name_some(mixed_folders)}. Pass patient_of='folder' if "
+            "each folder is a patient, or patient_of=malariafuse.datasets.patient_ids "
+            "if each number is a patient."
         )
     return ids
 
 
 def _column_against_names(listing: Listing) -> list[str]:
-    """Return what to warn of, where one patient by file name is several by column."""
+    """Return warnings about file names that contradict the column of patients."""
     files = [re.split(r"[/\\]", name)[-1] for name in listing.names]
     if not all(map(_SURELY_A_PATIENT.match, files)):
         return []
@@ -204,8 +204,8 @@ def _column_against_names(listing: Listing) -> list[str]:
     if not several:
         return []
     return [
-        f"The column {short_repr(listing.patient_column)}, which is believed, gives "
-        f"several patients to files that begin with one patient: {name_some(several)}. "
-        "If it counts slides or cells, name another one with columns={'patient': "
-        "...}, or pass columns={'patient': None} to go by the file names."
+        f"The column {short_repr(listing.patient_column)}, which is used, has several "
+        f"patients for file names of one patient: {name_some(several)}. If the column "
+        "has slides or cells, set another column by columns={'patient': ...}, or pass "
+        "columns={'patient': None} to use the file names."
     ]

@@ -1,4 +1,4 @@
-"""Where downloads and caches are kept."""
+"""Folders of downloads and caches."""
 
 import os
 from pathlib import Path
@@ -11,9 +11,9 @@ from malariafuse._shown import short_repr
 
 
 def data_home(path: Any = None, *, name: str = "data_home") -> Path:
-    """Return `path`, else ``$MALARIAFUSE_DATA``, else the user's cache folder.
+    """Return `path` or, by default, ``$MALARIAFUSE_DATA`` or the user's cache folder.
 
-    `name` is that of the argument that `path` is, for error messages.
+    `name` is the name of the argument in error messages.
     """
     if path is None:
         path = os.environ.get("MALARIAFUSE_DATA") or user_cache_path("malariafuse")
@@ -22,20 +22,20 @@ def data_home(path: Any = None, *, name: str = "data_home") -> Path:
         raise TypeError(f"{shown}: expected the path of a folder.")
     if not os.fspath(path):
         raise ValueError(
-            f"{shown} names no folder; pass '.' to mean the working directory."
+            f"{shown} is not a folder. Pass '.' for the working directory."
         )
     try:
         folder = Path(path).expanduser().absolute()
         if b"\0" in os.fsencode(folder):
-            raise ValueError("it holds the character NUL")
-    # RuntimeError: the home of a user who is not known.
+            raise ValueError("it contains the character NUL")
+    # RuntimeError: the home of an unknown user.
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{shown} is no path of a folder: {error}") from error
+        raise ValueError(f"{shown} is not a valid path of a folder: {error}") from error
     return folder
 
 
 def cache_folder(cache: Any) -> Path | None:
-    """Return the folder that the argument `cache` names; None if it is False."""
+    """Return the folder of the argument `cache`, or None if it is False."""
     if isinstance(cache, bool | np.bool_):
         return data_home() if cache else None
     if cache is None:

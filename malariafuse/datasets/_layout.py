@@ -1,4 +1,4 @@
-"""How cell images lie in folders, and what that says of them."""
+"""Folder layouts: class, split and patient by folder."""
 
 import os
 from collections import Counter, defaultdict
@@ -34,11 +34,11 @@ _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class Place:
-    """What the folders of one file say.
+    """Class, split and patient of a file by its folders.
 
-    `target` is None in a folder that is to be left out. `above` are the folders over
-    the class folder, `inside` those within it, without those of splits and copies.
-    `key` are the folders that count, whatever lies above them.
+    `target` is None in a folder that is left out. `above` are the folders above the
+    class folder, and `inside` those within it, without folders of splits and copies.
+    `key` are the relevant folders, independent of their parents.
     """
 
     target: int | None
@@ -50,13 +50,13 @@ class Place:
 
     @property
     def patient(self) -> str | None:
-        """The folder inside the class folder, if there is one."""
+        """Folder inside the class folder, or None."""
         return self.inside[0].strip() if len(self.inside) == 1 else None
 
 
 @dataclass(frozen=True)
 class PlacedFiles:
-    """Files in class folders, sorted, and the folders of images that are none."""
+    """Sorted files in class folders, and other folders with images."""
 
     names: list[str]
     places: list[Place]
@@ -64,14 +64,14 @@ class PlacedFiles:
 
 
 def is_litter(part: str) -> bool:
-    """Return whether a file or folder is one that operating systems leave behind."""
+    """Return whether a file or folder is a system file."""
     return part.startswith(".") or part.casefold() in _LITTER
 
 
 def place(folders: Sequence[str], classes: Classes) -> Place | None:
-    """Return what `folders` say of a file; None if none of them names a class.
+    """Return the place of a file by `folders`, or None without a class folder.
 
-    The outermost folder that names a class is the class.
+    The outermost class folder is the class.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def place(folders: Sequence[str], classes: Classes) -> Place | None:
     above = [part for part in folders[:position] if class_key(part) != PREFIX_FOLDER]
     splits, inside = _cut_splits(name, above, folders[position + 1 :])
     for part in inside:
-        # A patient in a class folder may be called 1, but not Uninfected.
+        # A patient in a class folder may be named 1, but not Uninfected.
         inner = class_key(part)
         if inner in classes.targets and (is_number(outer) or not is_number(inner)):
             raise ValueError(
@@ -109,7 +109,7 @@ def place(folders: Sequence[str], classes: Classes) -> Place | None:
 def place_inside(
     name: str, target: int, folders: Sequence[str], classes: Classes
 ) -> Place:
-    """Return what the folders of a file say inside the folder of a known class.
+    """Return the place of a file by its folders inside a known class folder.
 
     Raises
     ------
@@ -120,12 +120,12 @@ def place_inside(
         return Place(target=None)
     splits, inside = _cut_splits(name, (), folders)
     for part in inside:
-        # As above, but that the name of the outer folder plays no part.
+        # As above, but independent of the name of the outer folder.
         inner = class_key(part)
         if inner in classes.targets and not is_number(inner):
             raise ValueError(
-                f"{short_repr(name)} lies in a class folder, {short_repr(part)}, "
-                "inside the folder of a class."
+                f"{short_repr(name)} is in a class folder, {short_repr(part)}, inside "
+                "another class folder."
             )
     return Place(
         target=target,
@@ -137,7 +137,7 @@ def place_inside(
 def _cut_splits(
     name: str, above: Sequence[str], inside: Sequence[str]
 ) -> tuple[list[str], list[str]]:
-    """Return the split above or right inside a class folder, and what is inside it."""
+    """Return the split above or directly inside a class folder, and its folders."""
     splits = [part for part in above if class_key(part) in SPLITS]
     deeper = list(inside)
     while deeper and class_key(deeper[0]) in SPLITS:
@@ -152,18 +152,18 @@ def _cut_splits(
 def place_files(
     names: Iterable[str], classes: Classes, where: str, separators: str = "/"
 ) -> PlacedFiles:
-    """Find the files in class folders among `names`.
+    """Find the files in class folders.
 
     Parameters
     ----------
     names : iterable of str
         All files, relative to `where`.
     classes : Classes
-        Names of the folders, and the class that each means.
+        Class of each folder name.
     where : str
-        The folder or archive, as error messages call it.
+        Name of the folder or archive in error messages.
     separators : str, default="/"
-        The characters that stand between folders.
+        Separator characters of folders.
     """
     copies: dict[int, dict[str, tuple[str, Place]]] = defaultdict(dict)
     left_out: Counter[str] = Counter()
@@ -180,23 +180,22 @@ def place_files(
             known = copies[found.copies].setdefault(key, (name, found))
             if known[0] != name:
                 raise ValueError(
-                    f"{where}: class folders lie in several places, for example "
-                    f"{short_repr(known[0])} and {short_repr(name)}. Pass the folder "
-                    "that is meant, or "
-                    "name one that is not in `classes`, with the value None."
+                    f"{where}: class folders are in several places, for example "
+                    f"{short_repr(known[0])} and {short_repr(name)}. Pass the intended "
+                    "folder, or exclude the other one by the value None in `classes`."
                 )
     if not copies:
         raise ValueError(_describe_nothing(left_out, classes, where))
     cells = copies.pop(min(copies))
-    # The widespread copy of the archive that repeats all images one level deeper.
+    # A common copy of the archive repeats all images one level deeper.
     for copy in copies.values():
         extra = sorted(copy.keys() - cells.keys())
         if extra:
             raise ValueError(
                 f"{where}: a nested {PREFIX_FOLDER}/ holds {len(extra)} file(s) that "
-                "the outer class folders lack, for example "
-                f"{short_repr(copy[extra[0]][0])}. Pass the one of the two that is "
-                "meant."
+                "are not in the outer class folders, for example "
+                f"{short_repr(copy[extra[0]][0])}. Pass the intended one of the two "
+                "folders."
             )
     found_names, places = zip(*(cells[key] for key in sorted(cells)), strict=True)
     _check_places(found_names, places, where)
@@ -206,9 +205,10 @@ def place_files(
 def place_unlabeled(
     names: Iterable[str], where: str, separators: str = "/"
 ) -> tuple[list[str], list[str | None]]:
-    """Return all files but litter, sorted, and the folders that may be patients.
+    """Return all files, sorted, and the folders that may be patients.
 
-    A folder may be a patient if it is the only one that its file lies in.
+    System files are left out. A folder may be a patient if it is the only folder of its
+    file.
     """
     found = sorted(_without_litter(names, separators))
     if not found:
@@ -219,12 +219,12 @@ def place_unlabeled(
 
 
 def path_parts(path: str) -> list[str]:
-    """Cut an absolute path of this machine into its folders and the file."""
+    """Split an absolute path into its folders and the file."""
     return os.path.splitdrive(path)[1].strip(os.sep).split(os.sep)
 
 
 def common_depth(parts: Sequence[Sequence[str]]) -> int:
-    """Return how many of their outermost folders all paths have in common."""
+    """Return the number of outermost folders that all paths share."""
     levels = zip(*(part[:-1] for part in parts), strict=False)
     return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
 
@@ -232,7 +232,7 @@ def common_depth(parts: Sequence[Sequence[str]]) -> int:
 def _without_litter(
     names: Iterable[str], separators: str
 ) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Yield each name whole, and cut into its folders and the file."""
+    """Yield each name, and its folders and file, without system files."""
     other = separators.replace("/", "")
     folders_of: dict[str, tuple[str, ...]] = {}
     for name in names:
@@ -246,33 +246,33 @@ def _without_litter(
 
 
 def _check_places(names: Sequence[str], places: Sequence[Place], where: str) -> None:
-    """Raise ValueError unless all class folders lie side by side."""
+    """Raise ValueError unless all class folders have the same parent."""
     first = places[0]
     for name, other in zip(names, places, strict=True):
         if other.above != first.above:
             raise ValueError(
-                f"{where}: class folders lie in several places, for example "
-                f"{short_repr(names[0])} and {short_repr(name)}. Pass the folder that "
-                "is meant, or name one that is not in `classes`, with the value None."
+                f"{where}: class folders are in several places, for example "
+                f"{short_repr(names[0])} and {short_repr(name)}. Pass the intended "
+                "folder, or exclude the other one by the value None in `classes`."
             )
         check_inside(name, other, where)
 
 
 def check_inside(name: str, found: Place, where: str) -> None:
-    """Raise ValueError if a file lies too deep for its folder to be a patient."""
+    """Raise ValueError if a file is nested more than one folder deep in its class."""
     if len(found.inside) > 1:
         raise ValueError(
-            f"{where}: {short_repr(name)} lies in a folder of a folder inside a class "
-            "folder. One folder there is a patient; what more of them are, nothing "
-            "says. Pass a table of paths, labels and patients."
+            f"{where}: {short_repr(name)} is nested more than one folder deep in a "
+            "class folder. Expected at most one folder, the patient. Pass a table of "
+            "paths, labels and patients."
         )
 
 
 def _describe_nothing(left_out: Counter[str], classes: Classes, where: str) -> str:
     if not left_out:
         return (
-            f"{where}: found no image. Expected files in folders that name their "
-            "classes, such as Parasitized/ and Uninfected/."
+            f"{where}: found no image. Expected files in class folders, such as "
+            "Parasitized/ and Uninfected/."
         )
     folders = sorted(left_out)
     if folders == ["/"]:
@@ -284,7 +284,7 @@ def _describe_nothing(left_out: Counter[str], classes: Classes, where: str) -> s
     shown = [f"{name} ({left_out[name]})" for name in folders if name != "/"]
     last = [name.rstrip("/").split("/")[-1] for name in folders if name != "/"]
     return (
-        f"{where}: found no image in a folder that names a known class. There are "
-        f"images in {name_some(shown)}. {classes.advice(dict.fromkeys(last))} If the "
-        "images have no labels, pass labels=False."
+        f"{where}: found no image in a folder of a known class. There are images in "
+        f"{name_some(shown)}. {classes.advice(dict.fromkeys(last))} If the images have "
+        "no labels, pass labels=False."
     )

@@ -1,4 +1,4 @@
-"""Image files and all that is known of them before they are read."""
+"""Listing of image files with their metadata, before they are read."""
 
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from malariafuse._shown import short_repr
 
 @contextmanager
 def read_from_disk() -> Iterator[Callable[[str], bytes]]:
-    """Give the function that returns the content of a file on disk."""
+    """Yield the function that returns the content of a file on disk."""
     yield read_file
 
 
@@ -24,23 +24,23 @@ class Listing:
     Attributes
     ----------
     names : list of str
-        Names of the files, as the reader takes them and as `filenames` has them.
+        Names of the files, for the reader and for `filenames`.
     stamps : list of str
-        Text that changes whenever a file, its size or its time of change does.
+        Strings that change if a file, its size or its modification time changes.
     target : list of int or None
-        The classes; None if there are no labels.
+        Classes, or None without labels.
     split : list of str or None
-        The sides of a split that was made before, such as "train".
+        Parts of a predefined split, such as "train".
     folders : list of (str or None), or None
-        The folders of patients; None where a file lies in none.
+        Folders of patients, with None for a file without such a folder.
     patients : list or None
-        The patients, where a column of a table says them.
+        Patients, if a table has a column of patients.
     patient_column : str or None
-        The name of that column.
+        Name of that column.
     remarks : list of str
         Warnings for the user.
     reader : callable
-        The context that gives the function from a name to the content of a file.
+        Context manager that yields a function from a name to the content of a file.
     """
 
     names: list[str]
@@ -56,7 +56,7 @@ class Listing:
     )
 
     def without(self, names: Container[str]) -> "Listing":
-        """Return a listing that lacks some files."""
+        """Return a listing without some files."""
         kept = [row for row, name in enumerate(self.names) if name not in names]
 
         def rows(values: Sequence[Any] | None) -> list[Any] | None:
@@ -73,39 +73,39 @@ class Listing:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever what would be read from the files does."""
-        # No name holds NUL; names that are not UTF-8 have surrogates.
+        """Digest that changes if the content of the files changes."""
+        # Names do not contain NUL. Names that are not UTF-8 have surrogates.
         text = "\0".join([*self.names, "", *self.stamps])
         return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def stamp(path: str) -> str:
-    """Return the size and time of change of a file."""
+    """Return the size and modification time of a file."""
     try:
         status = os.stat(path)
-    # Reported with its reason when the file is read; a ValueError is of a NUL.
+    # The error is reported when the file is read. A ValueError is due to NUL.
     except (OSError, ValueError) as error:
         return str(error)
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def stamp_all(names: Iterable[str]) -> list[str]:
-    """Return the places, sizes and times of change of files, however they are named."""
+    """Return the real paths, sizes and modification times of files."""
     places = map(os.path.abspath, names)
     return [f"{place}\n{stamp(place)}" for place in places]
 
 
 def folder_name(path: str) -> str:
-    """Return the name of the folder that a file lies in."""
+    """Return the name of the folder of a file."""
     return os.path.basename(os.path.dirname(os.path.abspath(path)))
 
 
 def name_some(names: Iterable[Any], shown: int = 5) -> str:
-    """List the first names of many in an error message."""
+    """Return the first names of a list for an error message."""
     return list_some(list(map(short_repr, names)), shown)
 
 
 def list_some(texts: Sequence[str], shown: int = 5, separator: str = ", ") -> str:
-    """List the first texts of many as they are."""
+    """Return the first strings of a list for an error message."""
     rest = f" and {len(texts) - shown} more" if len(texts) > shown else ""
     return separator.join(texts[:shown]) + rest

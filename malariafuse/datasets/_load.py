@@ -1,4 +1,4 @@
-"""Cell images from folders, archives, tables and lists."""
+"""Loader of cell images from folders, archives, tables and lists."""
 
 import json
 import os
@@ -28,8 +28,8 @@ from malariafuse.datasets._sources import list_source
 if TYPE_CHECKING:
     import pandas as pd
 
-# Part of every cache key: raise it when the same files would give other pixels, or
-# when the index of an entry has other fields.
+# Part of every cache key. Increase it if the same files give different pixels, or if
+# the index of an entry has different fields.
 _CACHE_FORMAT = 4
 
 
@@ -50,186 +50,180 @@ def load_cell_images(
 ) -> Bunch:
     """Load images of single cells with their labels and patients.
 
-    Files are decoded and resized by several threads. The result is kept on disk, so
-    that the next call with the same files and parameters only maps it into memory.
+    Files are decoded and resized by several threads. The result is cached on disk. A
+    later call with the same files and parameters memory-maps the cached images.
 
     Parameters
     ----------
     path : str, path-like, DataFrame, sequence or mapping
-        The source of the images, one of
+        Source of the images, one of the following. The notes give details.
 
-        - a folder or a zip file with a folder for each class, such as
-          ``Parasitized/`` and ``Uninfected/``. A zip file is read in place, never
-          extracted;
-        - a table, a DataFrame or the path of a CSV file, with a path and a label in
-          each row and, if known, a patient and a side of a split;
-        - a list, array or Series of paths, or a pattern such as
-          ``"cells/*/*.png"``. The folders of each path say its class;
+        - a folder or a zip file with a folder for each class, such as ``Parasitized/``
+          and ``Uninfected/``. A zip file is read without extracting it;
+        - a table (DataFrame or path of a CSV file) with the path and the label of an
+          image in each row and, optionally, the patient and the part of a split;
+        - a list, array or Series of paths, or a pattern such as ``"cells/*/*.png"``.
+          The folder of each path is its class;
         - a dict from classes to a folder, a pattern or a list of paths.
-
-        The notes say how each of them is read.
     labels : bool, default=True
-        Whether the images have labels. False loads all images of a folder, zip file,
-        list, pattern or table without any, for prediction.
+        Whether to load labels. If False, all images of a folder, zip file, list,
+        pattern or table are loaded without labels, for prediction.
     classes : mapping or sequence of str, default=None
-        The names of folders and labels. A mapping goes from a name to 1 (parasitized)
-        or 0 (uninfected), to the name of a class, or to None for what is to be left
-        out. A sequence has the names of the classes in the order of `target`. None
-        knows parasitized, infected, positive, P, true and 1 as well as uninfected,
-        healthy, negative, normal, U, N, false and 0. Upper and lower case and blanks
-        around a name play no part.
+        Classes of folder names and labels. A mapping maps each name to 1 (parasitized)
+        or 0 (uninfected), to the name of a class, or to None to exclude it. A sequence
+        lists the class names in the order of `target`. None recognizes parasitized,
+        infected, positive, P, true and 1, and uninfected, healthy, negative, normal, U,
+        N, false and 0. Case and surrounding blanks are ignored.
     columns : mapping of str to str, default=None
-        The columns of a table that are "path", "label", "patient" and "split", as in
-        ``{"label": "diagnosis"}``. Columns with usual names, such as ``filename``,
-        ``class`` or ``patient_id``, are found without it. None as a value says that
-        the table has no such column.
+        Names of the columns of a table with the keys "path", "label", "patient" and
+        "split", such as ``{"label": "diagnosis"}``. Columns with common names, such as
+        ``filename``, ``class`` or ``patient_id``, are recognized. A value of None means
+        that the table has no such column.
     root : str or path-like, default=None
-        The folder that relative paths in tables, lists, patterns and dicts start
-        from. None is the folder of a CSV file and else the working directory.
+        Base folder of relative paths in tables, lists, patterns and dicts. None uses
+        the folder of a CSV file, and the working directory otherwise.
     image_size : tuple of (height, width), default=(48, 48)
-        The size of the returned images in pixels. A side that shrinks is averaged over
-        areas (OpenCV's ``INTER_AREA``), a side that grows is interpolated linearly.
+        Size of the returned images in pixels. Sides are downscaled by area averaging
+        (OpenCV's ``INTER_AREA``) and upscaled by linear interpolation.
     keep_aspect : bool, default=False
-        Whether the image keeps its ratio of height to width and is centered on black.
-        By default it is stretched to `image_size`.
+        Whether to preserve the aspect ratio and center the image on black. If False,
+        the image is stretched to `image_size`.
     patient_of : {"auto", "folder"}, callable or None, default="auto"
-        The source of the patients, where no column of a table says them. "auto" reads
-        the file names with :func:`patient_ids` and, where these do not tell, takes the
-        folder inside the class folder. "folder" takes the folder of each file, which
-        must be none of a class. A function turns the list of file names into one
-        patient each, an array of shape (n_samples,). None says that patients are not
-        known.
+        Source of the patients if a table has no column of patients. "auto" uses
+        :func:`patient_ids` on the file names or, if they do not contain the patient,
+        the folder inside the class folder. "folder" uses the folder of each file, which
+        must not be a class folder. A function takes the list of file names and returns
+        the patients as an array of shape (n_samples,). None means that patients are
+        unknown.
     cache : bool, str or path-like, default=True
-        The folder that keeps the decoded images. True is the folder named by the
-        environment variable ``MALARIAFUSE_DATA``, or else the user's cache folder as
-        `platformdirs` knows it, ``~/.cache/malariafuse`` on Linux. False keeps
-        nothing on disk and the images in memory.
+        Folder of the cache of decoded images. True uses the environment variable
+        ``MALARIAFUSE_DATA`` if it is set, and the user's cache folder of `platformdirs`
+        otherwise, ``~/.cache/malariafuse`` on Linux. False disables the cache and
+        returns images in memory.
     on_error : {"raise", "skip"}, default="raise"
-        Reaction to files that cannot be read. "raise" raises one error that
-        counts and names them; "skip" leaves them out, with a warning that does so.
+        Action for files that cannot be read. "raise" raises one error that lists them.
+        "skip" leaves them out, with a warning that lists them.
     n_jobs : int or None, default=-1
-        The number of threads, as in joblib; -1 is one for each core.
+        Number of threads, as in joblib. -1 means one thread for each core.
     verbose : bool, default=False
         Whether to show a progress bar while files are read.
 
     Returns
     -------
     :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with the attributes
+        Dictionary-like object with the following attributes:
 
         images : ndarray of shape (n_samples, height, width, 3), dtype uint8
-            RGB in 0..255. Read-only and memory-mapped unless ``cache=False`` or a
-            skipped file could not be opened. In the order of a table, else sorted by
-            class and name: shuffle, or split with a splitter that does, before you cut
-            it in two.
+            RGB in [0, 255]. Read-only and memory-mapped unless ``cache=False`` or a
+            skipped file could not be opened. In the order of a table, otherwise sorted
+            by class and name. Shuffle before splitting, or use a splitter that
+            shuffles.
         target : ndarray of shape (n_samples,), dtype int64, or None
-            1 for parasitized, 0 for uninfected; the position in `target_names` if
-            `classes` names others. None if ``labels=False``.
+            1 for parasitized, 0 for uninfected, or the index in `target_names` if
+            `classes` has other names. None if ``labels=False``.
         groups : ndarray of shape (n_samples,) or None
-            The patient of each image.
+            Patient of each image, or None if patients are unknown.
         split : ndarray of shape (n_samples,), dtype str, or None
-            The side of a split that was made before: "train", "validation" or "test" by
-            folder, or what a column says. None if there is no split.
+            Part of a predefined split: "train", "validation" or "test" by folder, or
+            the value of a column. None if there is no split.
         filenames : ndarray of shape (n_samples,), dtype str
-            The absolute path in a folder, the name of the member in a zip file, the
-            path as it was given elsewhere, behind `root` if there is one.
+            Absolute path in a folder, name of the member in a zip file, otherwise the
+            given path, with `root` prepended if it is set.
         target_names : list of str or None
             ``["uninfected", "parasitized"]``, so that ``target_names[1]`` is positive,
             or the names of `classes`. None if ``labels=False``.
         refused : dict of str to str
-            The names of skipped files, with reasons; empty unless ``on_error="skip"``.
+            Reason by name of each skipped file. Empty unless ``on_error="skip"``.
         duplicates : pandas.DataFrame
-            The images whose files or pixels are equal, as :func:`find_duplicates`
-            returns them, with a column ``same_file`` that says whether the files are
-            equal, too.
+            Duplicate images, as returned by :func:`find_duplicates`, with an additional
+            column ``same_file``: whether the files are also identical.
         DESCR : str
-            A description of the images, with their number.
-
-    Warns
-    -----
-    UserWarning
-        If images are equal, in particular in several classes, under several patients
-        or on several sides of a split; if patients are on several sides of a split; if
-        some labels contradict the class folder that a file lies in; if a column of
-        patients contradicts the file names; if images lie in folders that name no
-        class; if files were skipped.
+            Description of the data set.
 
     Raises
     ------
     ImageReadError
-        If files cannot be read, and `on_error` is "raise" or a whole class is lost.
+        If files cannot be read, and `on_error` is "raise" or a whole class is missing.
     OSError
-        If the cache cannot be read or written. The message names its folder.
+        If the cache cannot be read or written. The message names the folder.
     ValueError
-        If there are no images or only one class, folders or labels name no known
-        class, labels are reversed, nothing tells the patients, a zip file is damaged
-        as a whole or has members that point out of it, or a parameter is wrong.
+        If there are no images or only one class, names of folders or labels are
+        unknown, labels are reversed, patients cannot be determined, a zip file is
+        damaged as a whole or has members outside of it, or a parameter is invalid.
     TypeError
-        If `path`, `classes`, `columns`, `root` or `patient_of` is of a wrong type.
+        If `path`, `classes`, `columns`, `root` or `patient_of` has an invalid type.
     FileNotFoundError
         If `path` or `root` does not exist, or no file matches a pattern.
 
+    Warns
+    -----
+    UserWarning
+        If there are duplicate images, in particular in several classes, patients or
+        parts of a split. Also if patients are in several parts of a split, labels
+        contradict class folders, a column of patients contradicts the file names,
+        images are in folders that are not class folders, or files were skipped.
+
     See Also
     --------
-    fetch_malaria_cells : Downloads the NIH images and loads them.
-    find_duplicates : Finds equal images in arrays.
-    make_cell_images : Draws images that look like cells.
-    malariafuse.preprocessing.ImageLoader : The same images, from paths, in a pipeline.
+    fetch_malaria_cells : Download and load the NIH images.
+    find_duplicates : Find identical images in arrays.
+    make_cell_images : Generate synthetic images.
+    malariafuse.preprocessing.ImageLoader : Load the same images from paths in a
+        pipeline.
 
     Notes
     -----
-    BMP, JPEG, PNG and TIFF files are read. These conversions are exact:
+    BMP, JPEG, PNG and TIFF files are read. They are converted to RGB as follows:
 
-    - gray and black-and-white images get three equal channels;
+    - grayscale and black-and-white images get three equal channels;
     - palette images get the colors of their palette;
-    - transparent images are laid on black, ``round(RGB * alpha / 255)``, since black is
-      the background of the NIH images;
-    - images with an orientation mark (EXIF) are turned upright.
+    - transparent images are composited on black, the background of the NIH images:
+      ``round(RGB * alpha / 255)``;
+    - images with an EXIF orientation are rotated upright.
 
-    Color profiles and gamma marks are ignored. Refused are: truncated files, files
-    whose damage can be known, animated and multi-page files, more than 8 bits a
-    channel, CMYK and other color spaces, sides of fewer than 4 pixels, more than
-    4096 * 4096 pixels, files of more than 64 MiB, packed or unpacked, and what is no
-    regular file: folders, named pipes, devices and sockets.
+    Color profiles and gamma values are ignored. The following files are rejected:
+    truncated or detectably damaged files, animated and multi-page files, images with
+    more than 8 bits per channel, CMYK and other color spaces, sides of fewer than 4
+    pixels, more than 4096 * 4096 pixels, files of more than 64 MiB, compressed or not,
+    and non-regular files such as folders, named pipes, devices and sockets.
 
-    Damage can be known for certain in PNG files and in TIFF files packed by deflate,
-    which hold checksums. The other formats hold none. A JPEG file is refused if its
-    marks are wrong or its data end before its pixels, which about one changed bit in
-    ten brings about. A BMP file is refused if its length is not that of its header, and
-    any other TIFF file if its strips do not fit its length or its decoder finds a
-    fault. Other damage to their pixels looks like an image and is taken: keep images as
-    PNG, or compare the files with checksums of your own. A zip file holds a checksum of
-    each member.
+    Damage is always detected in PNG files and in TIFF files with deflate compression,
+    which contain checksums. Other formats have no checksums. A JPEG file is rejected if
+    its markers are invalid or its data end before its pixels, which detects about one
+    in ten single-bit errors. A BMP file is rejected if its length differs from its
+    header. Any other TIFF file is rejected if its strips do not match its length or
+    decoding fails. Other damage to pixels is not detected: store images as PNG, or
+    verify the files with checksums. A zip file contains a checksum of each member.
 
-    **Folders and zip files.** All folders are searched. The outermost one that names a
-    class is the class of a file. Class folders must lie side by side, at any depth.
-    Above or right inside them there may be ``train/``, ``val/`` (``valid/``,
-    ``validation/``) and ``test/``. One more folder inside a class folder is a patient.
-    Inside the folders of lists, patterns and dicts it is the same.
-    Files and folders that operating systems leave behind are no images: those whose
-    names begin with a dot, ``Thumbs.db``, ``desktop.ini``, ``__MACOSX``, ``@eaDir``,
-    ``lost+found``, ``$RECYCLE.BIN`` and ``System Volume Information``. Any other file
-    in a class folder is read, or is an error. Images elsewhere are left out with a
-    warning. A nested second copy, ``cell_images/cell_images/``, is left out, and is an
-    error if it holds other files.
+    **Folders and zip files.** All subfolders are searched. The class of a file is its
+    outermost class folder. All class folders must have the same parent, at any depth.
+    Folders ``train/``, ``val/`` (``valid/``, ``validation/``) and ``test/`` may be
+    above or directly inside the class folders. A further folder inside a class folder
+    is a patient. The same rules apply to the folders of lists, patterns and dicts.
+    System files and folders are ignored: names that begin with a dot, ``Thumbs.db``,
+    ``desktop.ini``, ``__MACOSX``, ``@eaDir``, ``lost+found``, ``$RECYCLE.BIN`` and
+    ``System Volume Information``. Any other file in a class folder must be an image.
+    Images in other folders are left out with a warning. A nested copy,
+    ``cell_images/cell_images/``, is left out. It raises an error if it has different
+    files.
 
-    **Tables.** Labels are numbers or words, as for `classes`. A label is compared with
-    the class folder that its file lies in: if nearly all contradict, the labels are
-    reversed, as those are that number Parasitized as 0 by the alphabet, and that is an
-    error. The values of a CSV file are read as text.
+    **Tables.** Labels are numbers or names, as in `classes`. Labels are compared with
+    the class folders of the files. If nearly all labels contradict the folders, the
+    labels are reversed, which raises an error. Labels are often reversed if classes are
+    numbered alphabetically, with 0 for Parasitized. The values of a CSV file are read
+    as strings.
 
-    **Patients.** A column comes first. File names count if all of them begin with ``C``
-    and a number. It is an error if a folder inside a class folder holds several of
-    these numbers, since either the folder or the number may be the patient, and
-    `patient_of` has to say so. Without labels, `groups` is None where nothing tells
-    the patients.
+    **Patients.** A column of patients has priority. File names are used if all of them
+    begin with ``C`` and a number. If a folder inside a class folder has several of
+    these numbers, the patient is ambiguous: pass `patient_of` to choose the folder or
+    the number. Without labels, `groups` is None if the patients cannot be determined.
 
-    The cache knows files by path, size and time of change. Nothing is kept while a
-    skipped file is missing or cannot be opened. Each call compares what it
-    finds there with a stored SHA-256, which takes about a second for 500 MB, and reads
-    the files again, with a warning, if an image has changed. The cache is
-    never emptied: delete ``cells-*`` in it to free space. What a killed process leaves
-    behind is deleted by the next call that writes there.
+    **Cache.** Files are identified by path, size and modification time. Nothing is
+    cached if a skipped file is missing or cannot be opened. Each call verifies the
+    cached images by a stored SHA-256, which takes about a second for 500 MB. If they
+    have changed, the files are read again, with a warning. The cache is never emptied.
+    Delete ``cells-*`` to free space. Files of a killed process are deleted by the next
+    call that writes to the cache.
 
     Examples
     --------
@@ -293,17 +287,17 @@ def _check_both_classes(listing: Listing, classes: Classes) -> None:
         return
     found = set(listing.target)
     missing = [name for i, name in enumerate(classes.names) if i not in found]
-    # Of many classes, such as the stages of parasites, a set may lack some.
+    # With many classes, such as parasite stages, some may be absent.
     if len(found) < 2:
         raise ValueError(
-            f"Found no {missing[0]} cell among {len(listing.names)} image(s); a "
-            "classifier needs both classes. If the images have no labels, pass "
-            f"labels=False. {' '.join(listing.remarks)}".rstrip()
+            f"Found no {missing[0]} cell among {len(listing.names)} image(s): expected "
+            "both classes. If the images have no labels, pass labels=False. "
+            f"{' '.join(listing.remarks)}".rstrip()
         )
 
 
 def _check_refused(index: CellIndex, listing: Listing, on_error: str) -> None:
-    """Raise if files were refused, unless skipping them leaves all classes."""
+    """Raise if files were rejected, unless they are skipped and all classes remain."""
     if not index.refused:
         return
     kept = listing.without(index.refused)
@@ -313,7 +307,7 @@ def _check_refused(index: CellIndex, listing: Listing, on_error: str) -> None:
 
 
 def _cache_key(fingerprint: str, size: tuple[int, int], keep_aspect: bool) -> str:
-    # The pixels of a decoded and resized image may change with these libraries.
+    # Decoded and resized pixels may depend on the versions of these libraries.
     versions = [_CACHE_FORMAT, cv2.__version__, PIL.__version__]
     parts = json.dumps([fingerprint, size, bool(keep_aspect), versions])
     return sha256(parts.encode()).hexdigest()[:32]

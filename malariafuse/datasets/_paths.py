@@ -1,4 +1,4 @@
-"""Images that are named one by one, by a pattern, or class by class."""
+"""Listing of images by paths, by a pattern, or by class."""
 
 import glob
 import os
@@ -28,16 +28,16 @@ from malariafuse.datasets._listing import (
 
 
 def as_path(path: Any, what: str) -> str:
-    """Return `path` as text, or raise TypeError."""
+    """Return `path` as str, or raise TypeError."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise TypeError(f"{what} {short_repr(path)}; expected paths.")
+        raise TypeError(f"{what} {short_repr(path)}: expected paths.")
     return os.fsdecode(path)
 
 
 def list_paths(
     paths: Iterable[Any], classes: Classes, labels: bool, root: str | None
 ) -> Listing:
-    """List images by their paths, whose folders say the classes."""
+    """List images by their paths, with classes by folder."""
     names = [_under(root, as_path(path, "path holds")) for path in paths]
     if not names:
         raise ValueError("path is an empty list: expected at least one image file.")
@@ -47,10 +47,10 @@ def list_paths(
     lost = [name for name, found in zip(names, places, strict=True) if found is None]
     if lost:
         raise ValueError(
-            f"path: {len(lost)} of {len(names)} paths lie in no folder that names a "
-            f"known class: {name_some(lost)}. If the images have no labels, pass "
-            "labels=False; if something else says their labels, pass a table, or a "
-            "dict from the class to its paths. "
+            f"path: {len(lost)} of {len(names)} paths are not in a folder of a known "
+            f"class: {name_some(lost)}. If the images have no labels, pass "
+            "labels=False. Otherwise, pass a table with labels, or a dict from each "
+            "class to its paths. "
             f"{classes.advice(dict.fromkeys(map(folder_name, lost)))}"
         )
     kept = [
@@ -76,12 +76,11 @@ def list_pattern(
 def list_classes(
     paths: Mapping[Any, Any], classes: Classes, root: str | None
 ) -> Listing:
-    """List images class by class, from folders, patterns or lists of paths."""
+    """List images by class, from folders, patterns or lists of paths."""
     unknown = [name for name in paths if not classes.knows(name)]
     if unknown:
         raise ValueError(
-            f"path has the classes {name_some(unknown)}, which are not known. "
-            f"{classes.advice(unknown)}"
+            f"path has unknown classes {name_some(unknown)}. {classes.advice(unknown)}"
         )
     names: list[str] = []
     places: list[Place] = []
@@ -96,7 +95,7 @@ def list_classes(
                 names.append(name)
                 places.append(found)
     if not names:
-        raise ValueError(f"path={short_repr(dict(paths))} names no image file.")
+        raise ValueError(f"path={short_repr(dict(paths))} has no image file.")
     listing = listing_of(names, places)
     listing.stamps = stamp_all(names)
     return listing
@@ -105,7 +104,7 @@ def list_classes(
 def _files_of(
     label: Any, value: Any, root: str | None
 ) -> Sequence[tuple[str, Sequence[str]]]:
-    """Return the files of one class, with the folders that they lie in below it."""
+    """Return the files of one class, with their subfolders."""
     what = f"path[{short_repr(label)}]"
     if isinstance(value, str | os.PathLike):
         given = expand(as_path(value, f"{what} is"), what)
@@ -130,9 +129,9 @@ def _files_of(
 
 
 def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
-    """Find the class folders of paths below the folder that all have in common.
+    """Find the class folders of paths below their common folder.
 
-    Where none is there, all images may be of one class, and the common folder is it.
+    If there are none, all images may be of one class, the common folder.
     """
     parts = [path_parts(os.path.abspath(name)) for name in names]
     common = common_depth(parts)
@@ -144,15 +143,15 @@ def _place_paths(names: Sequence[str], classes: Classes) -> list[Place | None]:
 
 
 def _matches(pattern: str, root: str | None) -> list[str]:
-    # The folder itself is no pattern, whatever brackets are in its name.
+    # The folder itself is not a pattern, even if its name has brackets.
     below = pattern if root is None else os.path.join(glob.escape(root), pattern)
     try:
         paths = sorted(glob.glob(below, recursive=True))
     except ValueError as error:  # a NUL
         raise ValueError(
-            f"path={short_repr(pattern)} is no pattern: {error}."
+            f"path={short_repr(pattern)} is not a valid pattern: {error}."
         ) from error
-    # What is spelled out before the first magic character is meant, litter or not.
+    # Folders before the first wildcard are searched even if they are system folders.
     fixed = takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)
     depth = len(Path(root or "", *fixed).parts)
     found = [
@@ -165,16 +164,20 @@ def _matches(pattern: str, root: str | None) -> list[str]:
     ]
     if not found:
         where = "" if root is None else f" below root={short_repr(root)}"
-        raise FileNotFoundError(f"path={short_repr(pattern)} matches no file{where}.")
+        raise FileNotFoundError(
+            f"path={short_repr(pattern)} does not match any file{where}."
+        )
     return found
 
 
 def expand(path: str, what: str) -> str:
-    """Return a path whose ``~`` stands for the home of a user no longer."""
+    """Return a path with ``~`` expanded to the home folder of the user."""
     try:
         return os.path.expanduser(path)
     except ValueError as error:  # a NUL
-        raise ValueError(f"{what}={short_repr(path)} is no path: {error}.") from error
+        raise ValueError(
+            f"{what}={short_repr(path)} is not a valid path: {error}."
+        ) from error
 
 
 def _under(root: str | None, path: str) -> str:

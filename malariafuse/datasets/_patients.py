@@ -1,4 +1,4 @@
-"""The patient that a cell image belongs to."""
+"""Patients from names of NIH cell images."""
 
 import os
 import re
@@ -14,40 +14,40 @@ _PATIENT = re.compile(r"(?:.*[/\\])?C([0-9]{1,18})(?![0-9])[^/\\]*", re.DOTALL)
 
 
 def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64]:
-    r"""Read the patient from the names of cell images.
+    r"""Extract patients from the file names of NIH cell images.
 
-    The names of the NIH cell images begin with the patient, ``C`` and an integer, as
-    in ``C39P4thinF_original_IMG_20150622_110115_cell_26.png``. The pattern is
-    ``^C(\d+)`` on the last part of the path. The ``P`` number that often follows is
-    the slide and is missing in one name out of eight; it plays no part.
+    The names of the NIH cell images begin with the patient, ``C`` and an integer, such
+    as ``C39P4thinF_original_IMG_20150622_110115_cell_26.png``. The pattern is
+    ``^C(\d+)`` on the last part of the path. The number after ``P`` is the slide. It is
+    absent in one of eight names and ignored.
 
     Parameters
     ----------
     filenames : iterable of str or path-like
-        Names or paths of images; folders, ending in ``/`` or ``\``, are ignored.
+        Names or paths of images. Folders, separated by ``/`` or ``\``, are ignored.
 
     Returns
     -------
     ndarray of shape (n_samples,), dtype int64
-        The number after the leading ``C``, ready to be used as `groups`.
+        Number after the leading ``C``, for use as `groups`.
 
     Raises
     ------
     ValueError
         If a name does not begin with ``C`` and a number of at most 18 digits. The
-        message counts and names the files.
+        message lists the files.
     TypeError
-        If `filenames` is one single name, or holds something else than names.
+        If `filenames` is a single name, or an item is not a name.
 
     See Also
     --------
-    load_cell_images : Reads `groups` with this function where names tell patients.
+    load_cell_images : Load images and use this function for `groups`.
 
     Notes
     -----
-    Over the 27,558 official names this gives exactly 200 patients, 150 infected and 50
-    healthy. Cells of one patient resemble each other, so a split that puts them on
-    both sides flatters the classifier [1]_.
+    The 27,558 official names have 200 patients, 150 infected and 50 healthy. Cells of
+    one patient are correlated, so a split with the same patient in both parts makes
+    metrics too optimistic [1]_.
 
     References
     ----------
@@ -63,13 +63,13 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
     """
     if isinstance(filenames, str | bytes | os.PathLike):
         raise TypeError(
-            f"filenames is one name, {short_repr(filenames)}; expected a list of "
+            f"filenames is a single name, {short_repr(filenames)}: expected a list of "
             "names. Pass [filenames]."
         )
     if not isinstance(filenames, Iterable) or getattr(filenames, "ndim", 1) == 0:
         raise TypeError(
-            f"filenames is of type {type(filenames).__name__}: expected a list of "
-            "names of files."
+            f"filenames is of type {type(filenames).__name__}: expected a list of file "
+            "names."
         )
     names = [_as_name(name, i) for i, name in enumerate(filenames)]
     matches = [_PATIENT.fullmatch(name) for name in names]
@@ -78,7 +78,8 @@ def patient_ids(filenames: Iterable[str | os.PathLike[str]]) -> NDArray[np.int64
         wrong = [name for name, match in zip(names, matches, strict=True) if not match]
         raise ValueError(
             f"filenames: {len(wrong)} of {len(names)} do not begin with 'C' and the "
-            f"number of a patient, as in 'C39P4thinF_cell_26.png': {name_some(wrong)}."
+            "number of a patient, such as 'C39P4thinF_cell_26.png': "
+            f"{name_some(wrong)}."
         )
     return np.array(ids, dtype=np.int64)
 
@@ -87,7 +88,7 @@ def _as_name(name: object, position: int) -> str:
     path = os.fspath(name) if isinstance(name, str | os.PathLike) else None
     if not isinstance(path, str):
         raise TypeError(
-            f"filenames[{position}] is of type {type(name).__name__}: expected the "
-            "name of a file, str or path-like."
+            f"filenames[{position}] is of type {type(name).__name__}: expected a file "
+            "name, str or path-like."
         )
     return path

@@ -1,4 +1,4 @@
-"""The images of a listing, read in threads and compared with each other."""
+"""Reading of the images of a listing in threads, with detection of duplicates."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,7 +20,7 @@ from malariafuse.datasets._listing import Listing
 def check_reading(
     *, image_size: Any, keep_aspect: Any, n_jobs: Any, verbose: Any
 ) -> None:
-    """Raise unless the arguments of `read_listing` are what they are said to be."""
+    """Raise if an argument of `read_listing` is invalid."""
     check_image_size(image_size)
     check_parameter("keep_aspect", keep_aspect, (Booleans(),))
     check_parameter("n_jobs", n_jobs, N_JOBS)
@@ -36,7 +36,7 @@ def read_listing(
     n_jobs: int | None,
     verbose: bool,
 ) -> CellIndex:
-    """Give all images to `take`, block by block, and return their index."""
+    """Pass all images to `take`, in blocks, and return their index."""
     refused: dict[str, str] = {}
     unopened: list[str] = []
     pixels: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Drawn photographs of smears that stand in for real ones in examples and tests."""
+"""Synthetic photographs of smears for examples and tests."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,14 @@ from malariafuse.datasets._cell_drawing import (
 )
 
 _MOST = 10**5
-_STEP = 1.12  # from one center to the next, in diameters: cells may touch
+_STEP = 1.12  # distance between centers in diameters: cells may touch
 
 _DESCR = """Synthetic photographs of a thin smear
 =====================================
 
-{n_photos} drawn photograph(s) with {n_cells} cells, {n_parasitized} of them \
+{n_photos} synthetic photograph(s) with {n_cells} cells, {n_parasitized} of them \
 parasitized.
-They exist to try code on. No result obtained from them says anything about diagnosis.
+They are for examples and tests. A result on them is no evidence for diagnosis.
 """
 
 
@@ -39,15 +39,15 @@ def make_smear_photos(
     parasitized_fraction: float = 0.05,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Draw photographs of one patient's thin smear.
+    """Generate synthetic photographs of a thin smear of one patient.
 
     The cells are those of :func:`make_cell_images`, on plasma. Stain and light are the
-    same in all photographs. Cells lie at random in a loose lattice; some touch each
-    other, and some are cut by the border.
+    same in all photographs. Cells have random positions in a loose lattice. Some cells
+    touch, and some are cut by the border.
 
     .. warning::
-        These photographs serve to try code, to teach and to test. A score obtained on
-        them is never evidence of diagnostic quality.
+        These photographs are for examples, teaching and tests. A metric on them is
+        never evidence of diagnostic quality.
 
     Parameters
     ----------
@@ -58,26 +58,24 @@ def make_smear_photos(
     photo_size : tuple of (int, int), default=(720, 960)
         Height and width of the photographs in pixels.
     diameter : int, default=56
-        Typical diameter of the cells in pixels, 16 to 256.
+        Typical diameter of the cells in pixels, from 16 to 256.
     parasitized_fraction : float, default=0.05
-        Share of parasitized cells, 0 to 1. Their number in all photographs together is
-        this share, rounded.
+        Fraction of parasitized cells in all photographs together, in [0, 1].
     random_state : int, RandomState instance or None, default=None
-        Seed or generator that draws the photographs. Pass an int for the same ones in
-        every call.
+        Random seed or generator. Pass an int for reproducible photographs.
 
     Returns
     -------
     data : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with the attributes
+        Dictionary-like object with the following attributes:
 
         photos : ndarray of shape (n_photos, height, width, 3), dtype uint8
-            RGB, 0..255.
+            RGB photographs in [0, 255].
         boxes : ndarray of shape (n_photos * n_cells, 4), dtype int64
             x, y, width and height of each cell in its photograph. Boxes of cells that
-            the border cuts end there.
+            are cut by the border end at the border.
         photo : ndarray of shape (n_photos * n_cells,), dtype int64
-            Photograph of each cell.
+            Index of the photograph of each cell.
         target : ndarray of shape (n_photos * n_cells,), dtype int64
             1 for a parasitized cell, 0 for an uninfected one.
         DESCR : str
@@ -86,12 +84,12 @@ def make_smear_photos(
     Raises
     ------
     ValueError, TypeError
-        If a parameter is not as described, or the cells do not fit into a photograph.
+        If a parameter is not as described, or the cells do not fit into the photograph.
 
     See Also
     --------
-    make_cell_images : Single cells.
-    malariafuse.smears.load_smear_photos : Finds the cells of photographs.
+    make_cell_images : Generate synthetic images of single cells.
+    malariafuse.smears.load_smear_photos : Load photographs and segment their cells.
 
     Examples
     --------
@@ -155,7 +153,7 @@ def _check_size(photo_size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _lattice(height: int, width: int, diameter: int) -> NDArray[np.float64]:
-    """Return places for cells in rows that are shifted against each other."""
+    """Return positions of cells in shifted rows."""
     step = _STEP * diameter
     rows = np.arange(0, height, step * np.sqrt(3) / 2)
     places = [
@@ -174,8 +172,8 @@ def _draw_photo(
     diameter: int,
     rng: np.random.RandomState,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Draw the cells around their centers on plasma."""
-    margin = 2 * diameter  # cells may reach beyond the photograph
+    """Draw the cells at their centers on plasma."""
+    margin = 2 * diameter  # cells may extend beyond the photograph
     height, width = size
     shape = (height + 2 * margin, width + 2 * margin, 3)
     light = np.broadcast_to(slide.plasma, shape).copy()
@@ -188,7 +186,7 @@ def _draw_photo(
         cell, coverage = draw_light(slide, bool(parasitized), (tall, wide), rng)
         top, left = round(y - tall / 2), round(x - wide / 2)
         window = light[margin + top :, margin + left :][:tall, :wide]
-        # Where cells overlap, the light passes through both.
+        # Where cells overlap, the light is absorbed by both.
         window *= 1 - coverage[..., None] * (1 - cell / slide.plasma)
         right, bottom = min(left + wide, width), min(top + tall, height)
         boxes.append([max(left, 0), max(top, 0), right, bottom])

@@ -1,4 +1,4 @@
-"""What the images are read from: a folder, an archive, a table, paths."""
+"""Sources of images: folder, archive, table or paths."""
 
 import glob
 import os
@@ -31,20 +31,20 @@ def list_source(
     root: Any = None,
     columns: Mapping[str, Any] | None = None,
 ) -> Listing:
-    """List the images that `path` stands for, or say why it is none."""
+    """List the images of `path`, or raise if it is invalid."""
     if root is not None:
         root = _as_folder(root)
     if columns is not None and not _is_table(path):
         raise ValueError(
-            f"columns={short_repr(columns)}, but path is no table: expected a pandas "
-            "DataFrame or a CSV file."
+            f"columns={short_repr(columns)}, but path is not a table: expected a "
+            "pandas DataFrame or a CSV file."
         )
     if isinstance(path, str | os.PathLike):
         where = _as_place(path, "path")
         if root is not None and os.path.exists(where) and not _is_table(path):
             raise ValueError(
-                f"root={short_repr(root)}, but path={short_repr(where)} says itself "
-                "where the images are. `root` is for tables, lists, patterns and dicts."
+                f"root={short_repr(root)}, but path={short_repr(where)} is a folder or "
+                "a zip file. `root` is for tables, lists, patterns and dicts."
             )
         if not os.path.exists(where) and glob.has_magic(os.fsdecode(path)):
             return list_pattern(
@@ -55,13 +55,13 @@ def list_source(
         listing = list_table(path, classes, labels, root, columns)
     elif isinstance(path, Mapping):
         if not labels:
-            raise ValueError("labels=False, but path is a dict, whose keys are labels.")
+            raise ValueError("labels=False, but path is a dict with labels as keys.")
         listing = list_classes(path, classes, root)
     elif _is_sequence(path):
         return list_paths(path, classes, labels, root)
     else:
-        raise TypeError(f"path is of type {type(path).__name__}; expected {_EXPECTED}.")
-    # Where labels come from elsewhere, the folders may contradict them.
+        raise TypeError(f"path is of type {type(path).__name__}: expected {_EXPECTED}.")
+    # Labels from a table or a dict may contradict the folders.
     if listing.target is not None and (_is_table(path) or isinstance(path, Mapping)):
         listing.remarks += check_folders_against_labels(
             listing.names, listing.target, classes
@@ -80,18 +80,18 @@ def _list_place(
         return list_folder(where, classes, labels)
     if not os.path.exists(where):
         raise FileNotFoundError(f"path={short_repr(where)} does not exist.")
-    # A pipe would never end.
+    # Reading a pipe would never end.
     if where.casefold().endswith(_TABLES) and os.path.isfile(where):
         root = os.path.dirname(where) if root is None else root
         return list_table(read_csv(where), classes, labels, root, columns)
     if not is_zip(where):
         raise ValueError(
-            f"path={short_repr(where)} is neither a folder nor a zip file nor a table "
-            "(.csv, .tsv). To read single image files, use "
+            f"path={short_repr(where)} is not a folder, a zip file or a table (.csv, "
+            ".tsv). To load single image files, use "
             "malariafuse.preprocessing.ImageLoader."
         )
     archive = ZipSource(where)
-    # Some programs of Windows write backslashes.
+    # Some Windows programs write backslashes.
     listing = list_names(archive.names(), classes, labels, where, separators="/\\")
     listing.stamps = [where, stamp(where)]
     listing.reader = archive.reader
@@ -119,15 +119,15 @@ def _as_folder(root: Any) -> str:
         raise TypeError(f"root={short_repr(root)}: expected the path of a folder.")
     where = _as_place(root, "root")
     if not os.path.isdir(where):
-        raise FileNotFoundError(f"root={short_repr(where)} is no folder.")
+        raise FileNotFoundError(f"root={short_repr(where)} is not a folder.")
     return where
 
 
 def _as_place(path: str | os.PathLike[str], name: str) -> str:
-    """Return an absolute path; text of no length is not the working directory."""
+    """Return an absolute path, or raise for an empty string."""
     text = os.fsdecode(path)
     if not text:
         raise ValueError(
-            f"{name}='' names no place; pass '.' to mean the working directory."
+            f"{name}='' is not a path. Pass '.' for the working directory."
         )
     return os.path.abspath(expand(text, name))

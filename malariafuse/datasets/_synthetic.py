@@ -1,4 +1,4 @@
-"""Drawn cells that stand in for real ones in examples and tests."""
+"""Synthetic images of cells for examples and tests."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,10 @@ _MOST = 10**7
 _DESCR = """Synthetic crops of single red blood cells
 =========================================
 
-{n_samples} drawn images of {n_patients} made-up patients, {n_healthy} of them without \
-an infected cell;
+{n_samples} synthetic images of {n_patients} made-up patients, {n_healthy} of them \
+without an infected cell;
 {n_parasitized} images are parasitized. Stain and light differ by patient and slide.
-They exist to try code on. No result obtained from them says anything about diagnosis.
+They are for examples and tests. A result on them is no evidence for diagnosis.
 """
 
 
@@ -35,37 +35,35 @@ def make_cell_images(
     parasitized_fraction: float = 0.5,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Draw images that look like crops of stained red blood cells.
+    """Generate synthetic images of stained red blood cells.
 
-    A round to oval cell fills a black crop, as in the NIH set of thin-smear crops. The
-    stain, the light, the sharpness and the noise differ by patient and by slide.
-    Parasitized cells hold one to three parasites: a chromatin dot at the border of the
-    cell, a ring with one or two dots, a crescent, or a large trophozoite with pigment.
-    Cells of both classes hold platelets, stain deposits, dirt, bubbles and dark rims,
-    so that counting dark or purple pixels does not tell the classes apart: the shape
-    has to be seen.
+    Each image is a crop of a round to oval cell on black, as in the NIH set of
+    thin-smear crops. The stain, the light, the sharpness and the noise vary between
+    patients and slides. Parasitized cells have one to three parasites: a chromatin dot
+    at the border of the cell, a ring with one or two dots, a crescent, or a large
+    trophozoite with pigment. Cells of both classes have platelets, stain deposits,
+    dirt, bubbles and dark rims. Counting dark or purple pixels therefore does not
+    separate the classes.
 
-    One patient in four is healthy and has uninfected cells only; every other patient
+    One patient in four is healthy and has only uninfected cells. Every other patient
     has cells of both classes.
 
     .. warning::
-        These images serve to try code, to teach and to test. A score obtained on them
-        is never evidence of diagnostic quality.
+        These images are for examples, teaching and tests. A metric on them is never
+        evidence of diagnostic quality.
 
     Parameters
     ----------
     n_samples : int, default=1000
-        The number of images.
+        Number of images.
     n_patients : int, default=20
-        The number of patients; ``round(n_patients / 4)`` of them are healthy.
+        Number of patients, of whom ``round(n_patients / 4)`` are healthy.
     image_size : tuple of (int, int), default=(48, 48)
-        Height and width of the images, in pixels.
+        Height and width of the images in pixels.
     parasitized_fraction : float, default=0.5
-        The share of parasitized cells among all images, between 0 and 1, both
-        excluded.
+        Fraction of parasitized cells, in (0, 1).
     random_state : int, RandomState instance or None, default=None
-        Seed or generator that draws the images. Pass an int for the same images in
-        every call.
+        Random seed or generator. Pass an int for reproducible images.
 
     Returns
     -------
@@ -73,35 +71,35 @@ def make_cell_images(
         Dictionary-like object with the following attributes, in shuffled order:
 
         images : ndarray of shape (n_samples, height, width, 3), dtype uint8
-            RGB, 0..255.
+            RGB images in [0, 255].
         target : ndarray of shape (n_samples,), dtype int64
             1 for a parasitized cell, 0 for an uninfected one.
         groups : ndarray of shape (n_samples,), dtype int64
-            The patient, 1 to `n_patients`.
+            Patient of each image, from 1 to `n_patients`.
         filenames : ndarray of shape (n_samples,), dtype str
-            Names in the manner of the NIH set: the number after the leading C is the
+            Names like those of the NIH set: the number after the leading C is the
             patient.
         target_names : list of str
             ``["uninfected", "parasitized"]``.
         DESCR : str
-            A description of the data.
+            Description of the data.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or if there are too few images to give
-        every patient an uninfected and every infected patient a parasitized cell.
+        If a parameter is invalid, or there are too few images for one uninfected cell
+        of every patient and one parasitized cell of every infected patient.
 
     See Also
     --------
-    malariafuse.datasets.load_cell_images : Load real images.
-    malariafuse.datasets.fetch_malaria_cells : Download the NIH set.
+    malariafuse.datasets.load_cell_images : Load images of cells.
+    malariafuse.datasets.fetch_malaria_cells : Download and load the NIH images.
 
     Notes
     -----
-    Colors follow the law of Beer and Lambert, as in color deconvolution [1]_: light
-    that passes through stained matter is weakened in each channel by
-    ``exp(-density * absorbance)``, so that overlapping objects darken each other.
+    Colors follow the Beer-Lambert law, as in color deconvolution [1]_: stained matter
+    attenuates light in each channel by ``exp(-density * absorbance)``, so overlapping
+    objects are darker.
 
     References
     ----------
@@ -168,7 +166,7 @@ def _draw_patients(
     parasitized_fraction: float,
     rng: np.random.RandomState,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], set[int]]:
-    """Return the class and the patient of every image, and the healthy patients."""
+    """Return the class and the patient of each image, and the healthy patients."""
     patients = rng.permutation(np.arange(1, n_patients + 1))
     healthy, infected = np.split(patients, [round(n_patients / 4)])
     n_parasitized = round(n_samples * parasitized_fraction)
@@ -176,14 +174,14 @@ def _draw_patients(
     if n_parasitized < len(infected) or n_uninfected < n_patients:
         raise ValueError(
             f"n_samples={n_samples} with parasitized_fraction={parasitized_fraction} "
-            f"makes {n_parasitized} parasitized and {n_uninfected} uninfected cells: "
+            f"gives {n_parasitized} parasitized and {n_uninfected} uninfected cells: "
             f"too few for n_patients={n_patients}, {len(infected)} of them infected. "
-            "Every patient needs an uninfected cell, every infected one a parasitized "
-            "cell."
+            "Expected at least one uninfected cell for each patient and one "
+            "parasitized cell for each infected patient."
         )
 
     def share_out(n_cells: int, among: NDArray[np.int64]) -> NDArray[np.int64]:
-        # Real patients give very unequal numbers of cells, hence the random weights.
+        # Random weights, because real patients have very different numbers of cells.
         weights = rng.dirichlet(np.full(len(among), 2.0))
         return np.repeat(among, 1 + rng.multinomial(n_cells - len(among), weights))
 

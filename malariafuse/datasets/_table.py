@@ -14,7 +14,7 @@ from malariafuse.datasets._layout import SPLITS
 from malariafuse.datasets._listing import Listing, name_some, stamp_all
 from malariafuse.datasets._paths import as_path
 
-# As compared: without upper case, blanks and underscores.
+# Names are compared in lower case, without blanks and underscores.
 _SYNONYMS = {
     "path": (
         "path",
@@ -50,16 +50,16 @@ _SYNONYMS = {
 
 
 def read_csv(path: str) -> pd.DataFrame:
-    """Read a table whose fields are separated by commas, semicolons or tabs.
+    """Read a table with fields separated by commas, semicolons or tabs.
 
-    All values are text, so that the patients "007" and "7" stay two.
+    All values are strings, so that the patients "007" and "7" differ.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             head = file.readline()
         separator = max(",;\t", key=head.count)
         with warnings.catch_warnings():
-            # Of rows with more fields than the head, whose last ones would be lost.
+            # Rows with more fields than the header would lose the last ones.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
                 path,
@@ -69,11 +69,10 @@ def read_csv(path: str) -> pd.DataFrame:
                 encoding="utf-8-sig",
                 index_col=False,
             )
-    # Those of encodings and of pandas are ValueErrors.
+    # Errors of encodings and of pandas are ValueErrors.
     except (ValueError, pd.errors.ParserWarning) as error:
         raise ValueError(
-            f"path={short_repr(path)} cannot be read as a table of text in UTF-8: "
-            f"{error}"
+            f"path={short_repr(path)} cannot be read as a UTF-8 table: {error}"
         ) from error
 
 
@@ -94,9 +93,7 @@ def list_table(
         )
     ]
     if not names:
-        raise ValueError(
-            "path is a table that is empty: expected an image in each row."
-        )
+        raise ValueError("path is an empty table: expected an image in each row.")
     target = _as_targets(table, found["label"], classes) if labels else None
     patients, split = (
         None if found[role] is None else _as_values(table, found[role])
@@ -104,7 +101,7 @@ def list_table(
     )
     if split is not None:
         split = [SPLITS.get(class_key(side), str(side)) for side in split]
-    # What `classes` leaves out.
+    # Names that `classes` excludes.
     kept = [
         row for row in range(len(names)) if target is None or target[row] is not None
     ]
@@ -126,7 +123,7 @@ def _rows(values: Sequence[Any] | None, kept: Sequence[int]) -> list[Any] | None
 def _find_columns(
     table: Any, labels: bool, columns: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return the column of each role; None for one that the table has not."""
+    """Return the column of each role, or None if the table has no such column."""
     columns = _check_columns(columns)
     given = list(table.columns)
     found: dict[str, Any] = {"label": None}
@@ -139,16 +136,16 @@ def _find_columns(
     missing = [role for role in needed if found[role] is None]
     if missing:
         raise ValueError(
-            f"path is a table that lacks the column(s) {missing}; it has "
-            f"{name_some(given, 10) or 'none'}. Name columns that are called "
-            f"otherwise, as in columns={{{missing[0]!r}: ...}}."
+            f"path is a table without the column(s) {missing}. It has "
+            f"{name_some(given, 10) or 'none'}. Pass other names of columns, such as "
+            f"columns={{{missing[0]!r}: ...}}."
             + (" Without labels, pass labels=False." if missing == ["label"] else "")
         )
     for role, name in found.items():
         if name is not None and given.count(name) != 1:
             raise ValueError(
                 f"columns[{role!r}] is {short_repr(name)}: the table has "
-                f"{given.count(name)} columns of that name; its columns are "
+                f"{given.count(name)} columns of that name. Its columns are "
                 f"{name_some(given, 10)}."
             )
     return found
@@ -159,8 +156,8 @@ def _check_columns(columns: Any) -> Mapping[str, Any]:
         return {}
     if not isinstance(columns, Mapping):
         raise TypeError(
-            f"columns={short_repr(columns)}: expected a mapping to the names of "
-            "columns, as in "
+            f"columns={short_repr(columns)}: expected a mapping to names of columns, "
+            "such as "
             "columns={'path': 'file', 'label': 'diagnosis', 'patient': 'case'}."
         )
     unknown = [role for role in columns if role not in _SYNONYMS]
@@ -172,7 +169,7 @@ def _check_columns(columns: Any) -> Mapping[str, Any]:
 
 
 def _find_column(table: Any, role: str) -> Any:
-    """Return the column that `role` goes by; None if there is none."""
+    """Return the column for `role`, or None if there is none."""
     fitting = [
         name
         for name in table.columns
@@ -185,8 +182,7 @@ def _find_column(table: Any, role: str) -> Any:
         if role != "patient" or any((code != codes[0]).any() for code in codes):
             raise ValueError(
                 f"The columns {name_some(fitting)} of the table may all be the {role}. "
-                "Say which one is, as in "
-                f"columns={{{role!r}: {short_repr(fitting[0])}}}."
+                f"Choose one, such as columns={{{role!r}: {short_repr(fitting[0])}}}."
             )
     return fitting[0] if fitting else None
 
@@ -196,15 +192,14 @@ def _as_targets(table: Any, name: Any, classes: Classes) -> list[int | None]:
     wrong = sorted({_as_text(label) for label in labels if not classes.knows(label)})
     if wrong:
         raise ValueError(
-            f"The column {short_repr(name)} holds {name_some(wrong, 10)}, which name "
-            "no known class. "
-            f"{classes.advice(wrong)}"
+            f"The column {short_repr(name)} has unknown classes "
+            f"{name_some(wrong, 10)}. {classes.advice(wrong)}"
         )
     return [classes.targets.get(class_key(label)) for label in labels]
 
 
 def _as_text(label: Any) -> str:
-    """Return a label as error messages show it."""
+    """Return a label as a string for error messages."""
     is_binary = isinstance(label, bytes | bytearray | memoryview)
     return short_repr(label) if is_binary else str(label)
 
@@ -216,13 +211,13 @@ def _as_values(table: Any, name: Any) -> list[Any]:
     for value in values:
         if pd.api.types.is_list_like(value):
             raise TypeError(
-                f"The column {short_repr(name)} holds {short_repr(value)}; expected "
+                f"The column {short_repr(name)} has {short_repr(value)}: expected "
                 "names."
             )
     missing = sum(1 for value in values if value == "" or pd.isna(value))
     if missing:
         raise ValueError(
-            f"The column {short_repr(name)} lacks {missing} value(s); fill them, drop "
-            "those rows, or drop the column."
+            f"The column {short_repr(name)} has {missing} missing value(s). Fill them, "
+            "drop these rows, or drop the column."
         )
     return values

@@ -17,9 +17,9 @@ from malariafuse._files._decode import MAX_BYTES
 from malariafuse._files._read import read_bounded, too_large
 from malariafuse._shown import short_repr, short_text
 
-# Several times the memory that the strongest level of compression needs to unpack.
+# Several times the memory for decompression at the highest compression level.
 _LZMA_MEMORY = 2**29
-# What the operating system says of places in a file that cannot be.
+# Error numbers of invalid positions in a file.
 _WRONG_PLACE = {errno.EINVAL, errno.EOVERFLOW}
 
 
@@ -46,16 +46,16 @@ class ZipSource:
                     return _read_member(archive, archive.getinfo(name))
                 except RefusedImageError:
                     raise
-                # Encryption and other features that zipfile does not know.
+                # Encryption and other features that zipfile does not support.
                 except RuntimeError as error:
                     raise RefusedImageError(
                         f"cannot be unpacked from the zip: {short_text(str(error))}"
                     ) from error
-                # zipfile and the libraries behind it promise no set of exceptions for
-                # damage: BadZipFile, struct.error, EOFError,
-                # UnicodeDecodeError, zlib.error, LZMAError and more.
+                # The exceptions of zipfile and its libraries for damage are not
+                # documented: BadZipFile, struct.error, EOFError, UnicodeDecodeError,
+                # zlib.error, LZMAError and more.
                 except Exception as error:
-                    # A failing disk concerns the archive and no single file.
+                    # A disk error concerns the whole archive, not a single file.
                     if isinstance(error, OSError) and error.errno not in {
                         None,
                         *_WRONG_PLACE,
@@ -67,7 +67,7 @@ class ZipSource:
 
 
 def is_zip(where: str) -> bool:
-    """Whether a path is that of a zip file; a pipe or device is not even opened."""
+    """Return whether a path is a zip file. Pipes and devices are not opened."""
     if not os.path.isfile(where):
         return False
     try:
@@ -82,31 +82,31 @@ def _open(where: str) -> zipfile.ZipFile:
         return zipfile.ZipFile(where)
     except OSError as error:
         raise OSError(f"path={short_repr(where)} cannot be read: {error}") from error
-    # The list of members is damaged, and with it all of them.
+    # The list of members is damaged, so no member can be read.
     except Exception as error:
         raise ValueError(
-            f"path={short_repr(where)} is a damaged zip file or one of an unknown "
-            f"kind: {short_text(str(error))}. Get it again, or unpack it with another "
+            f"path={short_repr(where)} is a damaged or unsupported zip file: "
+            f"{short_text(str(error))}. Download it again, or extract it with another "
             "program and pass the folder."
         ) from error
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Return the content of a member, whatever the directory says about its size.
+    """Return the content of a member, independently of its size in the directory.
 
-    `ZipFile.read` trusts the directory: it unpacks a member as a whole before it cuts
-    it to the size that the directory names.
+    `ZipFile.read` trusts the directory: it decompresses the whole member before it
+    truncates it to the size in the directory.
     """
     packed = copy.copy(member)
     packed.compress_type = zipfile.ZIP_STORED
     packed.file_size = member.compress_size
-    # The checksum is that of the unpacked content.
+    # The checksum is that of the decompressed content.
     packed.CRC = None  # type: ignore[assignment]
     with archive.open(packed) as file:
         content = _unpack(read_bounded(file.read), member.compress_type)
     if len(content) != member.file_size:
         raise _damaged(
-            f"it unpacks to {len(content):,} bytes instead of {member.file_size:,}"
+            f"it decompresses to {len(content):,} bytes instead of {member.file_size:,}"
         )
     if zlib.crc32(content) != member.CRC:
         raise _damaged("a checksum is wrong")
@@ -123,14 +123,14 @@ def _unpack(packed: bytes, method: int) -> bytes:
         case zipfile.ZIP_BZIP2:
             decompressor = bz2.BZ2Decompressor()
         case zipfile.ZIP_LZMA:
-            # Two bytes of version, the length of the properties, and these. With an
-            # unknown size after them they make the header of a .lzma file.
+            # Two bytes of version, the length of the properties, and the properties.
+            # Followed by an unknown size, they form the header of a .lzma file.
             end = 4 + int.from_bytes(packed[2:4], "little")
             packed = packed[4:end] + b"\xff" * 8 + packed[end:]
             decompressor = lzma.LZMADecompressor(lzma.FORMAT_ALONE, _LZMA_MEMORY)
         case _:
             raise RefusedImageError(
-                f"is packed in the zip by method {method}, which cannot be unpacked"
+                f"is compressed in the zip by method {method}, which is not supported"
             )
     content: bytes = decompressor.decompress(packed, MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -146,6 +146,6 @@ def _check_place(name: str, where: str) -> None:
     parts = re.split(r"[/\\]", name)
     if parts[0] == "" or ".." in parts or re.match("[A-Za-z]:", name):
         raise ValueError(
-            f"{where}: refused, because its member {short_repr(name)} points out of "
-            "the archive."
+            f"{where}: rejected, because its member {short_repr(name)} points outside "
+            "of the archive."
         )

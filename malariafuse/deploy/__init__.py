@@ -1,4 +1,4 @@
-"""Fitted classifiers at work: on files, in reports, and without TensorFlow."""
+"""Application of fitted classifiers: to files, in reports, and without TensorFlow."""
 
 from malariafuse.deploy._evaluation_report import write_evaluation_report
 from malariafuse.deploy._export import export_onnx

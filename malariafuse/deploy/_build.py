@@ -1,4 +1,4 @@
-"""From the parts of a pipeline to one graph."""
+"""Construction of an ONNX graph from the parts of a pipeline."""
 
 from typing import Any
 
@@ -19,12 +19,12 @@ class Builder:
     plan : Plan
         Parts of the pipeline.
     network : keras.Model
-        Network of its classifier, in float32.
+        Network of the classifier, in float32.
 
     Attributes
     ----------
     inputs : dict of str to list of (str, transformer)
-        What makes each input of the graph of the images that the first steps give.
+        Steps of each input of the graph, applied to the output of the first steps.
     """
 
     def __init__(self, plan: Plan, network: keras.Model) -> None:
@@ -44,7 +44,7 @@ class Builder:
         return self._graph.model(to_onnx(self._network, OPSET), values)
 
     def _images(self) -> str:
-        """Return the levels of the images that the classifier takes."""
+        """Return the levels of the input images of the classifier."""
         if self._levels is None:
             self.inputs[IMAGES] = []
             name = self._graph.add_input(IMAGES, np.uint8, self._shape)
@@ -59,7 +59,7 @@ class Builder:
         return levels
 
     def _branch(self, name: str, steps: Steps) -> list[str]:
-        """Return the values of a branch for the inputs of the network."""
+        """Return the outputs of a branch, which are inputs of the network."""
         heads = self._plan.classifier._inputs.vectors.get(name)  # type: ignore[attr-defined]
         if heads is None:
             if all(is_graph(step) for _, step in steps):
@@ -87,7 +87,7 @@ class Builder:
 
 
 def _made_of_black(steps: Steps, shape: tuple[int, ...]) -> Any:
-    """Return what steps make of a black image, for its shape and dtype."""
+    """Return the output of steps for a black image, to get its shape and dtype."""
     values: Any = np.zeros((1, *shape), dtype=np.uint8)
     for _, step in steps:
         values = step.transform(values)

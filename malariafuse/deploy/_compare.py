@@ -1,4 +1,4 @@
-"""How a graph and the library smooth the same images."""
+"""Comparison of smoothing by the graph and by the library."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from malariafuse.preprocessing import GaussianSmoother
 def smoothing_differences(
     steps: list[tuple[str, Any]], images: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """Return the largest difference of each image after any smoothing, in levels."""
+    """Return the largest difference of each image after smoothing, in levels."""
     largest = np.zeros(len(images), dtype=np.float32)
     for _, step in steps:
         ours = step.transform(images)
@@ -24,8 +24,8 @@ def smoothing_differences(
 
 
 def by_graph(transformer: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the levels that a graph makes of images by one transformer."""
-    # Of an extra.
+    """Return the output levels of a graph with a single transformer."""
+    # Optional dependency.
     import onnxruntime
 
     shape = images.shape[1:]

@@ -1,4 +1,4 @@
-"""The report about a classifier on patients that it does not know, in one file."""
+"""Report on the evaluation of a classifier as a single HTML file."""
 
 import os
 from base64 import b64encode
@@ -44,7 +44,7 @@ from malariafuse.plotting import (
 _TEMPLATES = Path(__file__).with_name("templates")
 _COUNTS = ("cells", "parasitized", "found", "uninfected", "false_alarms")
 _RATES = ("recall", "specificity", "mean_probability")
-_COLUMNS = 6  # of a grid of images
+_COLUMNS = 6  # width of a grid of images
 _CELLS = {"misses": (1, "missed parasites"), "false_alarms": (0, "false alarms")}
 
 
@@ -55,9 +55,9 @@ class _Picture:
     Attributes
     ----------
     title, words : str
-        Heading, and what the picture shows, for those who do not see it.
+        Heading and alternative text.
     data : str
-        The picture as a data URI, empty if there is nothing to show.
+        Picture as a data URI, empty if there is nothing to show.
     """
 
     title: str
@@ -80,48 +80,49 @@ def write_evaluation_report(
     n_images: int = 18,
     random_state: int | np.random.RandomState | None = 0,
 ) -> Path:
-    """Write the report about a classifier as one HTML file.
+    """Write a report on the evaluation of a classifier as a single HTML file.
 
-    The file opens in any browser, without a server and without a network. It shows
-    each metric with its interval over patients, the decisions at the threshold, recall
-    and specificity at all thresholds, each patient, the worst misses and false alarms,
-    and the model card. It needs matplotlib, of the extra ``plots``.
+    The file opens in any browser, without a server or network access. It shows the
+    metrics with confidence intervals, the confusion matrix at the threshold, recall and
+    specificity at all thresholds, the results by patient, the worst misses and false
+    alarms, and the model card. It needs matplotlib, of the extra ``plots``.
 
     Parameters
     ----------
     file : str or path-like
-        Path of the file to write, which is replaced if it exists.
+        Path of the output file. An existing file is replaced.
     y_true : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one, or others with
-        `pos_label`.
+        True labels: 1 for a parasitized cell, 0 for an uninfected cell. Other labels
+        require `pos_label`.
     y_prob : array-like of shape (n_cells,)
-        Probabilities of the positive class, 0 to 1, for cells of patients that the
-        classifier was not fitted on.
+        Probability of the positive class, in [0, 1]. The classifier must not be fitted
+        on the patients of these cells.
     groups : array-like of shape (n_cells,)
-        Patient of each cell; at least two.
+        Patient of each cell. At least two patients are required.
     images : array-like of shape (n_cells, height, width, channels), default=None
-        Images of the cells, uint8 in 0..255 or floating in 0..1, of which the worst
-        errors are shown. None shows none.
+        Images of the cells, uint8 in [0, 255] or floating in [0, 1], used to show the
+        worst errors. None shows no images.
     threshold : float, default=0.5
-        Probability from which on a cell is called parasitized, 0 to 1.
+        Decision threshold, in [0, 1]. A cell is called parasitized if its probability
+        is at least the threshold.
     pos_label : int, float, bool or str, default=None
-        Label of the positive (parasitized) class. None takes the labels 0 and 1, or
-        booleans; other labels need it.
+        Label of the positive (parasitized) class. None requires the labels 0 and 1, or
+        booleans.
     name : str, default=""
         Name of the classifier.
     data : str, default=""
-        Name of the data.
+        Name of the data set.
     card : mapping, default=None
-        Model card, as :func:`malariafuse.pretrained.model_card` returns it.
+        Model card, as returned by :func:`malariafuse.pretrained.model_card`.
     n_images : int, default=18
-        Number of misses, and of false alarms, that are shown at most.
+        Maximum number of misses and of false alarms to show.
     random_state : int, RandomState instance or None, default=0
-        Random seed of the intervals.
+        Random seed or generator of the bootstrap.
 
     Returns
     -------
     Path
-        The file.
+        Path of the output file.
 
     Raises
     ------
@@ -130,22 +131,23 @@ def write_evaluation_report(
     ImportError
         If matplotlib is not installed.
     ValueError, TypeError
-        If an argument is not as described, or `y_true` has one class only.
+        If an argument is invalid, or `y_true` has only one class.
 
     Warns
     -----
     UserWarning
-        If `y_prob` holds two values only, or the ROC AUC is below 0.5.
+        If `y_prob` has only two distinct values, or the ROC AUC is below 0.5.
 
     See Also
     --------
-    malariafuse.evaluation.summarize : The metrics alone.
-    malariafuse.evaluation.patient_table : The patients alone.
-    malariafuse.patients.write_report : The report about a patient.
+    malariafuse.evaluation.summarize : Compute the metrics.
+    malariafuse.evaluation.patient_table : Tabulate cells and decisions by patient.
+    malariafuse.patients.write_report : Write a report on a patient.
 
     Notes
     -----
-    The report holds images of cells and the names of patients: store it as such.
+    The report contains images of cells and the names of patients: store it as
+    confidential data.
 
     Examples
     --------
@@ -226,7 +228,7 @@ def _context(cells: Cells, threshold: float, random_state: Any) -> dict[str, Any
                 strict=True,
             )
         ],
-        # Rows are what the cells are, columns what they are called.
+        # Rows are true classes, columns are predicted classes.
         "confusion": [
             (
                 label,
@@ -271,7 +273,7 @@ def _curves(cells: Cells, threshold: float, random_state: Any) -> Iterator[_Pict
     )
     yield _Picture(
         "Recall and specificity by threshold",
-        "Two curves with bands, which are intervals over patients. Recall and "
+        "Two curves with bands of confidence intervals over patients. Recall and "
         f"specificity are {marks}.",
         _svg(figure),
     )
@@ -323,7 +325,7 @@ def _errors(
 
 
 def _figure(size: tuple[float, float]) -> tuple[Any, Any]:
-    """Return a figure that no window shows, and its axes."""
+    """Return a figure without a window, and its axes."""
     with needed_for("Reports about classifiers"):
         from matplotlib.figure import Figure
     figure = Figure(figsize=size, layout="constrained")
@@ -334,7 +336,8 @@ def _svg(figure: Any) -> str:
     from matplotlib import rc_context
 
     stream = BytesIO()
-    # Neither the date nor random names: the same evaluation gives the same bytes.
+    # Without a date and random names, so that the same evaluation gives a
+    # byte-identical file.
     with rc_context({"svg.hashsalt": "malariafuse"}):
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return _data_uri("image/svg+xml", stream)

@@ -1,4 +1,4 @@
-"""Write a fitted classifier for machines without Keras and TensorFlow."""
+"""Export of fitted classifiers to ONNX."""
 
 import json
 import platform
@@ -31,10 +31,10 @@ from malariafuse.quality import CellGuard
 if TYPE_CHECKING:
     from malariafuse.deploy._plan import Plan, Steps
 
-# Of probabilities: float32 rounds at a hundredth of this.
+# Tolerance of probabilities, a hundred times the rounding error of float32.
 _TOLERANCE = 1e-5
 _N_GOLDEN, _N_NOISE = 6, 10
-# Of drawn cells where the pipeline resizes them.
+# Size of synthetic cells if the pipeline resizes images.
 _GOLDEN_SIZE = (90, 90)
 _PACKAGES = ("keras", "tensorflow", "tf2onnx", "onnx", "onnxruntime", "numpy")
 _LIBRARIES = ("scikit-learn", "opencv-python-headless", "pillow")
@@ -46,67 +46,66 @@ def export_onnx(
     *,
     card: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a fitted classifier as ONNX, for machines without Keras and TensorFlow.
+    """Export a fitted classifier to ONNX, for use without Keras and TensorFlow.
 
-    The graph takes RGB images as bytes, any number of them, and gives probabilities.
-    It does the scaling, the conversion to HSV and the smoothing that stand right in
-    front of the classifier, the network, and boosted trees. Steps before that, and
-    handcrafted features, are no graph. They are stored as JSON and arrays, and
-    :class:`OnnxClassifier` runs them as code of this package.
+    The graph takes a batch of RGB images as bytes and returns probabilities. It
+    contains the network, boosted trees, scaling, and the HSV conversion and smoothing
+    directly before the classifier. Earlier steps and handcrafted features are not part
+    of the graph. They are stored as JSON and arrays, and :class:`OnnxClassifier` runs
+    them with the code of this package.
 
-    Read more in the :ref:`user guide <in_the_field>`.
+    Read more in the :ref:`User Guide <in_the_field>`.
 
     Parameters
     ----------
     pipeline : estimator
         Fitted classifier of malariafuse, a Pipeline that ends in one, or a fitted
-        search for one. Its steps are transformers of malariafuse.
+        search over one. Steps must be transformers of malariafuse.
     folder : path-like
-        Folder to write, which must be missing or empty. It appears only once it is
-        complete.
+        Output folder, which must not exist or must be empty. It is created atomically.
     card : mapping, default=None
-        Model card with the training data and measures, as JSON takes it, which is
-        copied into the manifest. That of the model that comes with the package is
-        given by :func:`malariafuse.pretrained.model_card`.
+        Model card with the training data and metrics, which is copied into the
+        manifest. It must be storable as JSON. For the model of the package, use
+        :func:`malariafuse.pretrained.model_card`.
 
     Returns
     -------
     pathlib.Path
-        The folder, with
+        Path of the output folder, with the following contents:
 
-        - ``model.onnx``: the graph, from "images" (and features) to "probabilities";
+        - ``model.onnx``: graph from "images" (and features) to "probabilities";
         - ``manifest.json``: inputs and resizing, classes, threshold, quality gates,
           model card, measured agreement, versions, and the SHA-256 of every file;
-        - ``library.json`` and ``library.npz``: the steps that are no graph;
-        - ``golden``: drawn cells as PNG files and their probabilities.
+        - ``library.json`` and ``library.npz``: steps outside the graph;
+        - ``golden``: synthetic cells as PNG files, and their probabilities.
 
     Raises
     ------
     TypeError, ValueError
-        If a part of the pipeline cannot be exported, which is named, or `card` is not
-        as described. Nothing is written then.
+        If a part of the pipeline cannot be exported, or `card` is invalid. No file is
+        written.
     FileExistsError
-        If the folder has files in it.
+        If the folder is not empty.
     RuntimeError
         If the exported classifier differs from `pipeline` by more than 1e-5 in a
-        probability of the golden cells or of random images. Nothing is written then.
+        probability of the golden cells or of random images. No file is written.
     ImportError
         If the packages of the extra ``onnx-export`` are not installed.
 
     See Also
     --------
-    OnnxClassifier : Classify by such a folder.
-    malariafuse.pretrained.save_pretrained : Store a pipeline that needs Keras.
+    OnnxClassifier : Classifier that runs an exported folder.
+    malariafuse.pretrained.save_pretrained : Save a pipeline that needs Keras.
 
     Notes
     -----
-    A network that computes in bfloat16 is exported in float32, and compared with
-    itself in float32; ``manifest.json`` has the difference to bfloat16, too.
+    A network that computes in bfloat16 is exported in float32 and compared with itself
+    in float32. The difference from bfloat16 is in ``manifest.json``.
 
-    The graph converts to HSV in the integers of OpenCV, to the last bit. It smooths in
-    float32 and rounds exact halves to even levels, which OpenCV does for most pixels.
-    Where a pixel of an image differs by that, by 1 of 255 levels at most, the
-    probability of the image is compared at 0.01.
+    The conversion to HSV uses the same integer arithmetic as OpenCV and is exact.
+    Smoothing is computed in float32, and exact halves are rounded to even levels, as
+    OpenCV does for most pixels. If a pixel of an image differs, by at most 1 of 255
+    levels, the tolerance of the probability of this image is 0.01.
 
     Examples
     --------
@@ -135,7 +134,7 @@ def export_onnx(
     try:
         json.dumps(card := None if card is None else dict(card))
     except (TypeError, ValueError) as error:
-        raise TypeError(f"card has what JSON does not take: {error}.") from error
+        raise TypeError(f"card cannot be stored as JSON: {error}.") from error
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(
@@ -146,7 +145,7 @@ def export_onnx(
     builder = Builder(plan, network)
     model = builder.build()
     with warnings.catch_warnings():
-        # Drawn cells and noise look like no stained ones.
+        # Synthetic cells and noise do not look like stained cells.
         warnings.simplefilter("ignore", UserWarning)
         golden, others = _samples(plan)
         expected, original, exact = _expected(plan, network, [*golden, *others])
@@ -181,7 +180,7 @@ def export_onnx(
 
 
 def _samples(plan: "Plan") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return drawn cells, and images of noise, for the first step of a plan."""
+    """Return synthetic cells and images of noise, for the first step of a plan."""
     loader = plan.before[0][1]
     size = _GOLDEN_SIZE if len(plan.before) > 1 else loader.image_size
     golden = make_cell_images(_N_GOLDEN, 2, image_size=size, random_state=0).images
@@ -193,9 +192,9 @@ def _samples(plan: "Plan") -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def _expected(
     plan: "Plan", network: Any, images: list[NDArray[np.uint8]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return what the pipeline gives, in float32 and as it is.
+    """Return the output of the pipeline, in float32 and in its own dtype.
 
-    The third are the images of which the graph must give the same.
+    The third value are the images for which the graph must be equal.
     """
     seen = _apply(plan.before, images)
     ready = _apply(plan.in_graph, seen)
@@ -208,7 +207,7 @@ def _expected(
 
 
 def _smoothed_alike(plan: "Plan", images: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which images a graph smooths to the same levels as the library."""
+    """Return the images that the graph smooths to the same levels as the library."""
     from malariafuse.deploy._compare import smoothing_differences
 
     alike = np.ones(len(images), dtype=bool)
@@ -216,8 +215,8 @@ def _smoothed_alike(plan: "Plan", images: NDArray[np.uint8]) -> NDArray[np.bool_
         levels = smoothing_differences([*plan.in_graph, *steps], images)
         if levels.max(initial=0) > 1:
             raise RuntimeError(
-                "The graph smooths to levels that differ by up to "
-                f"{levels.max():.0f} of 255 from those of GaussianSmoother."
+                f"Levels smoothed by the graph differ by up to {levels.max():.0f} of "
+                "255 from those of GaussianSmoother."
             )
         alike &= levels == 0
     return alike
@@ -228,9 +227,9 @@ def _check(differences: NDArray[np.float32], exact: NDArray[np.bool_]) -> None:
     if not (differences <= allowed).all():
         raise RuntimeError(
             "The exported classifier differs from pipeline by up to "
-            f"{differences.max():.2g} in a probability: expected {_TOLERANCE:g} at "
-            f"most. onnxruntime {version('onnxruntime')} and tf2onnx "
-            f"{version('tf2onnx')} computed it; another version may do better."
+            f"{differences.max():.2g} in a probability: expected at most "
+            f"{_TOLERANCE:g}. It was computed by onnxruntime {version('onnxruntime')} "
+            f"and tf2onnx {version('tf2onnx')}. Try other versions."
         )
 
 

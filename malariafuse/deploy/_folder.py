@@ -1,4 +1,4 @@
-"""The files of an exported classifier."""
+"""Files of an exported classifier."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from malariafuse._plain import from_plain, to_plain
 from malariafuse._version import __version__
 
-# Raised when a folder written by this version could not be read by an older one.
+# Increased if older versions cannot read the folders of this version.
 FORMAT = 1
 MODEL, MANIFEST, GOLDEN = "model.onnx", "manifest.json", "golden"
 _STEPS, _ARRAYS = "library.json", "library.npz"
@@ -22,14 +22,14 @@ _OWN_DIGEST = "manifest_sha256"
 
 
 def write_library(folder: Path, library: Mapping[str, Any]) -> None:
-    """Write what runs outside of the graph as JSON and plain arrays."""
+    """Write the steps outside of the graph as JSON and plain arrays."""
     structure, arrays = to_plain(dict(library))
     (folder / _STEPS).write_text(structure + "\n", encoding="utf-8")
     np.savez_compressed(folder / _ARRAYS, allow_pickle=False, **arrays)
 
 
 def read_library(folder: Path) -> dict[str, Any]:
-    """Return what `write_library` was given."""
+    """Return the argument of `write_library`."""
     with np.load(folder / _ARRAYS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     library: dict[str, Any] = from_plain(
@@ -60,7 +60,7 @@ def read_golden(folder: Path) -> tuple[list[Path], NDArray[np.float64]]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest, which names the digests of all other files and its own."""
+    """Write the manifest, with the digests of all other files and of itself."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     files = [file for file in files if file != folder / MANIFEST]
     manifest = {
@@ -77,20 +77,20 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a folder, all of whose files are as they were written.
+    """Return the manifest of a folder, after verification of all files.
 
     Raises
     ------
     FileNotFoundError
         If there is no manifest, or a file is missing.
     ValueError
-        If a file is not the one that was written, or the folder has another format.
+        If a file has changed, or the folder has an unsupported format.
     """
     file = folder / MANIFEST
     if not file.is_file():
         raise FileNotFoundError(
-            f"folder={str(folder)!r} has no {MANIFEST}: expected a folder that "
-            "export_onnx wrote."
+            f"folder={str(folder)!r} has no {MANIFEST}: expected a folder written by "
+            "export_onnx."
         )
     try:
         manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -101,20 +101,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if stored != FORMAT:
         raise ValueError(
             f"{file} was written by malariafuse {versions['malariafuse']} in format "
-            f"{stored}; malariafuse {__version__} reads format {FORMAT}. Export again."
+            f"{stored}, but malariafuse {__version__} reads format {FORMAT}. Export "
+            "again."
         )
     if own != _digest(_canonical(manifest)):
-        raise ValueError(
-            f"{file} is damaged: it does not have the SHA-256 that belongs to it. "
-            f"{_REMEDY}"
-        )
+        raise ValueError(f"{file} is damaged: its SHA-256 has changed. {_REMEDY}")
     for name, expected in digests.items():
         listed = folder / name
         if not listed.is_file():
             raise FileNotFoundError(f"{listed} is missing. {_REMEDY}")
         if _digest(listed.read_bytes()) != expected:
             raise ValueError(
-                f"{listed} is damaged: its SHA-256 is not that of {MANIFEST}. {_REMEDY}"
+                f"{listed} is damaged: its SHA-256 differs from {MANIFEST}. {_REMEDY}"
             )
     return manifest
 

@@ -1,6 +1,6 @@
-"""A graph of ONNX from bytes of images, and vectors, to probabilities.
+"""ONNX graph from image bytes and vectors to probabilities.
 
-The package onnx belongs to an extra, and so is imported on first use.
+The package onnx is optional, so it is imported on first use.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from malariafuse.preprocessing import GaussianSmoother, HSVConverter
 
 OPSET, _TREE_OPSET, _IR_VERSION = 18, 3, 9
 IMAGES, PROBABILITIES = "images", "probabilities"
-# Numbers of dtypes in ONNX.
+# Codes of dtypes in ONNX.
 _FLOAT, _INT32, _DOUBLE = 1, 6, 11
-# Of the tables by which OpenCV divides without a division.
+# Number of bits of the tables that OpenCV uses instead of divisions.
 _SHIFT = 12
 _HUES = 256
 
@@ -25,9 +25,9 @@ Shape = Sequence[int]
 
 
 class Graph:
-    """Nodes and constants that are put together one by one.
+    """Builder of a graph from nodes and constants.
 
-    Each method adds nodes, and takes and returns names of values.
+    Each method adds nodes. Methods take and return names of values.
     """
 
     def __init__(self) -> None:
@@ -44,15 +44,15 @@ class Graph:
         return name
 
     def levels(self, images: str) -> str:
-        """Convert bytes to the same numbers as float32."""
+        """Convert bytes to float32."""
         return self._float(images)
 
     def unit(self, levels: str) -> str:
-        """Scale levels 0..255 to 0..1."""
+        """Scale levels from [0, 255] to [0, 1]."""
         return self._node("Mul", levels, self._constant(np.float32(1 / 255)))
 
     def transformed(self, levels: str, transformer: Any, channels: int) -> str:
-        """Apply a transformer of images that `is_graph` has allowed."""
+        """Apply a transformer of images that `is_graph` supports."""
         if isinstance(transformer, HSVConverter):
             return self._hsv(levels)
         kernel = smoothing_kernel(transformer)
@@ -72,7 +72,7 @@ class Graph:
         return self._float(self._clipped(scaled, np.float64(largest)))
 
     def log_odds(self, vectors: str, trees: Trees, largest: float) -> str:
-        """Compute the log-odds that boosted trees give, and clip them."""
+        """Compute the log-odds of boosted trees, and clip them."""
         n_outputs = trees.roots.shape[1]
         odds = self._node(
             "TreeEnsembleRegressor",
@@ -93,9 +93,9 @@ class Graph:
         Parameters
         ----------
         network : onnx.ModelProto
-            Network whose one output is probabilities of shape (n, 1) or (n, n_classes).
+            Network with one output, probabilities of shape (n, 1) or (n, n_classes).
         inputs : sequence of str
-            Values for its inputs.
+            Values for the inputs of the network.
         """
         from onnx import helper
 
@@ -115,7 +115,7 @@ class Graph:
         return self._finished({PROBABILITIES: (max(2, width),)})
 
     def part(self, outputs: Mapping[str, Shape]) -> Any:
-        """Return a model that gives some values, float32, alone."""
+        """Return a model whose outputs are some values, float32."""
         return self._finished(outputs)
 
     def _finished(self, outputs: Mapping[str, Shape]) -> Any:
@@ -145,7 +145,7 @@ class Graph:
         return model
 
     def _hsv(self, levels: str) -> str:
-        """Convert as ``cv2.COLOR_RGB2HSV_FULL`` does, in the same integers."""
+        """Convert like ``cv2.COLOR_RGB2HSV_FULL``, with the same integer arithmetic."""
         pixels = self._node("Cast", levels, to=_INT32)
         red, green, blue = self._nodes_of("Split", pixels, n=3, axis=3, num_outputs=3)
         last = self._constant(np.array([3]))
@@ -159,7 +159,7 @@ class Graph:
             factors = self._constant(np.array([0, *table], dtype=np.int32))
             factor = self._node("Gather", factors, divisor)
             product = self._node("Mul", dividend, factor)
-            # Above 0, where rounding down and toward 0 are the same.
+            # Positive, so that rounding down and toward 0 are equal.
             half = self._constant(np.int32((1 << _SHIFT - 1) + (_HUES << _SHIFT)))
             moved = self._node("Add", product, half)
             whole = self._node("Div", moved, self._constant(np.int32(1 << _SHIFT)))
@@ -189,7 +189,7 @@ class Graph:
         return self._float(self._node("Concat", hue, saturation, value, axis=3))
 
     def _smoothed(self, levels: str, kernel: NDArray[np.float32], channels: int) -> str:
-        """Smooth each channel and round, with the border mirrored as in OpenCV."""
+        """Smooth each channel and round, with a mirrored border as in OpenCV."""
         size = len(kernel)
         if size == 1:
             return levels
@@ -199,7 +199,7 @@ class Graph:
         for shape in ((1, size), (size, 1)):
             weights = np.tile(kernel.reshape(1, 1, *shape), (channels, 1, 1, 1))
             values = self._node("Conv", values, self._constant(weights), group=channels)
-        # To the even one of two that are equally near, as OpenCV does.
+        # Half to even, as in OpenCV.
         rounded = self._node("Round", values)
         limits = self._constant(np.float32(0)), self._constant(np.float32(255))
         return self._node(
@@ -234,7 +234,7 @@ class Graph:
 
 
 def is_graph(transformer: Any) -> bool:
-    """Whether a graph can do what a transformer of images does."""
+    """Return whether a graph can compute a transformer of images."""
     return type(transformer) in (HSVConverter, GaussianSmoother)
 
 
@@ -252,8 +252,7 @@ def _tree_attributes(trees: Trees) -> dict[str, Any]:
     tree = np.searchsorted(starts, np.arange(len(trees.feature)), side="right") - 1
     own = np.arange(len(trees.feature)) - starts[tree]
     leaf = np.isinf(trees.threshold)
-    # Features are float32: those up to a threshold are those up to the next float32
-    # below it.
+    # Features are float32, so a threshold is equivalent to the next float32 below it.
     rounded = trees.threshold.astype(np.float32)
     above = rounded > trees.threshold
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))

@@ -1,4 +1,4 @@
-"""A Keras network as a graph of ONNX."""
+"""Conversion of a Keras network to ONNX."""
 
 import logging
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def to_onnx(network: keras.Model, opset: int) -> Any:
     """Return `network` as an `onnx.ModelProto`, or raise ValueError."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            "An export needs Keras on TensorFlow, and here it is on "
+            "An export requires Keras on TensorFlow, but the backend is "
             f"{keras.backend.backend()}. Set the environment variable "
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
@@ -43,20 +43,20 @@ def to_onnx(network: keras.Model, opset: int) -> Any:
             )
     except Exception as error:
         raise ValueError(
-            f"The network {network.name!r} has what ONNX lacks: {error}"
+            f"The network {network.name!r} is not supported by ONNX: {error}"
         ) from error
     custom = {node.domain for node in model.graph.node} - {"", "ai.onnx.ml"}
     if custom:
         raise ValueError(
             f"The network {network.name!r} needs operations of {sorted(custom)}, which "
-            "ONNX lacks."
+            "ONNX does not have."
         )
     return model
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the remarks of tf2onnx from the terminal."""
+    """Suppress the output of tf2onnx."""
     log = logging.getLogger("tf2onnx")
     before = log.level
     log.setLevel(logging.ERROR)

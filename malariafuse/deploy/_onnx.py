@@ -1,4 +1,4 @@
-"""A classifier that was exported to ONNX, without Keras and TensorFlow."""
+"""Classifier that runs an exported ONNX folder."""
 
 import warnings
 from os import PathLike
@@ -18,32 +18,32 @@ from malariafuse._workers import worker_threads
 from malariafuse.deploy._folder import MODEL, read_golden, read_library, read_manifest
 
 _BATCH = 128
-# Of probabilities of golden cells. Versions of OpenCV resize and measure a little
-# differently.
+# Tolerance of probabilities of golden cells. Resizing and features differ slightly
+# between versions of OpenCV.
 GOLDEN_TOLERANCE = 1e-3
 
 
 class OnnxClassifier(ClassifierMixin, Estimator):
-    """Classify images by a folder that `export_onnx` wrote, on ONNX Runtime.
+    """Classifier that runs a folder written by `export_onnx` on ONNX Runtime.
 
-    The classifier is fitted from the start. It needs neither Keras nor TensorFlow, and
-    runs no code of the folder. Every file is compared with its SHA-256 when the
-    classifier is made.
+    The classifier is already fitted. It needs neither Keras nor TensorFlow, and does
+    not execute code from the folder. The SHA-256 of every file is verified on
+    construction.
 
-    Read more in the :ref:`user guide <in_the_field>`.
+    Read more in the :ref:`User Guide <in_the_field>`.
 
     Parameters
     ----------
     folder : path-like
-        Folder that :func:`export_onnx` wrote.
+        Folder written by :func:`export_onnx`.
     check_golden : bool, default=True
-        Whether the golden cells of the folder are classified first, and compared with
-        the probabilities that they had at export.
+        Whether to classify the golden cells of the folder first, and compare their
+        probabilities with those at export.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels of the classes.
+        Class labels.
     manifest_ : dict
         Contents of ``manifest.json``.
 
@@ -52,22 +52,23 @@ class OnnxClassifier(ClassifierMixin, Estimator):
     FileNotFoundError
         If the folder has no manifest, or a file is missing.
     ValueError
-        If a file is damaged, the folder has another format, or golden cells have other
-        probabilities than at export.
+        If a file is damaged, the folder has an unsupported format, or the probabilities
+        of golden cells differ from those at export.
     ImportError
         If ONNX Runtime is not installed.
 
     See Also
     --------
-    export_onnx : Write such a folder.
-    predict_files : List the decisions about many files.
+    export_onnx : Export a fitted classifier to a folder.
+    predict_files : Classify many image files.
 
     Notes
     -----
-    The thresholds, the classes and the steps in front of the network are those of the
-    exported pipeline, and so are its warnings about images that look odd. A pipeline
-    without :class:`~malariafuse.preprocessing.ImageLoader` gets one, which takes paths
-    and resizes. Floating images are rounded to 256 levels first.
+    The threshold, the classes, the steps before the network and the warnings about
+    outliers are those of the exported pipeline. A
+    :class:`~malariafuse.preprocessing.ImageLoader` is added to a pipeline without one,
+    so that paths are accepted and images are resized. Floating images are rounded to
+    256 levels first.
 
     Examples
     --------
@@ -98,7 +99,7 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         self._load()
 
     def fit(self, X: Any = None, y: Any = None) -> Self:
-        """Return the classifier, which was trained before.
+        """Return the classifier, which is already fitted.
 
         Parameters
         ----------
@@ -108,36 +109,36 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         self : OnnxClassifier
-            The classifier itself.
+            This classifier.
         """
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return the probability of each class.
+        """Predict class probabilities.
 
         Parameters
         ----------
         X : array-like of shape (n_samples,) or (n_samples, height, width, 3)
-            Paths of image files, or images in memory, as
-            :class:`~malariafuse.preprocessing.ImageLoader` takes them.
+            Paths of image files, or images in memory, as in
+            :class:`~malariafuse.preprocessing.ImageLoader`.
 
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float32
-            Probabilities in the order of `classes_`.
+            Class probabilities, in the order of `classes_`.
 
         Raises
         ------
         ImageReadError
             If images cannot be read.
         ValueError, TypeError
-            If `X` is something else.
+            If `X` is invalid.
 
         Warns
         -----
         UserWarning
-            As the exported pipeline does: if images look like no single stained red
-            cell, or are far from those of the training.
+            As in the exported pipeline: if images do not look like single stained red
+            cells, or differ strongly from the training images.
         """
         images = X
         for _, step in self._before:
@@ -151,7 +152,7 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         )
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Return the decided class: of two, `pos_label` from `threshold` on.
+        """Predict the class of each image.
 
         Parameters
         ----------
@@ -161,7 +162,8 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Labels out of `classes_`.
+            Predicted labels from `classes_`. For two classes, `pos_label` is predicted
+            if its probability is at least `threshold`.
 
         Raises
         ------
@@ -177,16 +179,16 @@ class OnnxClassifier(ClassifierMixin, Estimator):
 
     @property
     def threshold(self) -> float:
-        """Probability of the positive class from which on it is decided for."""
+        """Decision threshold."""
         return float(self.manifest_["threshold"]["value"])
 
     @property
     def pos_label(self) -> Any:
-        """The positive class, if the exported classifier named it."""
+        """Positive class of the exported classifier, or None."""
         return self.manifest_["threshold"]["pos_label"]
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters, and load the folder anew.
+        """Set parameters, and load the folder again.
 
         Parameters
         ----------
@@ -196,7 +198,7 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         self : OnnxClassifier
-            The classifier itself.
+            This classifier.
         """
         super().set_params(**params)
         if params:
@@ -204,8 +206,8 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         return self
 
     def _decide(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        """Return the decided classes for what `predict_proba` gave."""
-        # In float64, as thresholds are chosen.
+        """Return the predicted classes for probabilities."""
+        # Compared in float64, the dtype in which thresholds are chosen.
         exact = probabilities.astype(np.float64)
         if len(self.classes_) > 2:
             return self.classes_[exact.argmax(axis=1)]
@@ -236,19 +238,19 @@ class OnnxClassifier(ClassifierMixin, Estimator):
     def _compare_golden(self, folder: Path) -> None:
         paths, expected = read_golden(folder)
         with warnings.catch_warnings():
-            # Drawn cells look like no stained ones.
+            # Synthetic cells do not look like stained cells.
             warnings.simplefilter("ignore", UserWarning)
             largest = np.abs(self.predict_proba(paths) - expected).max()
         if not largest <= GOLDEN_TOLERANCE:
             raise ValueError(
                 f"The golden cells of {folder} have probabilities that differ by up to "
                 f"{largest:.2g} from those at export. The versions at export were "
-                f"{self.manifest_['versions']}: install these, or look at cells of "
-                "your own, and pass check_golden=False."
+                f"{self.manifest_['versions']}. Install these versions, or check the "
+                "classifier on your own cells and pass check_golden=False."
             )
 
     def _inputs(self, images: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the inputs of the graph for images that it takes."""
+        """Return the inputs of the graph for images."""
         inputs = {}
         for name, steps in self._made_inputs.items():
             values = images
@@ -267,7 +269,7 @@ class OnnxClassifier(ClassifierMixin, Estimator):
         warn_if_far(low, high, seen)
 
     def _content(self) -> dict[str, Any]:
-        """Return what the classifier computes by, wherever its folder lies."""
+        """Return the content of the classifier, independent of its folder."""
         return self.manifest_
 
     def __getstate__(self) -> dict[str, Any]:

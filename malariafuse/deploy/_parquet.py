@@ -1,4 +1,4 @@
-"""Predictions of many files, part by part, in a folder of Parquet files."""
+"""Predictions for many files in a folder of Parquet files."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from malariafuse._version import __version__
 from malariafuse.datasets import ImageReadError, image_paths
 from malariafuse.deploy._predict import check_classifier, positive_class, predict_files
 
-# Of the record in each part.
+# Key of the metadata in each part.
 _RECORD = b"malariafuse"
 _COLUMNS = ["path", "patient", "probability", "decision", "note"]
 
@@ -37,41 +37,41 @@ def write_predictions(
     n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> Path:
-    """Classify any number of image files, and write what was found as it is found.
+    """Classify any number of image files, and write the results in parts.
 
-    The files are read part by part, and each part becomes a Parquet file of `folder` as
-    soon as it is done, so memory does not grow with their number. If the call is
-    interrupted, or the machine stops, the same call goes on after the last whole part.
-    It needs pyarrow, of the extra ``parquet``.
+    The files are classified in parts. Each part is written as a Parquet file in
+    `folder`, so memory does not grow with the number of files. If a call is
+    interrupted, the same call resumes after the last complete part. It requires the
+    package pyarrow.
 
-    Read more in the :ref:`user guide <scale>`.
+    Read more in the :ref:`User Guide <scale>`.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder to write to, which is made if it does not exist. ``pandas.read_parquet``
-        and Dask read it as one table.
+        Output folder, created if it does not exist. ``pandas.read_parquet`` and Dask
+        read it as one table.
     estimator : estimator
         Fitted classifier, as in :func:`predict_files`.
     paths : str, path-like or iterable of str or path-like
         Folder of image files, or their paths, which may come from a generator.
     pos_label : int, float, bool or str, default=None
-        Class whose probability is listed, as in :func:`predict_files`.
+        Positive class, as in :func:`predict_files`.
     patient_of : {"auto", "folder"}, callable or None, default="auto"
-        Source of the patients, as in :func:`predict_files`. It is asked for each part
-        by itself.
+        Source of the patients, as in :func:`predict_files`. It is applied to each part
+        separately.
     part_size : int, default=5000
         Number of files in a part.
     n_jobs : int or None, default=-1
-        Number of threads that decode, as in joblib; -1 is one for each core.
+        Number of decoding threads, as in joblib. -1 means one thread for each core.
     verbose : bool, default=False
         Whether to show a progress bar.
 
     Returns
     -------
     Path
-        The folder. Its table has the columns of :func:`predict_files`, where patients
-        are text. Equal images are noted within a part.
+        Path of the output folder. Its table has the columns of :func:`predict_files`,
+        with patients as strings. Duplicate images are noted only within a part.
 
     Raises
     ------
@@ -79,21 +79,20 @@ def write_predictions(
         If pyarrow is not installed.
     ValueError
         If `folder` has parts of another classifier, other settings or other files, or
-        an argument is not as described.
+        an argument is invalid.
     TypeError, FileNotFoundError
         As in :func:`predict_files`.
 
     See Also
     --------
-    predict_files : Return the table instead.
-    malariafuse.datasets.image_paths : The files of a folder.
+    predict_files : Classify image files and return a table.
+    malariafuse.datasets.image_paths : List the image files of a folder.
 
     Notes
     -----
-    Each part carries the version of malariafuse, the settings, and digests of the
-    classifier and of the paths. Parts that are there are compared with these, and are
-    neither read nor computed again. Functions inside of the classifier count by their
-    names.
+    Each part contains the version of malariafuse, the settings, and digests of the
+    classifier and of the paths. Existing parts are compared with these and are not
+    computed again. Functions in the classifier are compared by name.
 
     Examples
     --------
@@ -133,15 +132,15 @@ def write_predictions(
     if isinstance(paths, str | os.PathLike):
         paths = image_paths(paths)
     elif not isinstance(paths, Iterable) or isinstance(paths, bytes | Mapping):
-        raise TypeError(
-            f"paths={short_repr(paths)}: expected a folder or the paths of files."
-        )
+        raise TypeError(f"paths={short_repr(paths)}: expected a folder or file paths.")
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     run = {
         "classifier": content_digest(estimator),
         "pos_label": positive,
-        "patient_of": getattr(patient_of, "__qualname__", patient_of),
+        "patient_of": patient_of
+        if patient_of is None or isinstance(patient_of, str)
+        else content_digest(patient_of),
         "part_size": int(part_size),
         "malariafuse": __version__,
     }
@@ -164,9 +163,9 @@ def write_predictions(
     beyond = place / f"part-{number:06}.parquet"
     if beyond.exists():
         raise ValueError(
-            f"folder={str(place)!r} has parts that these paths lack, from "
-            f"{beyond.name} on: expected the paths of the run that began it. Choose "
-            "another folder, or delete those parts."
+            f"folder={str(place)!r} has more parts than these paths, from "
+            f"{beyond.name}: expected the same paths as in the first run. Choose "
+            "another folder, or delete these parts."
         )
     return place
 
@@ -179,7 +178,7 @@ def _parts(paths: Iterable[Any], size: int) -> Iterator[list[str]]:
 
 def _as_text(path: Any) -> str:
     if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"paths holds {short_repr(path)}: expected paths of files.")
+        raise TypeError(f"paths has {short_repr(path)}: expected file paths.")
     return os.fsdecode(path)
 
 
@@ -189,7 +188,7 @@ def _digest(names: Sequence[str]) -> str:
 
 
 def _check_same(file: Path, record: Mapping[str, Any]) -> None:
-    """Raise unless a part is of this run."""
+    """Raise if a part belongs to another run."""
     from pyarrow import ArrowException
     from pyarrow.parquet import read_schema
 
@@ -197,8 +196,8 @@ def _check_same(file: Path, record: Mapping[str, Any]) -> None:
         found = json.loads((read_schema(file).metadata or {})[_RECORD])
     except (ArrowException, OSError, KeyError, ValueError) as error:
         raise ValueError(
-            f"{file} is no part that write_predictions wrote, or is damaged: {error}. "
-            "Choose another folder, or delete the file, which is then made again."
+            f"{file} was not written by write_predictions, or is damaged: {error}. "
+            "Choose another folder, or delete the file, so that it is computed again."
         ) from error
     for name, value in record.items():
         given = found.get(name)
@@ -207,17 +206,17 @@ def _check_same(file: Path, record: Mapping[str, Any]) -> None:
         about = {
             "classifier": "by another classifier",
             "paths": "of other files, or of files in another order",
-        }.get(name, f"with {name}={given!r}, and this call has {value!r}")
+        }.get(name, f"with {name}={given!r}, but this call has {value!r}")
         raise ValueError(
-            f"{file} was written {about}: expected what the run that began the folder "
-            "was given. Choose another folder, or delete this one to begin anew."
+            f"{file} was written {about}: expected the same arguments as in the first "
+            "run. Choose another folder, or delete this folder to restart."
         )
 
 
 def _predicted(
     estimator: Any, names: list[str], positive: Any, **options: Any
 ) -> pd.DataFrame:
-    """Return the table of a part, in which no file may be readable."""
+    """Return the table of a part, possibly without any readable file."""
     try:
         return predict_files(estimator, names, pos_label=positive, **options)
     except ImageReadError as error:
@@ -232,7 +231,7 @@ def _predicted(
 
 
 def _as_parquet(table: pd.DataFrame, dtype: Any, record: Mapping[str, Any]) -> bytes:
-    """Return a part as the content of a file, the schema of which all parts share."""
+    """Return a part as the contents of a file. All parts have the same schema."""
     import pyarrow
     from pyarrow.parquet import write_table
 

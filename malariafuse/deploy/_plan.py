@@ -1,4 +1,4 @@
-"""What of a pipeline goes into a graph, what runs before it, what is refused."""
+"""Partition of a pipeline into steps of the graph and steps before it."""
 
 import re
 from collections.abc import Mapping
@@ -20,24 +20,24 @@ from malariafuse.preprocessing import GaussianSmoother, ImageLoader
 
 Steps = list[tuple[str, Any]]
 
-# Networks, which no library code of a light installation computes.
+# Networks, which a light installation cannot run.
 _NETWORK = re.compile(r'"object": "malariafuse\.(_engine|classifiers|networks)\.')
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a pipeline.
+    """Parts of a pipeline.
 
     Attributes
     ----------
     before : list of (str, transformer)
-        Steps that run as code of the library, of which the first reads images.
+        Steps that run as code of the library. The first one loads images.
     in_graph : list of (str, transformer)
-        Steps that the graph does.
+        Steps that run in the graph.
     classifier : BaseImageClassifier
         The last step.
     branches : dict of str to list of (str, transformer)
-        What each input of the network begins with, where the classifier has branches.
+        Steps of each branch, if the classifier has branches.
     """
 
     before: Steps
@@ -53,12 +53,12 @@ class Plan:
 
 
 def make_plan(pipeline: Any) -> Plan:
-    """Return the parts of a fitted pipeline or classifier.
+    """Return the plan of a fitted pipeline or classifier.
 
     Raises
     ------
     TypeError, ValueError
-        If a part cannot be exported. The message names it.
+        If a part cannot be exported. The message names the part.
     """
     pipeline = getattr(pipeline, "best_estimator_", pipeline)
     steps = _flat("classifier", pipeline)
@@ -66,8 +66,9 @@ def make_plan(pipeline: Any) -> Plan:
     if not isinstance(classifier, BaseImageClassifier):
         raise TypeError(
             f"pipeline ends in {short_repr(classifier)}: expected a classifier of "
-            "malariafuse, or a Pipeline that ends in one. Set a threshold that was "
-            "chosen around it as its parameter `threshold`, and export it alone."
+            "malariafuse, or a Pipeline that ends in one. If a threshold was tuned by "
+            "a meta-estimator, set it as the parameter `threshold` of the classifier, "
+            "and export the classifier."
         )
     check_is_fitted(classifier)
     _check_classifier(classifier)
@@ -81,13 +82,14 @@ def make_plan(pipeline: Any) -> Plan:
             first = getattr(steps[0][1], "image_shape_", shape)
         if first[2] != 3:
             raise ValueError(
-                f"pipeline takes images of {first[2]} channels: expected 3, RGB."
+                f"pipeline was fitted to images of {first[2]} channels: expected 3 "
+                "(RGB)."
             )
         steps.insert(0, ("load", ImageLoader((first[0], first[1]))))
     branches = _branches(classifier)
     n_before = len(steps)
     if all(is_graph(step) for _, step in _steps_of(branches)):
-        # Nothing but the graph needs their result.
+        # Only the graph needs their result.
         while n_before > 1 and is_graph(steps[n_before - 1][1]):
             n_before -= 1
     plan = Plan(steps[:n_before], steps[n_before:], classifier, branches)
@@ -96,14 +98,14 @@ def make_plan(pipeline: Any) -> Plan:
             len(smoothing_kernel(step)) // 2 >= min(shape[:2])
         ):
             raise ValueError(
-                f"The step {name!r} has kernel_size={step.kernel_size}, whose half is "
-                f"larger than the images of {shape[0]} x {shape[1]} pixels."
+                f"The step {name!r} has kernel_size={step.kernel_size}, which is too "
+                f"large for images of {shape[0]} x {shape[1]} pixels."
             )
     return plan
 
 
 def _flat(name: str, estimator: Any) -> Steps:
-    """Return the steps of an estimator, those of pipelines inside of it in line."""
+    """Return the steps of an estimator, with nested pipelines flattened."""
     if estimator in ("passthrough", None):
         return []
     if type(estimator) is Pipeline:
@@ -116,7 +118,7 @@ def _steps_of(branches: Mapping[str, Steps]) -> Steps:
 
 
 def _check_step(what: str, step: Any) -> None:
-    """Raise TypeError unless a transformer can be stored, and runs without Keras."""
+    """Raise TypeError unless a transformer can be stored and runs without Keras."""
     kind = f"{type(step).__module__}.{type(step).__qualname__}"
     try:
         structure, _ = to_plain(step)
@@ -127,8 +129,8 @@ def _check_step(what: str, step: Any) -> None:
         ) from error
     if _NETWORK.search(structure) or isinstance(step, PretrainedFeatureExtractor):
         raise TypeError(
-            f"{what} is {kind}, which cannot be exported: it computes a network, and "
-            "the graph has that of the classifier alone."
+            f"{what} is {kind}, which cannot be exported: it contains a network, but "
+            "only the network of the classifier can be in the graph."
         )
 
 
@@ -136,23 +138,23 @@ def _check_classifier(classifier: BaseImageClassifier) -> None:
     kind = type(classifier)
     if kind.predict_proba is not BaseImageClassifier.predict_proba:
         raise TypeError(
-            f"{kind.__module__}.{kind.__qualname__} cannot be exported: it has a "
-            "predict_proba of its own, which the graph does not know."
+            f"{kind.__module__}.{kind.__qualname__} cannot be exported: it overrides "
+            "predict_proba."
         )
     if classifier.test_time_views != 1:
         raise ValueError(
             f"{kind.__name__} has test_time_views={classifier.test_time_views}, which "
-            "the graph lacks: set test_time_views=1 first."
+            "the graph does not support: set test_time_views=1."
         )
 
 
 def _branches(classifier: BaseImageClassifier) -> dict[str, Steps]:
-    """Return the steps of each branch, checked; none if there are no branches."""
+    """Return the validated steps of each branch, empty without branches."""
     if not isinstance(classifier, FeatureFusionClassifier):
         if not isinstance(classifier._inputs, ImageInputs):
             raise TypeError(
-                f"{type(classifier).__name__} makes inputs of its own, which the graph "
-                "does not know."
+                f"{type(classifier).__name__} has custom inputs, which the graph does "
+                "not support."
             )
         return {}
     inputs: Any = classifier._inputs
@@ -173,7 +175,8 @@ def _branches(classifier: BaseImageClassifier) -> dict[str, Steps]:
                 ) from error
     if inputs.dtype != np.uint8 and any(branches.values()):
         raise ValueError(
-            f"{type(classifier).__name__} was fitted to images of {inputs.dtype}, of "
-            "which its branches make something else than of bytes. Fit it to uint8."
+            f"{type(classifier).__name__} was fitted to images of {inputs.dtype}, for "
+            "which its branches give different results than for uint8. Fit it to uint8 "
+            "images."
         )
     return branches

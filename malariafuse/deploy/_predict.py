@@ -1,4 +1,4 @@
-"""Files of cells to a table of probabilities and decisions."""
+"""Classification of image files to a table."""
 
 import os
 import warnings
@@ -37,77 +37,74 @@ def predict_files(
     n_jobs: int | None = -1,
     verbose: bool = False,
 ) -> pd.DataFrame:
-    """Classify image files and list what was found in each.
+    """Classify image files.
 
-    Each file is decoded once. A file that cannot be read costs no other file its
-    prediction: it has a row that says why. Where an ensemble has a loader inside, its
-    files are decoded once more for each member.
+    Each file is decoded once. If a file cannot be read, its row contains the reason,
+    and the other files are still classified. If an ensemble contains loaders, files are
+    decoded again for each member.
 
     Parameters
     ----------
     estimator : estimator
-        A fitted classifier of malariafuse, or what is built of one: a pipeline, a
-        search, an ensemble. If there is an
-        :class:`~malariafuse.preprocessing.ImageLoader` in it, that says how images are
-        resized.
+        Fitted classifier of malariafuse, or a pipeline, search or ensemble that
+        contains one. If it contains an :class:`~malariafuse.preprocessing.ImageLoader`,
+        the loader determines how images are resized.
     path : str, path-like, DataFrame, sequence or mapping
-        The source of the images, without labels: a folder, a zip file, a table or the
-        path of a CSV file, a list of paths, or a pattern, as in
+        Source of the images, without labels: a folder, a zip file, a table or the path
+        of a CSV file, a list of paths, or a pattern, as in
         :func:`malariafuse.datasets.load_cell_images`.
     pos_label : int, float, bool or str, default=None
-        The class whose probability is listed. None takes the parameter `pos_label` of
-        the classifier, or else the last class if classes are numbers.
+        Positive class. None uses the parameter `pos_label` of the classifier, or the
+        last class if classes are numbers.
     columns : mapping of str to str, default=None
-        The columns of a table that are "path" and "patient".
+        Names of the columns of a table with the keys "path" and "patient".
     root : str or path-like, default=None
-        The folder that relative paths start from.
+        Base folder of relative paths.
     patient_of : {"auto", "folder"}, callable or None, default="auto"
-        The source of the patients, as in
-        :func:`malariafuse.datasets.load_cell_images`.
+        Source of the patients, as in :func:`malariafuse.datasets.load_cell_images`.
     n_jobs : int or None, default=-1
-        The number of threads that decode, as in joblib; -1 is one for each core.
+        Number of decoding threads, as in joblib. -1 means one thread for each core.
     verbose : bool, default=False
-        Whether to show a progress bar while files are read.
+        Whether to show a progress bar.
 
     Returns
     -------
     pandas.DataFrame
-        One row for each file, in the order of a list or table of paths, else sorted by
-        path. With the columns
+        One row for each file, in the order of a list or table of paths, otherwise
+        sorted by path. The columns are:
 
         path : str
-            The file, as `load_cell_images` names it in `filenames`.
+            Name of the file, as in the attribute `filenames` of `load_cell_images`.
         patient : int or str
-            The patient. None for a file that cannot be read, unless its name says the
-            patient. The column is missing where nothing says the patients.
+            Patient. None for a file that cannot be read, unless its name contains the
+            patient. The column is missing if patients are unknown.
         probability : float
-            The probability of the positive class, 0 to 1. NaN for a file that cannot
-            be read.
+            Probability of the positive class, in [0, 1]. NaN for a file that cannot be
+            read.
         decision : label
-            The class that ``estimator.predict`` decides for, at its own threshold.
-            None for a file that cannot be read.
+            Class predicted by ``estimator.predict``. None for a file that cannot be
+            read.
         note : str
-            Reason why a file cannot be read, the file that has the same pixels, or that
-            the image is all but black. Empty otherwise.
+            Reason why a file cannot be read, name of a file with the same pixels, or a
+            note that the image is nearly black. Otherwise empty.
 
     Raises
     ------
     ValueError
-        If `estimator` is not fitted or no classifier of two classes, it does not say
-        the size of its images, or no file can be read.
+        If `estimator` is not a fitted classifier of two classes, the size of its images
+        is unknown, or no file can be read.
     TypeError, FileNotFoundError
         As in :func:`malariafuse.datasets.load_cell_images`.
 
     See Also
     --------
-    malariafuse.datasets.load_cell_images : The images themselves.
-    malariafuse.evaluation.PatientTest : Decides about patients.
-    write_predictions : Writes the table as it goes, in flat memory.
+    malariafuse.datasets.load_cell_images : Load the images.
+    malariafuse.evaluation.PatientTest : Test whether a patient is infected.
+    write_predictions : Write the table in parts, with constant memory.
 
     Notes
     -----
-    The resized images of all files are held in memory, 7 KB for each at 48 x 48
-    pixels.
+    The resized images of all files are in memory, 7 KB for each at 48 x 48 pixels.
 
     Examples
     --------
@@ -136,7 +133,7 @@ def predict_files(
     loader, rest = _split(estimator)
     with warnings.catch_warnings():
         # These become notes.
-        for remark in (r"Skipped: ", r"\d+ image\(s\) are there"):
+        for remark in (r"Skipped: ", r"\d+ image\(s\) occur"):
             warnings.filterwarnings("ignore", remark, UserWarning)
         cells = load_cell_images(
             path,
@@ -181,29 +178,29 @@ def check_classifier(estimator: Any) -> NDArray[Any]:
     if len(classes) != 2:
         raise ValueError(
             f"estimator has the classes {classes.tolist()}: expected two, parasitized "
-            "and not."
+            "and uninfected."
         )
     return classes
 
 
 def positive_class(estimator: Any, pos_label: Any, classes: NDArray[Any]) -> int:
-    """Return the place in `classes` of the one whose probability is listed."""
+    """Return the index of the positive class in `classes`."""
     check_parameter("pos_label", pos_label, POS_LABEL)
     if pos_label is None:
         pos_label = pos_label_of(estimator)
     positive = positive_column(pos_label, classes)
     if positive is None:
         raise ValueError(
-            f"pos_label=None: expected one of the classes {classes.tolist()}, since "
-            "texts do not say which of them is the positive one."
+            f"pos_label=None: expected one of the classes {classes.tolist()}, because "
+            "the positive class of strings is unknown."
         )
     return positive
 
 
 def _split(estimator: Any) -> tuple[ImageLoader, Any]:
-    """Return how to read the files, and what takes their images.
+    """Return the loader of the files, and the estimator for their images.
 
-    The second is None if a loader inside of `estimator` cannot be taken out.
+    The second is None if a loader in `estimator` cannot be separated.
     """
     loader, rest = _without_loader(estimator)
     if loader is not None:
@@ -214,16 +211,16 @@ def _split(estimator: Any) -> tuple[ImageLoader, Any]:
     trained = _find(estimator, lambda part: hasattr(part, "image_shape_"))
     if trained is None:
         raise ValueError(
-            f"estimator={short_repr(estimator)} does not say the size of its images: "
-            "expected a classifier of malariafuse, or a pipeline with ImageLoader as "
-            "its first step."
+            f"estimator={short_repr(estimator)} has no image size: expected a "
+            "classifier of malariafuse, or a pipeline with ImageLoader as its first "
+            "step."
         )
     height, width, *_ = trained.image_shape_
     return ImageLoader((height, width)), estimator
 
 
 def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
-    """Return the loader that `estimator` begins with, and what comes after it."""
+    """Return the first loader of `estimator`, and the remaining estimator."""
     if isinstance(estimator, Pipeline):
         name, first = estimator.steps[0]
         if isinstance(first, ImageLoader):
@@ -240,7 +237,7 @@ def _without_loader(estimator: Any) -> tuple[ImageLoader | None, Any]:
 
 
 def _find(part: Any, wanted: Callable[[Any], bool]) -> Any:
-    """Return the first estimator inside of `part` that is wanted, or None."""
+    """Return the first estimator in `part` that satisfies a condition, or None."""
     if isinstance(part, list | tuple):
         inside = list(part)
     elif wanted(part):
@@ -256,7 +253,7 @@ def _find(part: Any, wanted: Callable[[Any], bool]) -> Any:
 
 
 def _notes(cells: Bunch) -> list[str]:
-    """Return what is odd about each image."""
+    """Return a note about each image."""
     black = cells.images.max(axis=(1, 2, 3)) <= 1
     notes = ["all but black" if is_black else "" for is_black in black]
     for _, equals in cells.duplicates.groupby("duplicate_set"):

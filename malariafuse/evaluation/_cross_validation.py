@@ -361,7 +361,7 @@ def _metrics(
         cells.names[cluster],
         by_patient=True,
     )
-    # A threshold for each cell: 0 if it is called parasitized, otherwise above 1.
+    # A threshold for each cell: 0 if it is called parasitized, otherwise infinity.
     thresholds = np.where(decisions[chosen] == 1, 0.0, np.inf)
     values = Measures(part, thresholds, METRICS)(np.ones((1, part.n_clusters)))[0]
     counts = {"patients": part.n_clusters, "cells": len(part.target)}

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 from malariafuse.evaluation._bootstrap import Floats, Replicates, standard_error
 from malariafuse.evaluation._intervals import Bounds, Interval
 
-_FARTHEST = 1e6  # bounds of the quantiles of Student's t in the search
+_FARTHEST = 1e6  # largest quantile of Student's t in the search
 _FRACTIONS = np.geomspace(1e-2, 1, 30)
 _SMALLEST = 1e-300  # probability
 

@@ -175,7 +175,7 @@ class PatientTest(Estimator):
         Returns
         -------
         self : PatientTest
-            The fitted estimator.
+            Fitted estimator.
 
         Raises
         ------

@@ -109,7 +109,7 @@ def review_table(
     refuse_complex(given, "widths")
     half = real_numbers(given, "widths")
     if half.ndim != 1 or not len(half):
-        raise ValueError(f"widths has the shape {half.shape}: expected (n_bands,).")
+        raise ValueError(f"widths has shape {half.shape}: expected (n_bands,).")
     for place, value in enumerate(half.tolist()):
         check_parameter(f"widths[{place}]", value, [Reals(0)])
     center = logit(float(threshold))

@@ -228,7 +228,7 @@ class PretrainedFeatureExtractor(ImageTransformer):
         Returns
         -------
         self : PretrainedFeatureExtractor
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------

@@ -42,7 +42,7 @@ def make_constrained_recall_scorer(
     Returns
     -------
     callable
-        A scorer ``scorer(estimator, X, y)``, made by
+        Scorer ``scorer(estimator, X, y)``, made by
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.constrained_recall_score`.
 
@@ -113,7 +113,7 @@ def make_constrained_specificity_scorer(
     Returns
     -------
     callable
-        A scorer ``scorer(estimator, X, y)``, made by
+        Scorer ``scorer(estimator, X, y)``, made by
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.constrained_specificity_score`.
 
@@ -170,7 +170,7 @@ def make_recall_at_specificity_scorer(
     Returns
     -------
     callable
-        A scorer ``scorer(estimator, X, y)``, made by
+        Scorer ``scorer(estimator, X, y)``, made by
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.recall_at_specificity_score`.
 
@@ -228,7 +228,7 @@ def make_specificity_at_recall_scorer(
     Returns
     -------
     callable
-        A scorer ``scorer(estimator, X, y)``, made by
+        Scorer ``scorer(estimator, X, y)``, made by
         :func:`sklearn.metrics.make_scorer` from
         :func:`~malariafuse.metrics.specificity_at_recall_score`.
 

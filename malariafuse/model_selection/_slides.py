@@ -141,7 +141,7 @@ class SlideAdapter(Estimator):
         Returns
         -------
         self : SlideAdapter
-            The fitted adapter.
+            Fitted adapter.
 
         Raises
         ------

@@ -1,6 +1,7 @@
-"""Keras networks for images of cells and layers that augment them in training.
+"""Keras networks and augmentation layers for images of cells.
 
-The networks are plain functions that return a `keras.Model`, useful without the rest.
+The networks are functions that return a `keras.Model`. They can be used without the
+other subpackages.
 """
 
 from malariafuse._extras import needed_for

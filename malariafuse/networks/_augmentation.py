@@ -1,4 +1,4 @@
-"""Random turns and stains, in training only."""
+"""Augmentation layers for orientation and stain."""
 
 from typing import Any, ClassVar
 
@@ -11,27 +11,27 @@ from malariafuse.networks._random_layer import RandomImageLayer
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomQuarterTurn(RandomImageLayer):
-    """Turn each image by 0, 90, 180 or 270 degrees, in training only.
+    """Rotate each image by a random multiple of 90 degrees during training.
 
-    A cell has no up or down under the microscope, and unlike other angles these
-    move every pixel without interpolation.
+    Cells have no preferred orientation under the microscope. Unlike other angles,
+    multiples of 90 degrees need no interpolation.
 
     Parameters
     ----------
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        When it is built for images that are not square.
+        If the layer is built for images that are not square.
 
     See Also
     --------
-    RandomStainJitter : Change the strength of the stain.
-    keras.layers.RandomFlip : Flip images.
+    RandomStainJitter : Change the strength of the stain at random.
+    keras.layers.RandomFlip : Flip images at random.
 
     Examples
     --------
@@ -44,15 +44,32 @@ class RandomQuarterTurn(RandomImageLayer):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check that the images are square."""
+        """Check that the images are square.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of the images, (n, height, width, channels).
+        """
         if input_shape[1] != input_shape[2]:
             raise ValueError(
-                f"RandomQuarterTurn needs square images, got {input_shape[1:3]} "
-                "pixels. Make them square or leave out quarter turns."
+                f"RandomQuarterTurn requires square images, got {input_shape[1:3]} "
+                "pixels. Resize images to squares, or do not use quarter turns."
             )
 
     def changed(self, images: Any) -> Any:
-        """Return the images, turned."""
+        """Return the rotated images.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         turns = keras.random.randint(
             (ops.shape(images)[0], 1, 1, 1), 0, 4, seed=self.generator
         )
@@ -63,37 +80,37 @@ class RandomQuarterTurn(RandomImageLayer):
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomStainJitter(RandomImageLayer):
-    r"""Change the strength of the stain in each color channel, in training only.
+    r"""Change the strength of the stain at random during training.
 
     A pixel :math:`x` becomes :math:`e^u x^{e^v}`, with :math:`u` uniform in [-strength,
-    strength] and :math:`v` in [-contrast, contrast], one draw per image and channel. In
-    optical densities, the negative logarithms that add up where stains do, this adds
-    :math:`-u` and multiplies by :math:`e^v`, as in [1]_. Images are in 0..1, and stay
-    there: one in which anything would pass 1 is dimmed as a whole until nothing does.
-    Clipped, the brightest channel would lose what tells a parasite from shade. A black
-    background stays black, so the jitter imitates another stain or lamp and nothing
-    else.
+    strength] and :math:`v` uniform in [-contrast, contrast], drawn for each image and
+    channel. In terms of optical density, the negative logarithm, this adds :math:`-u`
+    and multiplies by :math:`e^v`, as in [1]_. It simulates a different stain or lamp.
+
+    Images must be in [0, 1]. An image in which a value would exceed 1 is darkened as a
+    whole. Clipping would remove the contrast between parasites and shade in the
+    brightest channel. A black background stays black.
 
     Parameters
     ----------
     strength : float, default=0.4
-        Half-width of the interval of :math:`u`; 0.4 scales by 0.67 to 1.49.
+        Half-width of the interval of :math:`u`. 0.4 scales brightness by 0.67 to 1.49.
     contrast : float, default=0.25
-        Half-width of the interval of :math:`v`; 0.25 multiplies the density of a spot
-        by 0.78 to 1.28.
+        Half-width of the interval of :math:`v`. 0.25 scales optical density by 0.78 to
+        1.28.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `strength` or `contrast` is no finite number of at least 0.
+        If `strength` or `contrast` is not a finite non-negative number.
 
     See Also
     --------
-    RandomQuarterTurn : Turn images.
+    RandomQuarterTurn : Rotate images at random.
 
     References
     ----------
@@ -126,8 +143,20 @@ class RandomStainJitter(RandomImageLayer):
         super().__init__(seed=seed, strength=strength, contrast=contrast, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images, jittered."""
-        # Black is minus infinity, and black again. TensorFlow's power is slower.
+        """Return the images with changed stain.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
+        # The logarithm of black is minus infinity, whose exponential is black.
+        # TensorFlow's power is slower.
         logarithms = ops.log(ops.maximum(images, 0.0))
         jittered = ops.exp(
             logarithms * ops.exp(self._draw(images, self.contrast))
@@ -137,6 +166,6 @@ class RandomStainJitter(RandomImageLayer):
         return jittered / ops.maximum(brightest, 1.0)
 
     def _draw(self, images: Any, half_width: float) -> Any:
-        """Draw a number for each channel of each image."""
+        """Draw one number for each channel of each image."""
         shape = ops.shape(images)
         return self.uniform((shape[0], 1, 1, shape[-1]), -half_width, half_width)

@@ -1,4 +1,4 @@
-"""Random changes of how a cell was framed, focused and stored, in training only."""
+"""Augmentation layers for framing, focus and compression."""
 
 from math import ceil
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from malariafuse.networks._mask_augmentation import cell_mask
 from malariafuse.networks._random_layer import RandomImageLayer
 
 _BLOCK = 8
-# Quantization of luminance and of both color differences, JPEG standard, annex K.
+# Quantization tables of luminance and chrominance, JPEG standard, annex K.
 _LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -37,35 +37,34 @@ _TO_YCC = np.array(
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomCropJitter(RandomImageLayer):
-    """Scale and move the cell within its crop, in training only.
+    """Scale and shift the cell in its crop at random during training.
 
-    Crops are tight around the cell or leave a margin, as the program that cuts them
-    does. Height and width are scaled by one factor, and the cell is moved.
+    The layer simulates crops with different margins around the cell. Height and width
+    are scaled by the same factor.
 
     Parameters
     ----------
     scale : float, default=0.1
-        Largest change of scale; 0.1 scales by 0.9 to 1.1.
+        Maximum relative change of scale. 0.1 scales by 0.9 to 1.1.
     offset : float, default=0.05
-        Largest distance by which the cell moves in each direction, in units of the
-        side of the image.
+        Maximum shift in each direction, as a fraction of the side of the image.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `scale` or `offset` is no number from 0 to 0.5.
+        If `scale` or `offset` is not a number in [0, 0.5].
 
     See Also
     --------
-    RandomMaskJitter : Move the outline of the cell.
+    RandomMaskJitter : Move the outline of the cell at random.
 
     Notes
     -----
-    What comes in from outside of the image is black. Images are interpolated linearly.
+    Areas outside the image are black. Interpolation is bilinear.
 
     Examples
     --------
@@ -92,10 +91,21 @@ class RandomCropJitter(RandomImageLayer):
         super().__init__(seed=seed, scale=scale, offset=offset, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images, scaled and moved."""
+        """Return the scaled and shifted images.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         n_images = ops.shape(images)[0]
         height, width = images.shape[1:3]
-        # From each pixel of the result to the one that it is taken from.
+        # Maps each pixel of the result to its source.
         step = 1 / (1 + self.uniform((n_images,), -self.scale, self.scale))
         x, y = (
             (1 - step) * (side - 1) / 2
@@ -116,28 +126,28 @@ class RandomCropJitter(RandomImageLayer):
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomBlur(RandomImageLayer):
-    """Put cells out of focus, in training only.
+    """Blur cells at random during training.
 
-    Each image is mixed with a blurred copy of itself, by a random share. Only pixels of
-    the cell are blurred, and the background stays black.
+    The layer simulates defocus. Each image is mixed with a blurred copy of itself in a
+    random proportion. Only pixels of the cell are blurred. The background stays black.
 
     Parameters
     ----------
     sigma : float, default=0.02
-        Standard deviation of the Gaussian in units of the side of the image.
+        Standard deviation of the Gaussian, as a fraction of the side of the image.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `sigma` is no number from 0 to 0.2.
+        If `sigma` is not a number in [0, 0.2].
 
     See Also
     --------
-    RandomJPEG : Store images with losses.
+    RandomJPEG : Compress images at random.
 
     Examples
     --------
@@ -160,7 +170,18 @@ class RandomBlur(RandomImageLayer):
         super().__init__(seed=seed, sigma=sigma, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images, blurred."""
+        """Return the blurred images.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         sigma = self.sigma * min(images.shape[1:3])
         if not sigma:
             return images
@@ -173,34 +194,34 @@ class RandomBlur(RandomImageLayer):
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomJPEG(RandomImageLayer):
-    """Store images as JPEG files do, with a random quality, in training only.
+    """Apply JPEG compression with random quality during training.
 
-    Blocks of 8 x 8 pixels lose their fine details [1]_. The background stays black.
+    Blocks of 8 x 8 pixels lose fine details [1]_. The background stays black.
 
     Parameters
     ----------
     lowest_quality : int, default=30
-        Lowest quality, 1 to 95, in the scale of the Independent JPEG Group. The highest
-        one is 95.
+        Lowest quality, from 1 to 95, on the scale of the Independent JPEG Group. The
+        highest quality is 95.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `lowest_quality` is no integer from 1 to 95.
+        If `lowest_quality` is not an integer from 1 to 95.
 
     See Also
     --------
-    RandomBlur : Put images out of focus.
+    RandomBlur : Blur images at random.
 
     Notes
     -----
-    Colors are not stored more coarsely than brightness (4:4:4). A photograph that was
-    stored as JPEG before its cells were cut and made smaller has finer blocks than
-    this; then :class:`RandomBlur` is closer to it.
+    There is no chroma subsampling (4:4:4). If a photograph was compressed before its
+    cells were cropped and downscaled, the blocks are smaller than 8 x 8 pixels, and
+    :class:`RandomBlur` is a better approximation.
 
     References
     ----------
@@ -227,7 +248,18 @@ class RandomJPEG(RandomImageLayer):
         super().__init__(seed=seed, lowest_quality=lowest_quality, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images as they are after storage."""
+        """Return the images after compression.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         height, width = images.shape[1:3]
         below, right = -height % _BLOCK, -width % _BLOCK
         framed = ops.pad(images, ((0, 0), (0, below), (0, right), (0, 0)), "symmetric")
@@ -243,7 +275,7 @@ class RandomJPEG(RandomImageLayer):
                 3,
             ),
         )
-        # Centered, as the standard has it; gray has no color difference.
+        # Centered at 0, as in the JPEG standard. The chrominance of gray is 0.
         ycc = ops.einsum("niajbc,dc->nijdab", 255 * blocks - 128, to_ycc)
         waves = ops.einsum("ua,nijdab,vb->nijduv", basis, ycc, basis)
         quality = self.uniform(
@@ -266,7 +298,7 @@ class RandomJPEG(RandomImageLayer):
 
 
 def _smooth(images: Any, sigma: float) -> Any:
-    """Convolve with a Gaussian, black beyond the frame."""
+    """Convolve with a Gaussian, with zero padding."""
     reach = ceil(2.5 * sigma)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     kernel /= kernel.sum()

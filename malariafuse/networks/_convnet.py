@@ -15,43 +15,45 @@ def build_convnet(
     dense_units: Sequence[int] = (512, 128),
     dropout: float = 0.25,
 ) -> keras.Model:
-    """Build a plain convolutional network with two wide dense layers.
+    """Build a plain convolutional network.
 
-    Two blocks of one 3 x 3 convolution (`filters` each) and one block of two
-    (2 `filters` each), every block followed by 2 x 2 max-pooling and dropout, then
-    dense layers with dropout. All inner activations are ReLU.
+    The network has two blocks of one 3 x 3 convolution (`filters` filters each), one
+    block of two 3 x 3 convolutions (2 * `filters` filters each), and dense layers. Each
+    block is followed by 2 x 2 max pooling and dropout, and each dense layer by dropout.
+    All hidden activations are ReLU.
 
     Parameters
     ----------
     input_shape : sequence of 3 int, default=(64, 64, 3)
-        Height, width and channels of one image; at least 8 x 8 pixels.
+        Height, width and channels of one image, at least 8 x 8 pixels.
     n_outputs : int, default=1
-        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
-        many classes.
+        Number of outputs: 1 for a sigmoid (two classes), or the number of classes for a
+        softmax.
     filters : int, default=32
-        Filters of the first two convolutions; the last two have twice as many.
+        Number of filters of the first two convolutions. The last two have twice as
+        many.
     dense_units : sequence of int, default=(512, 128)
         Widths of the dense layers before the output.
     dropout : float in [0, 1), default=0.25
-        Fraction dropped after each block; after each dense layer it is twice this,
-        at most 0.9.
+        Dropout rate after each block. After each dense layer, the rate is twice this
+        value, at most 0.9.
 
     Returns
     -------
     keras.Model
-        The network, not compiled. It takes float images in 0..1 of shape
-        (n_samples, height, width, channels) and returns float32 probabilities of
-        shape (n_samples, n_outputs).
+        Uncompiled network. It takes float images in [0, 1] of shape (n_samples, height,
+        width, channels) and returns float32 probabilities of shape (n_samples,
+        n_outputs).
 
     Raises
     ------
     ValueError
-        If a size, a width or the dropout does not fit.
+        If an argument is invalid.
 
     See Also
     --------
-    build_resnet18 : A deeper, residual network.
-    malariafuse.classifiers.ConvNetClassifier : This network as a classifier.
+    build_resnet18 : Build a deeper, residual network.
+    malariafuse.classifiers.ConvNetClassifier : Classifier with this network.
 
     Examples
     --------

@@ -24,7 +24,7 @@ _BACKBONES: dict[str, Callable[..., keras.Model]] = {
     "resnet18": partial(build_resnet18, pool_size=None),
 }
 FUSIONS = ("average", "concatenate", "gated")
-# Of the layer with what each branch says, (n_samples, n_branches, n_outputs).
+# Layer with the logits of each branch, of shape (n_samples, n_branches, n_outputs).
 BRANCH_LOGITS = "branch_logits"
 
 Backbone = str | Callable[..., keras.Model]
@@ -42,11 +42,11 @@ def build_fusion(
     dropout: float = 0.4,
     logits: Sequence[str] = (),
 ) -> keras.Model:
-    """Build a network that fuses several views of one cell.
+    """Build a network that fuses several inputs of one cell.
 
-    Each branch becomes an embedding: images by a convolutional backbone and a dense
-    layer, vectors by a dense layer, both batch-normalized. The embeddings are fused,
-    and a dense layer and the output classify them.
+    Each branch is mapped to an embedding: images by a convolutional backbone and a
+    dense layer, vectors by a dense layer, both with batch normalization. The embeddings
+    are fused and classified by a dense layer and the output layer.
 
     Parameters
     ----------
@@ -54,53 +54,54 @@ def build_fusion(
         Name and shape of one sample of each branch: (height, width, channels) for
         images, (n_features,) for vectors.
     n_outputs : int, default=1
-        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
-        many classes.
+        Number of outputs: 1 for a sigmoid (two classes), or the number of classes for a
+        softmax.
     backbone : {"resnet18", "convnet"}, callable or mapping, default="resnet18"
-        Network that follows images: that of the name without its last layer, or
-        that of ``backbone(input_shape, filters=filters)``, a `keras.Model` that ends in
-        vectors. A mapping from names of branches gives each its own; branches that it
-        lacks have "resnet18".
+        Backbone of image branches: a named network without its last layer, or a
+        function ``backbone(input_shape, filters=filters)`` that returns a `keras.Model`
+        with vector output. A mapping gives a backbone for each branch name. Missing
+        branches use "resnet18".
     filters : int or mapping, default=16
-        Width of the backbone, or of each by the name of its branch; branches that a
-        mapping lacks have 16.
+        Width of the backbone, or a mapping of widths by branch name. Missing branches
+        use 16.
     embedding_size : int, default=128
-        Units of each embedding and of the dense layer behind the fusion.
+        Number of units of each embedding and of the dense layer after the fusion.
     fusion : {"average", "concatenate", "gated"}, default="average"
-        Way in which branches are joined. "average" gives each branch a dense layer and
-        logits of its own, the output of the layer ``"branch_logits"``, and takes their
-        mean, weighted by `branch_weights`.
-        "concatenate" puts the embeddings side by side; "gated" takes their mean by
-        weights that a softmax computes from all of them, for each cell anew [1]_: the
-        output of the layer ``"gate_weights"``.
+        Fusion of the branches. "average" uses a separate dense layer and logits for
+        each branch, and averages the logits, weighted by `branch_weights`. The logits
+        are the output of the layer ``"branch_logits"``. "concatenate" concatenates the
+        embeddings. "gated" averages the embeddings with weights that a softmax computes
+        from all embeddings of the cell [1]_. The weights are the output of the layer
+        ``"gate_weights"``.
     branch_weights : mapping of str to float, default=None
-        Relative weights of the branches in the mean of "average", by name; branches
-        that a mapping lacks count 1. None lets images count 1 and vectors 2.
+        Relative weight of each branch in the mean logit (``fusion="average"``), by
+        branch name. Missing branches have a weight of 1. None uses a weight of 1 for
+        images and 2 for vectors.
     dropout : float in [0, 1), default=0.4
-        Fraction of the fused embedding that is left out in training; of the embedding
-        of each branch with "average".
+        Dropout rate of the fused embedding or, with ``fusion="average"``, of the
+        embedding of each branch.
     logits : sequence of str, default=()
-        Names of branches whose vectors are the log-odds that a classifier gave, of
-        shape (n_outputs,). With "average" they are the logits of their branch, and
-        nothing of it is trained; otherwise they are vectors as others.
+        Names of branches whose vectors are log-odds from a classifier, of shape
+        (n_outputs,). With ``fusion="average"``, they are used as the logits of the
+        branch, without trained layers. Otherwise they are used like other vectors.
 
     Returns
     -------
     keras.Model
-        The network, not compiled. It takes one array a branch, in the order of
-        `input_shapes`, and not in a list if it is the only one: float images in 0..1,
-        or standardized vectors. It returns float32 probabilities of shape (n_samples,
+        Uncompiled network. It takes one array for each branch, in the order of
+        `input_shapes`: float images in [0, 1], or standardized vectors. A single array
+        is not in a list. It returns float32 probabilities of shape (n_samples,
         n_outputs).
 
     Raises
     ------
     ValueError
-        If a shape, a name or a number does not fit.
+        If an argument is invalid.
 
     See Also
     --------
-    build_resnet18 : The default backbone.
-    malariafuse.classifiers.FeatureFusionClassifier : This network as a classifier.
+    build_resnet18 : Build the default backbone.
+    malariafuse.classifiers.FeatureFusionClassifier : Classifier with this network.
 
     References
     ----------
@@ -137,16 +138,16 @@ def build_fusion(
         unknown = set(value) - set(input_shapes) if isinstance(value, Mapping) else ()
         if unknown:
             raise ValueError(
-                f"{argument} names {sorted(unknown)}, which are no branches: expected "
-                f"some of {list(input_shapes)}."
+                f"{argument} has unknown branch names {sorted(unknown)}: expected "
+                f"names from {list(input_shapes)}."
             )
     shares = _shares(branch_weights, input_shapes)
     if fusion != "average":
         logits = ()
     elif set(logits) == set(input_shapes):
         raise ValueError(
-            f"logits={logits!r} names all branches: expected one branch at least that "
-            "the network is to learn."
+            f"logits={logits!r} has all branches: expected at least one branch with "
+            "trained layers."
         )
     inputs, embeddings = [], {}
     for name, shape in input_shapes.items():
@@ -171,8 +172,8 @@ def build_fusion(
             embeddings[name] = _dense(x, embedding_size, f"{name}_embedding")
         elif tuple(shape) != (n_outputs,):
             raise ValueError(
-                f"logits names {name!r}, which has samples of shape {tuple(shape)}: "
-                f"expected ({n_outputs},), one number for each of n_outputs."
+                f"logits has {name!r}, a branch with samples of shape {tuple(shape)}: "
+                f"expected ({n_outputs},), one value for each of n_outputs."
             )
     if len(inputs) == 1:
         (x,) = embeddings.values()
@@ -189,7 +190,8 @@ def build_fusion(
         ]
         if not shares.any():
             raise ValueError(
-                f"branch_weights={branch_weights!r}: expected one above 0."
+                f"branch_weights={branch_weights!r}: expected at least one weight "
+                "above 0."
             )
         averaged = _averaged(of_branches, shares, n_outputs)
         return keras.Model(inputs, averaged, name="fusion")
@@ -200,7 +202,7 @@ def build_fusion(
     x = layers.Dropout(dropout, name="dropout")(x)
     x = _dense(x, embedding_size, "head")
     return keras.Model(
-        # Keras tells one input from a list of one.
+        # Keras distinguishes one input from a list of one input.
         inputs if len(inputs) > 1 else inputs[0],
         probabilities(x, n_outputs),
         name="fusion",
@@ -211,18 +213,18 @@ def _shares(
     branch_weights: Mapping[str, float] | None,
     input_shapes: Mapping[str, Sequence[int]],
 ) -> NDArray[np.float64]:
-    """Return what each branch counts."""
+    """Return the normalized weight of each branch."""
     if branch_weights is None:
-        # A backbone fits the patients of the training more closely than a dense layer
-        # on frozen vectors can, and is too sure of others.
+        # A backbone overfits the training patients more than a dense layer on frozen
+        # vectors does, and is overconfident on other patients.
         return np.array([1.0 if len(s) == 3 else 2.0 for s in input_shapes.values()])
     if not isinstance(branch_weights, Mapping) or not all(
         isinstance(weight, Real) and 0 <= weight < np.inf
         for weight in branch_weights.values()
     ):
         raise ValueError(
-            f"branch_weights={branch_weights!r}: expected None or a mapping from names "
-            "of branches to numbers of at least 0."
+            f"branch_weights={branch_weights!r}: expected None or a mapping from "
+            "branch names to non-negative numbers."
         )
     return np.array([float(branch_weights.get(name, 1)) for name in input_shapes])
 
@@ -234,8 +236,8 @@ def _build_backbone(
         network = backbone(tuple(shape), filters=filters)
         if not isinstance(network, keras.Model) or len(network.output_shape) != 2:
             raise ValueError(
-                f"backbone gave {getattr(network, 'output_shape', network)!r} for the "
-                f"branch {name!r}: expected a keras.Model with output (None, n)."
+                f"backbone returned {getattr(network, 'output_shape', network)!r} for "
+                f"the branch {name!r}: expected a keras.Model with output (None, n)."
             )
         return keras.Model(
             network.inputs[0], network.outputs[0], name=f"{name}_backbone"

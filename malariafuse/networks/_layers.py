@@ -1,4 +1,4 @@
-"""Shared by every network here: the check of its arguments and its last layer."""
+"""Argument validation and output layer shared by all networks."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ import keras
 from malariafuse._parameters import Integers, Rule, check_parameter
 
 WIDTHS: Sequence[Rule] = (Integers(1, 2**16),)
-"""Numbers of units, filters and outputs that fit into memory."""
+"""Limits of units, filters and outputs, to fit into memory."""
 
 
 def check_network_arguments(
     input_shape: Sequence[int], n_outputs: int, filters: int, *, smallest: int
 ) -> tuple[int, int, int]:
-    """Return `input_shape` as a tuple, or say which argument does not fit."""
+    """Return `input_shape` as a tuple, or raise if an argument is invalid."""
     if (
         not isinstance(input_shape, Sequence)
         or len(input_shape) != 3
@@ -27,8 +27,8 @@ def check_network_arguments(
     if min(shape[:2]) < smallest:
         raise ValueError(
             f"input_shape={input_shape!r}: height and width must be at least "
-            f"{smallest} pixels, or nothing is left after the last down-sampling. Use "
-            "larger images."
+            f"{smallest} pixels, because the network downsamples images. Use larger "
+            "images."
         )
     for name, value in (("n_outputs", n_outputs), ("filters", filters)):
         check_parameter(name, value, WIDTHS)
@@ -36,12 +36,12 @@ def check_network_arguments(
 
 
 def probabilities(features: keras.KerasTensor, n_outputs: int) -> keras.KerasTensor:
-    """End a network: one sigmoid output, or a softmax over several."""
+    """Return the output layer: one sigmoid output, or a softmax over several."""
     return keras.layers.Dense(
         int(n_outputs),
         activation="sigmoid" if n_outputs == 1 else "softmax",
-        # In bfloat16 a probability above 0.5 has steps of 0.004: too coarse to
-        # choose a threshold from.
+        # In bfloat16, probabilities above 0.5 have steps of 0.004, too coarse to choose
+        # a threshold.
         dtype="float32",
         name="probabilities",
     )(features)

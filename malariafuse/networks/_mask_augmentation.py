@@ -1,4 +1,4 @@
-"""Random changes of how a cell was cut out of its photograph, in training only."""
+"""Augmentation layers for the segmentation of cells."""
 
 from math import ceil
 from typing import Any, ClassVar
@@ -9,52 +9,52 @@ from keras import ops
 from malariafuse._parameters import Reals, Rules
 from malariafuse.networks._random_layer import RandomImageLayer
 
-# Of 1: the background of crops is black, also after a lossy format.
+# Pixels up to this value (of 1) are background, also after lossy compression.
 _BLACK = 10 / 255
-# Sides of the coarse grid from which a smooth random field is interpolated.
+# Side of the coarse grid from which a smooth random field is interpolated.
 _GRID = 5
-# Light through plasma in units of that through the median cell, in red, green and blue:
-# from the crops of one laboratory to those of another, as measured on photographs.
+# Ratio of the light through plasma to the light through the median cell in red, green
+# and blue. The range is that between photographs of two laboratories.
 _PLASMA_LOW = (1.05, 1.36, 1.05)
 _PLASMA_HIGH = (1.43, 1.8, 1.48)
 
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomMaskJitter(RandomImageLayer):
-    """Move the outline at which each cell was cut out, in training only.
+    """Move the outline of each cell at random during training.
 
-    Every segmentation cuts cells its own way: tightly, generously, or along a rough
-    line. The outline moves by a random distance, the same all around the cell, plus one
-    that varies smoothly along the outline. Where it moves inward, the rim becomes
-    black. Where it moves outward, the color of the cell next to it goes on, mixed with
-    a random plasma color.
+    The layer simulates different segmentations, with tight, wide or rough outlines. The
+    outline moves by a random constant distance plus a random distance that varies
+    smoothly along the outline. If it moves inward, the rim becomes black. If it moves
+    outward, the adjacent color of the cell is extended and mixed with a random plasma
+    color.
 
     Parameters
     ----------
     width : float, default=0.04
-        Largest distance in units of the side of the image. Half of it is the largest
-        distance all around, the other half the largest one that varies.
+        Maximum distance as a fraction of the side of the image. One half is the maximum
+        of the constant distance, and the other half that of the varying distance.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `width` is no number from 0 to 0.2.
+        If `width` is not a number in [0, 0.2].
 
     See Also
     --------
-    RandomBackground : Put plasma around the cell.
-    RandomCropJitter : Move and scale the crop.
+    RandomBackground : Add plasma around the cell at random.
+    RandomCropJitter : Scale and shift the cell at random.
 
     Notes
     -----
-    The images are RGB in 0..1 and black outside the cell. With :math:`m` the mean of
-    the mask of the cell over a square of side :math:`k`, the distance of a pixel inside
-    a straight outline is :math:`k (m - 1/2)`, so that moving the outline is a threshold
-    on :math:`m`.
+    Images must be RGB in [0, 1] and black outside the cell. Let :math:`m` be the mean
+    of the mask of the cell over a square of side :math:`k`. The distance of a pixel
+    from a straight outline, positive inside, is :math:`k (m - 1/2)`. The outline is
+    therefore moved by a threshold on :math:`m`.
 
     Examples
     --------
@@ -77,7 +77,18 @@ class RandomMaskJitter(RandomImageLayer):
         super().__init__(seed=seed, width=width, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images with other outlines."""
+        """Return the images with moved outlines.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         height, width = images.shape[1:3]
         farthest = self.width * min(height, width)
         if not farthest:
@@ -89,7 +100,7 @@ class RandomMaskJitter(RandomImageLayer):
             grid, (height, width), "bicubic", data_format="channels_last"
         )
         distance = farthest * (self.uniform((n_images, 1, 1, 1), -0.5, 0.5) + varying)
-        # Pixels across the new outline mix with black, as they do in real crops.
+        # Pixels on the new outline are mixed with black, as in real crops.
         kept = ops.clip(cell.inside - distance + 0.5, 0.0, 1.0)
         share = self.uniform((n_images, 1, 1, 1), 0.0, 1.0)
         plasma = 1 + share * (plasma_ratio(self, n_images) - 1)
@@ -99,38 +110,38 @@ class RandomMaskJitter(RandomImageLayer):
 
 @keras.saving.register_keras_serializable("malariafuse")
 class RandomBackground(RandomImageLayer):
-    """Fill the black around some cells with the color of plasma, in training only.
+    """Fill the background of some cells with plasma during training.
 
-    A network that is trained with it takes crops that were cut from a photograph as
-    they are, along with crops on black. The plasma has one color in each image, and a
-    slight noise. It is brighter than the mean of the cell by factors that were measured
-    on photographs of two laboratories.
+    A network trained with this layer accepts both crops with a natural background and
+    crops with a black background. The plasma has a constant color in each image, with
+    slight noise. It is brighter than the mean of the cell by factors measured on
+    photographs of two laboratories.
 
     Parameters
     ----------
     probability : float, default=0.5
-        Probability with which the background of an image is filled.
+        Probability that the background of an image is filled, in [0, 1].
     noise : float, default=0.015
-        Standard deviation of the noise in units of the plasma color.
+        Standard deviation of the noise, relative to the plasma color.
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        Further arguments of `keras.layers.Layer`.
+        Keyword arguments of `keras.layers.Layer`.
 
     Raises
     ------
     ValueError
-        If `probability` is not in 0..1, or `noise` is no number from 0 to 1.
+        If `probability` or `noise` is not a number in [0, 1].
 
     See Also
     --------
-    RandomMaskJitter : Move the outline of the cell.
-    malariafuse.preprocessing.BackgroundMasker : Turn backgrounds black instead.
+    RandomMaskJitter : Move the outline of the cell at random.
+    malariafuse.preprocessing.BackgroundMasker : Set the background to black instead.
 
     Notes
     -----
-    The images are RGB in 0..1 and black outside the cell. Neighboring cells, which
-    natural backgrounds also show, are not imitated.
+    Images must be RGB in [0, 1] and black outside the cell. Neighboring cells, which
+    occur in natural backgrounds, are not simulated.
 
     Examples
     --------
@@ -162,7 +173,18 @@ class RandomBackground(RandomImageLayer):
         super().__init__(seed=seed, probability=probability, noise=noise, **kwargs)
 
     def changed(self, images: Any) -> Any:
-        """Return the images, some of them with another background."""
+        """Return the images, some of them with a plasma background.
+
+        Parameters
+        ----------
+        images : tensor of shape (n, height, width, channels)
+            Images in [0, 1].
+
+        Returns
+        -------
+        tensor of shape (n, height, width, channels)
+            Changed images in [0, 1].
+        """
         cell = _Cell(images, 5)
         n_images = ops.shape(images)[0]
         mean = ops.sum(images * cell.mask, axis=(1, 2), keepdims=True) / ops.maximum(
@@ -178,25 +200,25 @@ class RandomBackground(RandomImageLayer):
 
 
 def cell_mask(images: Any) -> Any:
-    """Return 1 where images are not black, else 0, of shape (n, height, width, 1)."""
+    """Return 1 for non-black pixels, otherwise 0, of shape (n, height, width, 1)."""
     brightest = ops.max(images, axis=-1, keepdims=True)
     return ops.cast(brightest > _BLACK, images.dtype)
 
 
 class _Cell:
-    """The cells on black in a batch of images.
+    """Geometry and color of the cells in a batch of images.
 
     Attributes
     ----------
     mask : tensor of shape (n, height, width, 1)
-        1 where the image is not black, else 0.
+        1 for non-black pixels, otherwise 0.
     inside : tensor of shape (n, height, width, 1)
-        Distance in pixels from the outline, negative outside, near it.
+        Distance in pixels from the outline, negative outside, valid near the outline.
     near : tensor of shape (n, height, width, channels)
         Mean color of the cell around each pixel.
     coverage : tensor of shape (n, height, width, 1)
-        Share of a pixel that the cell covers. Pixels on the outline are mixed with
-        black: they are darker than the cell next to them.
+        Fraction of a pixel that the cell covers. Pixels on the outline are mixed with
+        black, so they are darker than the cell next to them.
     """
 
     def __init__(self, images: Any, side: int) -> None:
@@ -214,22 +236,23 @@ class _Cell:
 
 
 def plasma_ratio(layer: RandomImageLayer, n_images: Any) -> Any:
-    """Draw the color of plasma in units of the cell's for each image."""
+    """Draw the color of plasma relative to that of the cell for each image."""
     low, high = (
         ops.reshape(
             ops.convert_to_tensor(ends, dtype=layer.compute_dtype), (1, 1, 1, 3)
         )
         for ends in (_PLASMA_LOW, _PLASMA_HIGH)
     )
-    # One draw for all channels: laboratories with a brighter red have brighter others.
+    # One draw for all channels, because their brightness is correlated between
+    # laboratories.
     return low + (high - low) * layer.uniform((n_images, 1, 1, 1), 0.0, 1.0)
 
 
 def _mean(images: Any, side: int) -> Any:
-    """Return the mean over a square around each pixel, black beyond the frame."""
+    """Return the mean over a square around each pixel, with zero padding."""
     before = side // 2
     framed = ops.pad(images, ((0, 0), (before, before), (before, before), (0, 0)))
-    # One direction after the other takes 2 * side steps a pixel instead of side ** 2.
+    # Separable: 2 * side operations per pixel instead of side ** 2.
     for window in ((side, 1), (1, side)):
         framed = ops.average_pool(
             framed, window, strides=1, padding="valid", data_format="channels_last"

@@ -1,4 +1,4 @@
-"""The base of layers that change images at random."""
+"""Base class of augmentation layers."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar
@@ -11,17 +11,17 @@ _SEED = (Nothing(), Integers(0, 2**32 - 1))
 
 
 class RandomImageLayer(keras.layers.Layer):
-    """Change images in training, each by draws of its own, and never otherwise.
+    """Layer that changes each image at random during training only.
 
-    A subclass states in ``_rules`` which values its settings take, and hands them on to
-    this constructor, which keeps and stores them.
+    A subclass declares the valid values of its settings in ``_rules`` and passes the
+    settings to this constructor, which validates and stores them.
 
     Parameters
     ----------
     seed : int, default=None
-        Seed of the layer's own generator; None draws one.
+        Random seed of the layer. None draws a seed.
     **kwargs : dict
-        The settings in ``_rules``, and further arguments of `keras.layers.Layer`.
+        Settings in ``_rules``, and keyword arguments of `keras.layers.Layer`.
     """
 
     _rules: ClassVar[Rules] = {}
@@ -38,28 +38,28 @@ class RandomImageLayer(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Check the channels of the images."""
+        """Check the number of channels."""
         if self._needs_rgb and input_shape[-1] != 3:
             raise ValueError(
-                f"{type(self).__name__} needs RGB images, got {input_shape[-1]} "
-                "channels. Leave it out."
+                f"{type(self).__name__} requires RGB images, got {input_shape[-1]} "
+                "channels. Remove the layer."
             )
 
     @abstractmethod
     def changed(self, images: Any) -> Any:
-        """Return changed images of the same shape."""
+        """Return changed images."""
 
     def call(self, images: Any, training: bool = False) -> Any:
-        """Return the images, changed if `training`."""
+        """Return the images, changed if `training` is True."""
         return self.changed(images) if training else images
 
     def uniform(self, shape: tuple[Any, ...], low: float, high: float) -> Any:
-        """Draw numbers between two bounds."""
+        """Draw uniform random numbers between two bounds."""
         return keras.random.uniform(
             shape, low, high, dtype=self.compute_dtype, seed=self.generator
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `from_config` needs."""
+        """Return the configuration for `from_config`."""
         settings = {name: getattr(self, name) for name in self._rules}
         return {**super().get_config(), **settings, "seed": self.seed}

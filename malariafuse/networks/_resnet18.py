@@ -17,44 +17,45 @@ def build_resnet18(
 ) -> keras.Model:
     """Build an 18-layer residual network for small images.
 
-    As in [1]_, four stages of two basic blocks, of `filters` times 1, 2, 4 and 8
-    channels; for small images the stem is one 3 x 3 convolution of stride 1 without
-    max-pooling. A shortcut that changes its shape is a 1 x 1 convolution with batch
-    normalization. Convolutions have no bias.
+    The network is that of [1]_ with four stages of two basic blocks, which have
+    `filters` times 1, 2, 4 and 8 channels. For small images, the stem is a single 3 x 3
+    convolution of stride 1 without max pooling. A shortcut between different shapes is
+    a 1 x 1 convolution with batch normalization. Convolutions have no bias.
 
     Parameters
     ----------
     input_shape : sequence of 3 int, default=(110, 110, 3)
         Height, width and channels of one image. The last feature map is an eighth of
-        this size, rounded up, and must hold `pool_size`: at least 25 x 25 pixels for
-        the default.
+        this size, rounded up, and must be at least `pool_size`. The default `pool_size`
+        requires at least 25 x 25 pixels.
     n_outputs : int, default=1
-        Number of outputs: 1 for a sigmoid (two classes), otherwise a softmax over this
-        many classes.
+        Number of outputs: 1 for a sigmoid (two classes), or the number of classes for a
+        softmax.
     filters : int, default=64
-        Channels of the first stage. 16 needs a sixteenth of the work of 64.
+        Number of channels of the first stage. 16 channels need a sixteenth of the
+        computation of 64.
     l2 : float, default=0.0
         L2 penalty on the kernels of the convolutions.
     pool_size : int or None, default=4
-        Side of the average pooling over the last feature map; None averages the
-        whole map.
+        Side of the average pooling over the last feature map. None averages the whole
+        map.
 
     Returns
     -------
     keras.Model
-        The network, not compiled. It takes float images in 0..1 of shape
-        (n_samples, height, width, channels) and returns float32 probabilities of
-        shape (n_samples, n_outputs).
+        Uncompiled network. It takes float images in [0, 1] of shape (n_samples, height,
+        width, channels) and returns float32 probabilities of shape (n_samples,
+        n_outputs).
 
     Raises
     ------
     ValueError
-        If a size, a width or the penalty does not fit.
+        If an argument is invalid.
 
     See Also
     --------
-    build_convnet : A plain network without shortcuts.
-    malariafuse.classifiers.ResNet18Classifier : This network as a classifier.
+    build_convnet : Build a plain network without shortcuts.
+    malariafuse.classifiers.ResNet18Classifier : Classifier with this network.
 
     References
     ----------
@@ -69,7 +70,7 @@ def build_resnet18(
     """
     check_parameter("pool_size", pool_size, [Nothing(), Integers(1, 2**16)])
     check_parameter("l2", l2, [Reals(0)])
-    # The last map has ceil(size / 8) pixels a side.
+    # The side of the last feature map is ceil(size / 8).
     shape = check_network_arguments(
         input_shape, n_outputs, filters, smallest=8 * ((pool_size or 1) - 1) + 1
     )
@@ -87,8 +88,8 @@ def build_resnet18(
             kernel_regularizer=regularizers.L2(l2) if l2 else None,
             name=f"{name}_conv",
         )(x)
-        # Momentum 0.9: with some hundred steps a run, Keras' 0.99 would leave the
-        # moving statistics behind the weights.
+        # With a few hundred steps per fit, moving statistics with Keras' default of
+        # 0.99 would lag behind the weights.
         return layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
 
     inputs = keras.Input(shape, name="images")
@@ -102,10 +103,10 @@ def build_resnet18(
             x = layers.ReLU(name=f"{name}_1_relu")(x)
             x = convolution(x, width, 3, 1, f"{name}_2")
             if strides > 1:
-                # A 1 x 1 convolution with strides sees every other pixel only. Pooled
-                # over single pixels first, it needs no strides: with them, TensorFlow
-                # writes past its memory on CPUs with AVX-512 if the channels are no
-                # multiple of 16, and the process dies.
+                # A 1 x 1 convolution with strides uses only every other pixel. Pooling
+                # over single pixels first avoids the strides: with strides, TensorFlow
+                # writes beyond its memory and crashes on CPUs with AVX-512 if the
+                # number of channels is not a multiple of 16.
                 shortcut = layers.AveragePooling2D(
                     1, strides, padding="same", name=f"{name}_shortcut_pool"
                 )(shortcut)

@@ -1,4 +1,4 @@
-"""From the photographs of a patient's smear to an answer about the patient."""
+"""Reading of photographs of a patient's smear, with results and reports by patient."""
 
 from malariafuse.patients._reader import SmearReader
 from malariafuse.patients._report import write_report

@@ -1,4 +1,4 @@
-"""From photographs of smears to answers about patients."""
+"""Reading of photographs of smears by patient."""
 
 import warnings
 from collections.abc import Mapping
@@ -27,6 +27,7 @@ from malariafuse._parameters import (
     check_parameter,
     check_parameters,
 )
+from malariafuse._warn import warn
 from malariafuse.evaluation import PatientTest, cross_validate_patients
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.patients._result import PatientResult
@@ -34,55 +35,55 @@ from malariafuse.smears import load_smear_photos
 
 
 class SmearReader(Estimator):
-    """Read the photographs of a patient's thin smear.
+    """Detect malaria in photographs of a patient's thin smear.
 
-    The reader finds the red cells in the photographs, classifies each of them, and
-    tests whether the patient is infected, with how many percent of the red cells. Its
-    parts are a segmenter, a classifier of cells, and a
-    :class:`~malariafuse.evaluation.PatientTest`, which are connected here and can be
-    exchanged.
+    The reader segments the red cells in the photographs, classifies each cell, tests
+    whether the patient is infected, and estimates the parasitemia. It consists of a
+    segmenter, a cell classifier and a :class:`~malariafuse.evaluation.PatientTest`,
+    each of which can be replaced.
 
-    :func:`malariafuse.pretrained.load_smear_reader` returns a fitted reader that is
-    ready to use. `fit` makes one of a classifier and labeled cells of your own.
+    Use :func:`malariafuse.pretrained.load_smear_reader` to load a fitted reader. Use
+    `fit` to train a reader with your own classifier and labeled cells.
 
     Parameters
     ----------
     classifier : estimator
         Classifier of cell images with `predict_proba`, or a pipeline that ends in one.
-        It takes arrays of shape (n_cells, height, width, 3), dtype uint8.
+        Its input is an array of shape (n_cells, height, width, 3), dtype uint8.
     patient_test : PatientTest or None, default=None
-        Test of patients, which is fitted to probabilities out of fold. None is
+        Test of patients, fitted to out-of-fold probabilities. None uses
         ``PatientTest()``.
     slide_adapter : SlideAdapter or None, default=None
-        Adapter of the probabilities to the smear of each patient, which is fitted to
-        probabilities out of fold. None leaves probabilities as they are.
+        Adapter of probabilities to the smear of each patient, fitted to out-of-fold
+        probabilities. None does not adapt probabilities.
     segmenter : CellSegmenter, callable or None, default=None
-        Finder of the cells, as in :func:`malariafuse.smears.load_smear_photos`: a
-        function from a photograph to a label image fits in.
+        Segmenter of the cells, or a function from a photograph to a label image, as in
+        :func:`malariafuse.smears.load_smear_photos`.
     image_size : tuple of (height, width), default=(48, 48)
-        Size in pixels of the cell images that the classifier takes.
+        Size of the cell images for the classifier in pixels.
     red_cells_per_microliter : float, default=5_000_000
-        Number of red cells per microliter of blood, by which the parasitized fraction
-        becomes a density. Give the measured number if there is one.
+        Number of red cells per microliter of blood, used to convert the parasitized
+        fraction to a density. Set it to the measured number if available.
     min_cells : int, default=100
-        Number of red cells below which a patient without a suspicion is not called
-        "not infected" but "cannot be judged".
+        Minimum number of red cells for the verdict "not infected". With fewer cells,
+        the verdict is "cannot be judged" instead.
     cv : int, splitter or iterable, default=5
-        Folds by patient for the probabilities out of fold, as in
+        Folds by patient for out-of-fold probabilities, as in
         :func:`malariafuse.evaluation.cross_validate_patients`.
     upright : bool, default=False
-        Whether photographs are turned as their EXIF marks say.
+        Whether to rotate photographs by their EXIF orientation.
     memory : path-like, joblib.Memory or None, default=None
         Cache of the cells of photographs, as in
         :func:`malariafuse.smears.load_smear_photos`.
     random_state : int, RandomState instance or None, default=None
-        Random seed of the folds.
+        Random seed or generator of the folds.
     n_jobs : int or None, default=-1
         Number of threads that read photographs, as in
-        :func:`malariafuse.smears.load_smear_photos`; -1 is one for each core. The folds
-        of `fit` are shared out as a joblib context says, and else come one by one.
+        :func:`malariafuse.smears.load_smear_photos`. -1 means one thread for each core.
+        The folds of `fit` are distributed by a joblib context, and run sequentially
+        otherwise.
     verbose : bool, default=False
-        Whether to show a progress bar while photographs are read.
+        Whether to show a progress bar.
 
     Attributes
     ----------
@@ -93,19 +94,20 @@ class SmearReader(Estimator):
     slide_adapter_ : SlideAdapter or None
         Fitted adapter.
     card_ : dict
-        Model card, empty for a reader that was fitted here.
+        Model card, empty after `fit`.
 
     See Also
     --------
-    malariafuse.pretrained.load_smear_reader : A reader that is ready to use.
-    malariafuse.smears.load_smear_photos : The cells alone.
-    malariafuse.evaluation.PatientTest : The test of patients alone.
+    malariafuse.pretrained.load_smear_reader : Load a fitted reader.
+    malariafuse.smears.load_smear_photos : Load photographs and segment their cells.
+    malariafuse.evaluation.PatientTest : Test whether a patient is infected.
 
     Notes
     -----
-    A cell with several parasites counts once. White cells, debris, clumps and cells
-    that the border of a photograph cuts are flagged, and are no part of any count. Nor
-    are the cells of a photograph with the same pixels as another one of the patient.
+    A cell with several parasites is counted once. White blood cells, debris, clumps and
+    cells cut by the border of a photograph are flagged and not counted. The cells of a
+    photograph with the same pixels as another photograph of the patient are not counted
+    again.
 
     Examples
     --------
@@ -175,29 +177,29 @@ class SmearReader(Estimator):
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike) -> Self:
-        """Fit the classifier, and the test of patients to its probabilities.
+        """Fit the classifier, the slide adapter and the test of patients.
 
         Parameters
         ----------
         X : array-like of shape (n_cells, height, width, 3)
-            Images of single cells, uint8 in 0..255, as
+            Images of single cells, uint8 in [0, 255], as returned by
             :func:`malariafuse.datasets.load_cell_images` and
-            :func:`malariafuse.smears.load_smear_photos` return them.
+            :func:`malariafuse.smears.load_smear_photos`.
         y : array-like of shape (n_cells,)
-            Labels: 1 for a parasitized cell, 0 for an uninfected one.
+            Labels: 1 for a parasitized cell, 0 for an uninfected cell.
         groups : array-like of shape (n_cells,)
             Patient of each cell.
 
         Returns
         -------
         self : SmearReader
-            The fitted reader.
+            Fitted reader.
 
         Raises
         ------
         ValueError
-            If an argument or a parameter is not as described, or the probabilities do
-            not distinguish parasitized cells from uninfected ones.
+            If an argument or a parameter is invalid, or the probabilities do not
+            distinguish parasitized from uninfected cells.
         """
         check_parameters(self)
         judged = cross_validate_patients(
@@ -230,18 +232,18 @@ class SmearReader(Estimator):
         card: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> "SmearReader":
-        """Connect parts that are fitted already.
+        """Create a reader from fitted parts.
 
         Parameters
         ----------
         classifier : estimator
             Fitted classifier of cell images.
         patient_test : PatientTest
-            Test that was fitted to probabilities of such a classifier out of fold.
+            Test fitted to out-of-fold probabilities of the classifier.
         slide_adapter : SlideAdapter or None, default=None
-            Adapter that was fitted to them, too.
+            Adapter fitted to the same probabilities.
         card : mapping or None, default=None
-            Model card, which reports show.
+            Model card, shown in reports.
         **parameters : dict
             Other parameters of the reader.
 
@@ -253,7 +255,7 @@ class SmearReader(Estimator):
         Raises
         ------
         ValueError, TypeError
-            If a parameter is not as described.
+            If a parameter is invalid.
         NotFittedError
             If a part is not fitted.
         """
@@ -277,7 +279,7 @@ class SmearReader(Estimator):
         return reader
 
     def read(self, photos: Any, patients: Any = None) -> dict[Any, PatientResult]:
-        """Read photographs, patient after patient.
+        """Read the photographs of one or more patients.
 
         Parameters
         ----------
@@ -286,37 +288,44 @@ class SmearReader(Estimator):
             list of paths or arrays, a table with the columns "path" and "patient", or a
             dict from patients to folders or lists.
         patients : label or array-like of shape (n_photos,), default=None
-            Patient of each photograph, or the one patient of them all, if `photos` does
-            not say it. None without such a word of `photos` takes all photographs for
-            those of one patient.
+            Patient of each photograph, or a single patient for all photographs, if
+            `photos` does not contain the patients. If both are missing, all photographs
+            belong to one unnamed patient.
 
         Returns
         -------
         dict of object to PatientResult
-            Answer about each patient, whose name is the key, None if it is not known.
+            Result by patient. The key of an unnamed patient is None.
 
         Raises
         ------
         ImageReadError
-            If no photograph of a patient can be read. Others are skipped, with a
-            warning.
+            If no photograph of a patient can be read. Otherwise, unreadable photographs
+            are skipped with a warning.
         FileNotFoundError
-            If a folder holds no photograph, or no file matches a pattern.
+            If a folder has no photograph, or no file matches a pattern.
         ValueError, TypeError
-            If an argument or a parameter is not as described.
+            If an argument or a parameter is invalid.
         """
         check_is_fitted(self)
         check_parameters(self)
-        return {
-            patient: self._read_patient(patient, of_patient)
-            for patient, of_patient in _by_patient(photos, patients).items()
-        }
+        results: dict[Any, PatientResult] = {}
+        patient_of: dict[str, Any] = {}
+        for patient, of_patient in _by_patient(photos, patients).items():
+            result = self._read_patient(patient, of_patient)
+            message = _of_others(result, patient_of)
+            if message:
+                warn(message)
+                result = replace(result, warnings=(*result.warnings, message))
+            results[patient] = result
+        return results
 
     def _read_patient(self, patient: Any, photos: Any) -> PatientResult:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             cells = load_smear_photos(
-                photos,
+                # Photographs of one patient are compared with each other.
+                {"smear": photos},
                 segmenter=self.segmenter,
                 image_size=self.image_size,
                 keep_flagged=True,
@@ -344,7 +353,7 @@ class SmearReader(Estimator):
         table["area"], table["flag"] = cells.areas, flags
         red = flags == ""
         table["probability"] = np.nan
-        test, photos = self.patient_test_, cells.photos.copy()
+        test, photos = self.patient_test_, cells.photos.drop(columns="patient")
         answer: dict[str, Any] = dict.fromkeys(
             ("p_value", "fraction", "low", "high"), np.nan
         )
@@ -394,13 +403,36 @@ class SmearReader(Estimator):
         return probability
 
 
+def _of_others(result: PatientResult, patient_of: dict[str, Any]) -> str:
+    """Return a warning of photographs of patients read before, or "".
+
+    `patient_of` gets the photographs of this patient.
+    """
+    shared = [
+        f"{name} (patient {patient_of[digest]!s})"
+        for name, digest in zip(
+            result.photos["name"], result.photos["digest"], strict=True
+        )
+        if digest in patient_of
+    ]
+    for digest in result.photos["digest"]:
+        patient_of.setdefault(digest, result.patient)
+    if not shared:
+        return ""
+    return (
+        f"{len(shared)} photograph(s) of patient {result.patient!s} have the same "
+        f"pixels as one of another patient: {', '.join(shared[:5])}. At least one "
+        "patient is wrong."
+    )
+
+
 def _by_patient(photos: Any, patients: Any) -> dict[Any, Any]:
-    """Return the photographs of each patient, so that one is in memory at a time."""
+    """Yield the photographs of each patient, one patient at a time."""
     if isinstance(photos, Mapping):
         if patients is not None:
             raise ValueError(
-                "patients is given, and photos is a dict from patients: expected one "
-                "of both."
+                "patients is given, but photos is a dict from patients: expected only "
+                "one of them."
             )
         if not photos:
             raise ValueError("photos is empty: expected at least one patient.")
@@ -408,13 +440,13 @@ def _by_patient(photos: Any, patients: Any) -> dict[Any, Any]:
     if isinstance(photos, pd.DataFrame) and "patient" in photos:
         if patients is not None:
             raise ValueError(
-                "patients is given, and photos has a column 'patient': expected one of "
-                "both."
+                "patients is given, but photos has a column 'patient': expected only "
+                "one of them."
             )
         if photos["patient"].isna().any():
             raise ValueError(
                 "photos has missing values in the column 'patient': expected the "
-                "patient of every photograph."
+                "patient of each photograph."
             )
         return {
             patient: of_patient.drop(columns="patient")
@@ -424,8 +456,8 @@ def _by_patient(photos: Any, patients: Any) -> dict[Any, Any]:
         return {patients: photos}
     if isinstance(photos, str) or not hasattr(photos, "__len__"):
         raise ValueError(
-            "patients is a list, and photos is a folder or a pattern: expected a list "
-            "of photographs, or one patient."
+            "patients is a list, but photos is a folder or a pattern: expected a list "
+            "of photographs, or a single patient."
         )
     if len(patients) != len(photos):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The report about a patient, in one file."""
+"""Report on a patient as a single HTML file."""
 
 import hashlib
 import json
@@ -40,55 +40,56 @@ def write_report(
     n_cells: int = 60,
     max_side: int = 2000,
 ) -> Path:
-    """Write the report about a patient as one HTML file.
+    """Write a report on a patient as a single HTML file.
 
-    The file opens in any browser, without a server and without a network. It shows the
-    verdict, the parasitemia with its interval, the photographs with their cells
-    outlined, and the most suspicious cells. A reviewer marks which of them are
-    parasites, by keyboard or pointer. The count follows at once, and the marks are
-    saved as CSV.
+    The file opens in any browser, without a server or network access. It shows the
+    verdict, the parasitemia with its interval, the photographs with outlined cells, and
+    the most suspicious cells. A reviewer can mark parasites by keyboard or pointer. The
+    count is updated immediately, and the marks can be saved as CSV.
 
     Parameters
     ----------
     result : PatientResult
-        Answer about the patient, as :meth:`SmearReader.read` gives it. Its photographs
+        Result of the patient, as returned by :meth:`SmearReader.read`. Its photographs
         are read again.
     file : str or path-like
-        Path of the file to write, which is replaced if it exists.
+        Path of the output file. An existing file is replaced.
     n_cells : int, default=60
-        Number of cells to review. All counted cells are shown, even if there are more.
+        Number of cells to review. All counted cells are shown, even if there are more
+        of them.
     max_side : int, default=2000
-        Longest side of a photograph in the report, in pixels. The cells to review are
-        cut from the photograph in its full size.
+        Maximum side of a photograph in the report, in pixels. The cells to review are
+        cropped from the photograph at full resolution.
 
     Returns
     -------
     Path
-        The file.
+        Path of the output file.
 
     Raises
     ------
     ImageReadError
-        If a photograph cannot be read any more. Nothing is written then.
+        If a photograph can no longer be read. No file is written.
     FileNotFoundError
         If the folder of `file` does not exist.
     ValueError
-        If an argument is not as described, or a photograph has another size than when
-        it was read.
+        If an argument is invalid, or the size of a photograph has changed since it was
+        read.
 
     See Also
     --------
-    SmearReader : Reads the photographs of a patient.
+    SmearReader : Read the photographs of a patient.
 
     Notes
     -----
     The reviewed count is the number of cells that are marked as parasites, or are
-    counted and not reviewed yet, among all red cells. Its interval is that of Wilson
-    [1]_ for a binomial share. It is no estimate of the cells that the classifier
-    missed: `PatientResult` gives one, which the report shows apart from it.
+    counted and not yet reviewed, among all red cells. Its interval is the Wilson
+    interval [1]_ of a binomial proportion. It does not account for cells that the
+    classifier missed. The estimate of `PatientResult` does, and is shown separately.
 
-    The same result gives the same bytes. Paths are shown without their folders. The
-    report holds the name and the photographs of a patient: store it as such.
+    The same result gives a byte-identical file. Paths are shown without folders. The
+    report contains the name and the photographs of a patient: store it as confidential
+    data.
 
     References
     ----------
@@ -122,7 +123,9 @@ def write_report(
     True
     """
     check_parameter(
-        "result", result, (Instances(PatientResult, "a PatientResult of SmearReader"),)
+        "result",
+        result,
+        (Instances(PatientResult, "a PatientResult from SmearReader"),),
     )
     check_parameter("file", file, (Paths(),))
     check_parameter("n_cells", n_cells, (Integers(0),))
@@ -138,7 +141,7 @@ def write_report(
         .get_template("report.html")
         .render(_context(result, n_cells, max_side))
     )
-    # A name that is no valid text, as file systems allow, is shown and not refused.
+    # File systems allow names that are not valid Unicode. They are shown, not rejected.
     write_whole(path, html.encode("utf-8", errors="xmlcharrefreplace"))
     return path
 
@@ -150,7 +153,7 @@ def _check_tables(result: PatientResult) -> None:
         if missing and len(table):
             raise ValueError(
                 f"result.{name} has no column {', '.join(missing)}: expected a result "
-                "of SmearReader."
+                "from SmearReader."
             )
     for some, others in (("sources", "photos"), ("masks", "cells")):
         n, expected = len(getattr(result, some)), len(getattr(result, others))
@@ -208,7 +211,7 @@ def _context(result: PatientResult, n_cells: int, max_side: int) -> dict[str, An
 
 
 def _listed(result: PatientResult, n_cells: int) -> list[int]:
-    """Return the rows of the cells to review, the most suspicious one first."""
+    """Return the rows of the cells to review, most suspicious first."""
     if not len(result.cells):
         return []
     cells = result.cells.reset_index(drop=True)
@@ -233,7 +236,7 @@ def _cell(result: PatientResult, names: list[str], row: int) -> dict[str, Any]:
 
 
 def _data(result: PatientResult, cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the scripts of the report compute with."""
+    """Return the data for the scripts of the report."""
     data = {
         "patient": "" if result.patient is None else str(result.patient),
         "n_cells": int(result.n_cells),
@@ -242,7 +245,8 @@ def _data(result: PatientResult, cells: list[dict[str, Any]]) -> dict[str, Any]:
         "z": float(norm.isf((1 - result.confidence_level) / 2)),
         "cells": cells,
     }
-    # Browsers keep the marks of all reports in one place.
+    # Key of the marks of this report, because browsers store those of all reports
+    # together.
     key = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
     return {**data, "key": f"malariafuse-{key[:24]}"}
 

@@ -1,4 +1,4 @@
-"""Photographs of a report: made small, with outlines, and with crops of cells."""
+"""Photographs of a report: downscaled, with outlines and crops of cells."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Set
@@ -13,15 +13,15 @@ from malariafuse._files._read import ImageReadError
 from malariafuse.patients._result import PatientResult
 
 _QUALITY, _CROP_QUALITY = 82, 90
-_CROP_SIDE = 192  # pixels at most
-_SURROUNDING = 1.5  # sides of a crop, in sides of the cell's box
-_ROUGHNESS = 0.012  # of an outline, in sides of the cell's box
+_CROP_SIDE = 192  # maximum in pixels
+_SURROUNDING = 1.5  # side of a crop, in sides of the bounding box of the cell
+_ROUGHNESS = 0.012  # tolerance of an outline, in sides of the bounding box of the cell
 _LIKELY = 0.5
 
 
 @dataclass(frozen=True)
 class Outline:
-    """A region in its photograph.
+    """Outline of a region in its photograph.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class Outline:
         Outline as the attribute `d` of an SVG path, in pixels of the photograph.
     kind : {"counted", "likely", "cell", "flagged"}
     words : str
-        Probability, or the reason why the region is left out.
+        Probability, or the reason why the region is not counted.
     probability : float
-        NaN if the region is left out.
+        NaN if the region is not counted.
     """
 
     row: int
@@ -45,7 +45,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Crop:
-    """A cell with what surrounds it, cut out of the photograph."""
+    """Crop of a cell and its surroundings."""
 
     image: str  # as a data URI
     x: int
@@ -57,7 +57,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph as the report shows it; sizes are those before it was made small."""
+    """Photograph of a report. Sizes are those before downscaling."""
 
     image: str
     height: int
@@ -69,14 +69,14 @@ class Photo:
 def draw_photos(
     result: PatientResult, names: list[str], rows: Set[int], max_side: int
 ) -> Iterator[Photo]:
-    """Yield the photographs one after the other, with crops of the cells in `rows`.
+    """Yield the photographs in order, with crops of the cells in `rows`.
 
     Raises
     ------
     ImageReadError
-        If a photograph cannot be read any more.
+        If a photograph can no longer be read.
     ValueError
-        If a photograph is not the one that was read.
+        If a photograph has changed since it was read.
     """
     cells = list(result.cells.itertuples(index=False))
     for place in range(len(result.sources)):
@@ -86,8 +86,8 @@ def draw_photos(
         if (height, width) != (known["height"], known["width"]):
             raise ValueError(
                 f"The photograph {names[place]} has {height} x {width} pixels: "
-                f"expected {known['height']} x {known['width']}, as when its cells "
-                "were found. Read the smear again."
+                f"expected {known['height']} x {known['width']}, the size at which its "
+                "cells were segmented. Read the smear again."
             )
         outlines, crops = [], {}
         here = [row for row, cell in enumerate(cells) if cell.photo == place]
@@ -96,7 +96,7 @@ def draw_photos(
             outlines.append(outline)
             if row in rows:
                 crops[row] = _crop(photo, cells[row], outline)
-        # Those that matter lie above the others.
+        # The most relevant outlines are drawn last, on top.
         outlines.sort(key=lambda each: _ORDER.index(each.kind))
         yield Photo(_small(photo, max_side), height, width, outlines, crops)
 
@@ -145,12 +145,12 @@ def _outline(row: int, cell: Any, line: NDArray[np.int64]) -> Outline:
 
 
 def shown_probability(probability: float) -> str:
-    """Return a probability with three decimals, and never as 1 if it is less."""
+    """Return a probability with three decimals, but not 1 if it is below 1."""
     return "> 0.999" if 0.9995 <= probability < 1 else f"{probability:.3f}"
 
 
 def _path(line: NDArray[np.int64]) -> str:
-    """Return an outline with as few corners as the eye needs."""
+    """Return a simplified outline as an SVG path."""
     tolerance = max(0.5, _ROUGHNESS * np.ptp(line, axis=0).max())
     points = cv2.approxPolyDP(line.astype(np.int32), tolerance, True)[:, 0].tolist()
     return "M" + " ".join(f"{x} {y}" for x, y in points) + "Z"
@@ -169,6 +169,6 @@ def _crop(photo: NDArray[np.uint8], cell: Any, outline: Outline) -> Crop:
 
 
 def _window(middle: int, side: int, whole: int) -> tuple[int, int]:
-    """Return where a stretch of `side` pixels begins within `whole`, and its length."""
+    """Return the start and the length of a window of `side` pixels within `whole`."""
     side = min(side, whole)
     return min(max(0, middle - side // 2), whole - side), side

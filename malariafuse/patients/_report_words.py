@@ -1,4 +1,4 @@
-"""Numbers and names as a report shows them."""
+"""Numbers, names and sentences of a report."""
 
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -22,18 +22,18 @@ _CLASSES = {
 
 
 def density(number: float) -> str:
-    """Return a number per microliter, to three significant digits."""
+    """Return a number per microliter with three significant digits."""
     return NOT_KNOWN if np.isnan(number) else f"{float(f'{number:.3g}'):,.0f}"
 
 
 def file_name(name: Any) -> str:
-    """Return the last part of a path: folders may name patients or people."""
+    """Return the last part of a path, because folders may contain names of people."""
     text = str(name)
     return PureWindowsPath(PurePosixPath(text).name).name or text
 
 
 def file_names(names: Any) -> list[str]:
-    """Return a name for each photograph, no two of which are the same."""
+    """Return a unique name for each photograph."""
     short = [file_name(name) for name in names]
     return [
         f"{name} (photograph {place})" if short.count(name) > 1 else name
@@ -51,39 +51,39 @@ def without_folders(text: str, names: list[str]) -> str:
 
 
 def who_words(result: PatientResult) -> str:
-    """Return the class of the WHO in words."""
+    """Return the WHO class in words."""
     if np.isnan(result.fraction):
         return NOT_KNOWN
     return _CLASSES[result.who_class]
 
 
 def explain(result: PatientResult) -> str:
-    """Return why the verdict is the one that it is."""
+    """Return the explanation of the verdict."""
     counted = (
         f"{result.n_counted:,} of {result.n_cells:,} red cells reach the threshold of "
         f"{result.threshold:.4g}"
     )
     if result.verdict == "infected":
         return (
-            f"{counted}. That is more than false alarms explain: {result.needed:,} "
-            "would have been enough."
+            f"{counted}. This is more than false alarms can explain: {result.needed:,} "
+            'cells are enough for the verdict "infected".'
         )
     if result.verdict == "review":
         return (
-            f"{counted}. That is more than in most uninfected patients, and less than "
-            f'the {result.needed:,} that make the verdict "infected". A person should '
-            "look at the cells below."
+            f"{counted}. This is more than in most uninfected patients, but less than "
+            f'the {result.needed:,} cells required for the verdict "infected". A '
+            "person should review the cells below."
         )
     if result.verdict == "not infected":
         return (
-            f"{counted}, as false alarms explain. Nothing speaks for an infection in "
-            "these cells; few parasites may be missed."
+            f"{counted}, which false alarms can explain. These cells give no evidence "
+            "of an infection. A few parasites may have been missed."
         )
     if not result.n_cells:
         return "No red cell was found in the photographs."
     return (
-        f"{result.n_cells:,} red cells in photographs that can be judged are too few "
-        "for an answer."
+        f"{result.n_cells:,} red cells in photographs without a quality problem are "
+        "too few for a verdict."
     )
 
 
@@ -92,8 +92,8 @@ def photo_table(
 ) -> tuple[list[str], list[list[str]]]:
     """Return the headings and the rows of the table of photographs.
 
-    The name of the photograph comes first, then its problem, then counts and measures
-    of quality. Notes have a column where a photograph has one.
+    The columns are the name of the photograph, its quality problem, counts and quality
+    measures, and notes if a photograph has one.
     """
     columns = {"Photograph": names}
     if "problem" in photos:

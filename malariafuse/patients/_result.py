@@ -1,4 +1,4 @@
-"""The answer about a patient."""
+"""Result of reading the photographs of a patient."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,30 +11,30 @@ from numpy.typing import ArrayLike, NDArray
 from malariafuse._parameters import Reals, check_parameter
 from malariafuse.smears import read_photo
 
-# WHO: thin smears are read until so many red cells are counted.
+# Number of red cells to count in a thin smear, according to the WHO.
 ENOUGH_CELLS = 5000
 _HYPERPARASITEMIA, _SEVERE = 0.04, 0.1
 
 
 def who_class(fraction: float) -> str:
-    """Return the class of a parasitemia by the limits of the WHO.
+    """Classify a parasitemia by the limits of the WHO.
 
     Parameters
     ----------
     fraction : float
-        Share of red cells that are parasitized, 0 to 1.
+        Parasitized fraction of red cells, in [0, 1].
 
     Returns
     -------
     str
-        "none" for 0, "below 4 %", "hyperparasitemia" from 4 % on, at which the risk of
-        a severe course is raised, or "severe" above 10 %, a criterion of severe
-        falciparum malaria by itself.
+        "none" for 0, "below 4 %", "hyperparasitemia" from 4 % to 10 %, or "severe"
+        above 10 %. Hyperparasitemia increases the risk of severe malaria [2]_. A
+        parasitemia above 10 % is a criterion of severe falciparum malaria [1]_.
 
     Raises
     ------
     ValueError, TypeError
-        If `fraction` is not a number in 0..1.
+        If `fraction` is not a number in [0, 1].
 
     References
     ----------
@@ -59,59 +59,58 @@ def who_class(fraction: float) -> str:
 
 @dataclass(frozen=True)
 class PatientResult:
-    """Answer about one patient, as :class:`SmearReader` gives it.
+    """Result of one patient, as returned by :class:`SmearReader`.
 
     Parameters
     ----------
     patient : object
-        Name of the patient, None if it is not known.
+        Name of the patient, or None if unknown.
     verdict : str
-        "infected", "review" for a patient whose cells a person should look at, "not
-        infected", or "cannot be judged" if no cell, or too few without a suspicion,
-        were found.
+        "infected", "review" if a person should look at the cells, "not infected", or
+        "cannot be judged" if there are no cells, or too few for "not infected".
     p_value : float
-        Probability of so many counted cells, or more, without a parasite. NaN without
-        cells.
+        Probability of at least this number of counted cells without parasites. NaN
+        without cells.
     n_cells : int
         Number of red cells.
     n_counted : int
-        Number of cells that reach the threshold for the verdict.
+        Number of counted cells, whose probability is at least `threshold`.
     needed : int
-        Number of such cells that makes the verdict "infected".
+        Smallest number of counted cells for the verdict "infected".
     threshold : float
-        Probability from which on a cell is counted for the verdict.
+        Threshold of the probability for counted cells.
     fraction, low, high : float
-        Parasitemia, which is the parasitized fraction of the red cells, and its
-        interval, 0 to 1. Misses, false alarms and their differences between patients
-        are allowed for. NaN without cells.
+        Parasitemia (parasitized fraction of red cells) and its interval, in [0, 1].
+        They account for missed cells, false positives and their variation between
+        patients. NaN without cells.
     confidence_level : float
         Confidence level of the interval.
     red_cells_per_microliter : float
-        Number of red cells per microliter of blood that densities are computed with.
+        Number of red cells per microliter of blood, used to compute densities.
     photos : DataFrame of shape (n_photos, n_columns)
-        One row for each photograph: the columns of
+        One row for each photograph, with the columns of
         :func:`malariafuse.smears.load_smear_photos`, "n_counted", and "fraction", "low"
-        and "high" from the cells of this photograph alone.
+        and "high" of the photograph.
     cells : DataFrame of shape (n_regions, 9)
-        One row for each region that was found: "photo" (the row in `photos`), the box
-        "x", "y", "width" and "height" in pixels, "area" in pixels, "flag" ("" for a red
-        cell, else the reason why it is left out of the count), "probability" of
-        "parasitized" (NaN if flagged) and "counted".
+        One row for each segmented region, with the columns "photo" (row in `photos`),
+        the bounding box "x", "y", "width" and "height" in pixels, "area" in pixels,
+        "flag" ("" for a red cell, otherwise the reason why it is not counted),
+        "probability" of "parasitized" (NaN if flagged) and "counted".
     masks : sequence of ndarray of shape (height, width), dtype bool
-        Mask of each region within its box.
+        Mask of each region in its box.
     sources : list
         Path, bytes or array of each photograph, in the order of `photos`.
     upright : bool
-        Whether photographs are turned as their EXIF marks say.
+        Whether photographs are rotated by their EXIF orientation.
     warnings : tuple of str
-        Messages of the warnings that were given while the photographs were read.
+        Messages of warnings during the reading of the photographs.
     card : dict
-        Model card of the classifier, empty if there is none.
+        Model card of the classifier, possibly empty.
 
     See Also
     --------
-    SmearReader : Gives these answers.
-    write_report : Shows one as an HTML file, in which cells are reviewed.
+    SmearReader : Read the photographs of a patient.
+    write_report : Write a result as an HTML file for review.
 
     Examples
     --------
@@ -156,17 +155,17 @@ class PatientResult:
 
     @property
     def enough_cells(self) -> bool:
-        """Whether 5,000 red cells were counted, as the WHO asks for."""
+        """Whether at least 5,000 red cells were found, as required by the WHO."""
         return self.n_cells >= ENOUGH_CELLS
 
     @property
     def who_class(self) -> str:
-        """Class of the parasitemia, see :func:`who_class`."""
+        """WHO class of the parasitemia, see :func:`who_class`."""
         return "none" if np.isnan(self.fraction) else who_class(self.fraction)
 
     @property
     def per_microliter(self) -> tuple[float, float, float]:
-        """Parasitized cells per microliter of blood, and both ends of the interval."""
+        """Parasitized cells per microliter of blood, and bounds of the interval."""
         density = self.red_cells_per_microliter
         return self.fraction * density, self.low * density, self.high * density
 
@@ -181,7 +180,7 @@ class PatientResult:
         Returns
         -------
         DataFrame
-            Rows of `cells`, the most suspicious one first.
+            Rows of `cells`, in descending order of probability.
         """
         red = self.cells[self.cells["flag"] == ""]
         return red.sort_values("probability", ascending=False, kind="stable").head(
@@ -189,7 +188,7 @@ class PatientResult:
         )
 
     def read_photo(self, photo: int) -> NDArray[np.uint8]:
-        """Read a photograph again, in the frame of the boxes.
+        """Read a photograph again, in the orientation of the boxes.
 
         Parameters
         ----------
@@ -199,7 +198,7 @@ class PatientResult:
         Returns
         -------
         ndarray of shape (height, width, 3), dtype uint8
-            RGB in 0..255.
+            RGB photograph in [0, 255].
 
         Raises
         ------
@@ -222,7 +221,7 @@ class PatientResult:
         Returns
         -------
         list of ndarray of shape (n_points, 2), dtype int64
-            x and y of the corners of each outline, in pixels of the photograph.
+            Outlines as x and y of their corners, in pixels of the photograph.
         """
         outlines = []
         for row in np.asarray(rows).tolist():
@@ -238,7 +237,7 @@ class PatientResult:
     def crops(
         self, rows: ArrayLike, *, margin: float = 0.25
     ) -> list[NDArray[np.uint8]]:
-        """Cut cells out of the photographs, with what surrounds them.
+        """Crop cells and their surroundings from the photographs.
 
         Each photograph is read once.
 
@@ -247,17 +246,17 @@ class PatientResult:
         rows : array-like of int
             Rows of `cells`.
         margin : float, default=0.25
-            Width of the surrounding on each side, in longer sides of the box.
+            Width of the margin on each side, in units of the longer side of the box.
 
         Returns
         -------
         list of ndarray of shape (side, side, 3), dtype uint8
-            Square crops in the order of `rows`, white beyond the photograph.
+            Square crops in the order of `rows`, white outside the photograph.
 
         Raises
         ------
         ImageReadError
-            If a photograph cannot be read any more.
+            If a photograph can no longer be read.
         """
         check_parameter("margin", margin, (Reals(0, 10),))
         chosen = self.cells.loc[np.asarray(rows)]
@@ -273,7 +272,7 @@ class PatientResult:
         return [crops[row] for row in chosen.index]
 
     def summary(self) -> "pd.Series[Any]":
-        """Return the numbers of the answer.
+        """Return a summary of the result.
 
         Returns
         -------
@@ -308,7 +307,7 @@ class PatientResult:
 def _square(
     image: NDArray[np.uint8], center: tuple[int, int], reach: int
 ) -> NDArray[np.uint8]:
-    """Cut a square, white beyond the image."""
+    """Crop a square, white outside the image."""
     (x, y), (height, width) = center, image.shape[:2]
     square = np.full((2 * reach, 2 * reach, 3), 255, dtype=np.uint8)
     top, left = max(y - reach, 0), max(x - reach, 0)

@@ -74,7 +74,7 @@ class AugmentationDisplay:
         estimator : estimator
             Classifier with the parameter `augmentation`. It need not be fitted.
         X : array-like of shape (n_images, height, width, channels)
-            A few images to show, uint8 in [0, 255] or floating in [0, 1].
+            Images to show (a few), uint8 in [0, 255] or floating in [0, 1].
         n_changes : int, default=6
             Number of augmentations of each image.
         random_state : int, RandomState instance or None, default=None
@@ -86,7 +86,7 @@ class AugmentationDisplay:
         Returns
         -------
         display : AugmentationDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class AugmentationDisplay:
         Returns
         -------
         display : AugmentationDisplay
-            This display.
+            Display object.
         """
         n_changes, n_images = self.augmented.shape[:2]
         side = min(1.5, 9 / (n_changes + 1))

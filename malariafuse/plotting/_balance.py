@@ -67,7 +67,7 @@ class ClassBalanceDisplay:
         Returns
         -------
         display : ClassBalanceDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class ClassBalanceDisplay:
         Returns
         -------
         display : ClassBalanceDisplay
-            This display.
+            Display object.
         """
         self.figure_, self.ax_ = single_axes(ax, (5, 4))
         total = int(self.counts.sum())
@@ -174,7 +174,7 @@ class PatientBalanceDisplay:
         Returns
         -------
         display : PatientBalanceDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class PatientBalanceDisplay:
         Returns
         -------
         display : PatientBalanceDisplay
-            This display.
+            Display object.
         """
         self.figure_, self.ax_ = single_axes(ax, (8, 4))
         places = np.arange(len(self.patients))

@@ -83,7 +83,7 @@ class ChannelsDisplay:
         Parameters
         ----------
         X : array-like of shape (n_images, height, width, 3)
-            A few RGB images to show, uint8 in [0, 255] or floating in [0, 1].
+            RGB images to show (a few), uint8 in [0, 255] or floating in [0, 1].
         kernel_size : int, default=5
             Kernel size of :class:`~malariafuse.preprocessing.GaussianSmoother` in
             pixels, odd and positive.
@@ -93,7 +93,7 @@ class ChannelsDisplay:
         Returns
         -------
         display : ChannelsDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class ChannelsDisplay:
         Returns
         -------
         display : ChannelsDisplay
-            This display.
+            Display object.
         """
         n_images = len(self.images)
         self.figure_, self.axes_ = axes_grid(

@@ -95,7 +95,7 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
-            This display.
+            Display object.
         """
         names, metrics = self.table.index.tolist(), _metrics(self.table)
         self.figure_, self.ax_ = single_axes(

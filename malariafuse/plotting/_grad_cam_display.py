@@ -87,9 +87,9 @@ class GradCAMDisplay:
     ) -> Self:
         """Compute class activation maps and draw them.
 
-        A fusion with ``fusion="average"`` may decide by its vectors, while nothing in
-        the image speaks for the class. The titles therefore also have the probability
-        of each of its branches.
+        With ``fusion="average"``, vectors may determine the decision although the image
+        has no evidence for the class. The titles therefore also show the probability of
+        each branch.
 
         Parameters
         ----------
@@ -97,8 +97,8 @@ class GradCAMDisplay:
             Fitted classifier of malariafuse. For a pipeline, pass its last step, and
             pass the output of the previous steps as `X`.
         X : array-like of shape (n_images, height, width, channels)
-            A few images of the shape seen in `fit`, uint8 in [0, 255] or floating in
-            [0, 1].
+            Images to show (a few) of the shape seen in `fit`, uint8 in [0, 255] or
+            floating in [0, 1].
         y : array-like of shape (n_images,), default=None
             True labels, shown in the titles.
         class_of_interest : label, default=None
@@ -112,7 +112,7 @@ class GradCAMDisplay:
         Returns
         -------
         display : GradCAMDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class GradCAMDisplay:
         Returns
         -------
         display : GradCAMDisplay
-            This display.
+            Display object.
         """
         n_columns = min(_N_COLUMNS, len(self.images))
         n_rows = -(-len(self.images) // n_columns)
@@ -192,7 +192,7 @@ class GradCAMDisplay:
 def _branch_probabilities(
     estimator: Any, images: NDArray[Any]
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the probabilities of each branch, if branches decide by themselves."""
+    """Return the probabilities of each branch, or an empty dict."""
     if estimator._branch_logits not in {
         layer.name for layer in estimator.model_.layers
     }:

@@ -108,7 +108,7 @@ class ImageGridDisplay:
         Returns
         -------
         display : ImageGridDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -181,8 +181,8 @@ class ImageGridDisplay:
         Returns
         -------
         display : ImageGridDisplay
-            The display. If there is no such error, it has no images and a corresponding
-            title.
+            Display object. If there is no such error, it has no images and a
+            corresponding title.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class ImageGridDisplay:
         Returns
         -------
         display : ImageGridDisplay
-            The display. If there are no issues, it has no images and a corresponding
+            Display object. If there are no issues, it has no images and a corresponding
             title.
 
         Raises
@@ -301,7 +301,7 @@ class ImageGridDisplay:
         Returns
         -------
         display : ImageGridDisplay
-            This display.
+            Display object.
         """
         n_columns = max(1, min(_N_COLUMNS, len(self.images)))
         n_rows = max(1, -(-len(self.images) // n_columns))

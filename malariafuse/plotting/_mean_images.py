@@ -25,7 +25,7 @@ class MeanImageDisplay:
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
-        The labels.
+        Class labels.
     means : ndarray of shape (n_classes, height, width, channels), float64
         Mean image of each class, in [0, 1].
     standard_deviations : ndarray of the shape of `means`, float64
@@ -83,7 +83,7 @@ class MeanImageDisplay:
         Returns
         -------
         display : MeanImageDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class MeanImageDisplay:
         Returns
         -------
         display : MeanImageDisplay
-            This display.
+            Display object.
         """
         names = [class_name(label) for label in self.classes]
         spread = self.standard_deviations.mean(axis=-1)

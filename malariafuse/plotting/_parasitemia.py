@@ -84,7 +84,7 @@ class ParasitemiaDisplay:
         Returns
         -------
         display : ParasitemiaDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -112,7 +112,7 @@ class ParasitemiaDisplay:
         Returns
         -------
         display : ParasitemiaDisplay
-            This display.
+            Display object.
         """
         self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
         percent = 100 * self.photos[["fraction", "low", "high"]].astype(float)
@@ -214,7 +214,7 @@ class ParasitemiaCalibrationDisplay:
         Returns
         -------
         display : ParasitemiaCalibrationDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class ParasitemiaCalibrationDisplay:
         Returns
         -------
         display : ParasitemiaCalibrationDisplay
-            This display.
+            Display object.
         """
         self.figure_, self.ax_ = single_axes(ax, (6, 6))
         percent = (100 * self.table).clip(lower=100 * _LEAST)

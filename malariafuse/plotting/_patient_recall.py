@@ -106,7 +106,7 @@ class PatientRecallDisplay:
         Returns
         -------
         display : PatientRecallDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -162,7 +162,7 @@ class PatientRecallDisplay:
         Returns
         -------
         display : PatientRecallDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class PatientRecallDisplay:
         Returns
         -------
         display : PatientRecallDisplay
-            This display.
+            Display object.
 
         Raises
         ------

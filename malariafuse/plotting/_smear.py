@@ -115,7 +115,7 @@ class SmearDisplay:
         Returns
         -------
         display : SmearDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class SmearDisplay:
         Returns
         -------
         display : SmearDisplay
-            This display.
+            Display object.
         """
         height, width = self.photo.shape[:2]
         self.figure_, self.ax_ = single_axes(ax, (8, 8 * height / width + 0.4))

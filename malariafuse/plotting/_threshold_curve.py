@@ -34,7 +34,7 @@ class ThresholdCurveDisplay:
     Attributes
     ----------
     lines_ : dict of str to matplotlib Line2D
-        The curves "recall" and "specificity".
+        Curves "recall" and "specificity".
     bands_ : dict of str to matplotlib PolyCollection
         Bands of the intervals.
     ax_ : matplotlib Axes
@@ -115,7 +115,7 @@ class ThresholdCurveDisplay:
         Returns
         -------
         display : ThresholdCurveDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -173,7 +173,7 @@ class ThresholdCurveDisplay:
         Returns
         -------
         display : ThresholdCurveDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class ThresholdCurveDisplay:
         Returns
         -------
         display : ThresholdCurveDisplay
-            This display.
+            Display object.
         """
         self.figure_, self.ax_ = single_axes(ax, (7, 4.5))
         thresholds = self.table.index.to_numpy(float)

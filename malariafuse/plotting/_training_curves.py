@@ -73,7 +73,7 @@ class TrainingCurvesDisplay:
         Returns
         -------
         display : TrainingCurvesDisplay
-            The display.
+            Display object.
 
         Raises
         ------
@@ -96,7 +96,7 @@ class TrainingCurvesDisplay:
         Returns
         -------
         display : TrainingCurvesDisplay
-            This display.
+            Display object.
 
         Raises
         ------

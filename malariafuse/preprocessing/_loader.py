@@ -127,7 +127,7 @@ class ImageLoader(GivesImages, Estimator):
         Returns
         -------
         self : ImageLoader
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------

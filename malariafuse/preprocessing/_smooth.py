@@ -117,7 +117,7 @@ class GaussianSmoother(GivesImages, ImageTransformer):
         Returns
         -------
         self : GaussianSmoother
-            The fitted transformer.
+            Fitted transformer.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Trained classifiers that are ready to use, and their model cards."""
+"""Pretrained classifiers and their model cards."""
 
 from malariafuse.pretrained._load import (
     load_patient_test,

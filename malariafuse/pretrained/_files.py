@@ -1,4 +1,4 @@
-"""The files of a trained model."""
+"""Files of a trained model."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from malariafuse._files._write import whole_files
 from malariafuse._version import __version__
 
-# Raised when a file written by this version could not be read by an older one.
+# Increased if older versions cannot read the files of this version.
 FORMAT = 1
 _STRUCTURE, _ARRAYS, _CARD = "model.json", "weights.npz", "model_card.json"
 
@@ -19,17 +19,17 @@ _STRUCTURE, _ARRAYS, _CARD = "model.json", "weights.npz", "model_card.json"
 def write_model(
     folder: Path, structure: str, arrays: dict[str, NDArray[Any]], card: dict[str, Any]
 ) -> None:
-    """Write a model: JSON, arrays and the card, which names the digests of both.
+    """Write a model: JSON, arrays, and the card with the digests of both.
 
     Raises
     ------
     TypeError
-        If JSON does not take the card. Nothing is written then.
+        If the card cannot be stored as JSON. No file is written.
     """
     try:
         json.dumps(card)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"card has what JSON does not take: {error}.") from error
+        raise TypeError(f"card cannot be stored as JSON: {error}.") from error
     with whole_files(folder, last=_CARD) as new:
         np.savez_compressed(new / _ARRAYS, allow_pickle=False, **arrays)
         (new / _STRUCTURE).write_text(structure + "\n", encoding="utf-8")
@@ -47,13 +47,13 @@ def read_card(folder: Path) -> dict[str, Any]:
     FileNotFoundError
         If there is no model in the folder.
     ValueError
-        If the card is damaged, or of another format.
+        If the card is damaged, or has an unsupported format.
     """
     file = folder / _CARD
     if not file.is_file():
         raise FileNotFoundError(
-            f"folder={str(folder)!r} has no {_CARD}: expected a folder that "
-            "save_pretrained wrote."
+            f"folder={str(folder)!r} has no {_CARD}: expected a folder written by "
+            "save_pretrained."
         )
     try:
         card: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -62,7 +62,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{file} is damaged: {error}. {_remedy()}") from error
     if stored != FORMAT:
         raise ValueError(
-            f"{file} was stored by malariafuse {version} in format {stored}; "
+            f"{file} was stored by malariafuse {version} in format {stored}, but "
             f"malariafuse {__version__} reads format {FORMAT}. Load it with the "
             "version that stored it."
         )
@@ -70,14 +70,14 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def read_model(folder: Path) -> tuple[str, dict[str, NDArray[Any]]]:
-    """Return the JSON and the arrays of a model, as they were written.
+    """Return the JSON and the arrays of a model.
 
     Raises
     ------
     FileNotFoundError
         As in `read_card`, or if a file is missing.
     ValueError
-        As in `read_card`, or if a file is not the one that was written.
+        As in `read_card`, or if a file has changed.
     """
     for name, expected in read_card(folder)["sha256"].items():
         file = folder / name
@@ -85,7 +85,7 @@ def read_model(folder: Path) -> tuple[str, dict[str, NDArray[Any]]]:
             raise FileNotFoundError(f"{file} is missing. {_remedy()}")
         if _digest(file) != expected:
             raise ValueError(
-                f"{file} is damaged: its SHA-256 is not that of {_CARD}. {_remedy()}"
+                f"{file} is damaged: its SHA-256 differs from {_CARD}. {_remedy()}"
             )
     with np.load(folder / _ARRAYS, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}

@@ -1,4 +1,4 @@
-"""Load the classifier that comes with the package."""
+"""Loading of pretrained models."""
 
 from os import PathLike
 from pathlib import Path
@@ -17,48 +17,47 @@ _OURS = Path(__file__).with_name("red_cells")
 
 
 def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
-    """Load a trained pipeline from files of red cells to probabilities.
+    """Load a pretrained pipeline that classifies images of red cells.
 
-    The pipeline reads image files or images in memory, makes the background of each
-    cell black, warns if the images do not look like stained red cells, and classifies
-    them as parasitized (1) or uninfected (0) by a
-    :class:`~malariafuse.classifiers.FeatureFusionClassifier`. Nothing is downloaded,
-    and no code of the file is run.
+    The pipeline loads image files or images in memory, sets the background of each cell
+    to black, warns if the images do not look like stained red cells, and classifies
+    them as parasitized (1) or uninfected (0) with a
+    :class:`~malariafuse.classifiers.FeatureFusionClassifier`. The model is part of the
+    package, so nothing is downloaded. No code in the files is executed.
 
-    Read :func:`model_card` before you use it: it says on which data the model was
-    trained, how it was measured, and its limits. Check it on labeled cells of your own
+    Read :func:`model_card` before use. It describes the training data, the evaluation
+    and the limitations of the model. Check the model on labeled cells of your
     laboratory.
 
-    Read more in the :ref:`user guide <pretrained>`.
+    Read more in the :ref:`User Guide <pretrained>`.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
-        the package.
+        Folder written by :func:`save_pretrained`. None uses the model of the package.
 
     Returns
     -------
     Pipeline
-        Fitted pipeline with the steps "load", "mask", "guard" and "classify" in the
-        model of the package. It takes a list of paths, bytes, open files, Pillow
-        images or arrays of shape (height, width, 3), each of a single cell cut out
-        with a small margin. `predict_proba` gives an array of shape (n_samples, 2),
-        float32, whose second column is the probability of "parasitized", and `predict`
-        applies the threshold of the model card.
+        Fitted pipeline. The model of the package has the steps "load", "mask", "guard"
+        and "classify". The input is a list of paths, bytes, open files, Pillow images
+        or arrays of shape (height, width, 3), each with a single cell and a small
+        margin. `predict_proba` returns an array of shape (n_samples, 2), float32, whose
+        second column is the probability of "parasitized". `predict` applies the
+        threshold of the model card.
 
     Raises
     ------
     FileNotFoundError
         If there is no model in the folder.
     ValueError
-        If a file is damaged, or was stored in another format.
+        If a file is damaged or has an unsupported format.
 
     See Also
     --------
-    load_slide_adapter : Keep the false-positive rate on slides of another laboratory.
-    load_patient_test : From the cells of a patient to a verdict.
-    malariafuse.classifiers.FeatureFusionClassifier : Train on your own cells.
+    load_slide_adapter : Load the adapter to slides of another laboratory.
+    load_patient_test : Load the test of patients.
+    malariafuse.classifiers.FeatureFusionClassifier : Classifier that you can train.
 
     Examples
     --------
@@ -69,7 +68,7 @@ def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
     >>> list(model.named_steps)
     ['load', 'mask', 'guard', 'classify']
 
-    Drawn cells are not quite like stained ones, which the guard says:
+    The guard warns, because synthetic cells differ from stained cells:
 
     >>> cells = make_cell_images(6, 2, image_size=(90, 90), random_state=0)
     >>> with warnings.catch_warnings():
@@ -82,23 +81,22 @@ def load_pretrained(folder: str | PathLike[str] | None = None) -> Pipeline:
 
 
 def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapter:
-    """Load the adapter that belongs to a trained pipeline.
+    """Load the slide adapter of a pretrained pipeline.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
-        the package.
+        Folder written by :func:`save_pretrained`. None uses the model of the package.
 
     Returns
     -------
     SlideAdapter
-        Adapter that was fitted to probabilities of the pipeline out of fold.
+        Adapter fitted to out-of-fold probabilities of the pipeline.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As in :func:`load_pretrained`, or if the model has no adapter.
+        As in :func:`load_pretrained`, or if the model has no slide adapter.
 
     Examples
     --------
@@ -112,19 +110,18 @@ def load_slide_adapter(folder: str | PathLike[str] | None = None) -> SlideAdapte
 
 
 def load_patient_test(folder: str | PathLike[str] | None = None) -> PatientTest:
-    """Load the test of patients that belongs to a trained pipeline.
+    """Load the test of patients of a pretrained pipeline.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
-        the package.
+        Folder written by :func:`save_pretrained`. None uses the model of the package.
 
     Returns
     -------
     PatientTest
-        Test that was fitted to probabilities of the pipeline out of fold. Its promise
-        of specificity is for the laboratory of the training.
+        Test fitted to out-of-fold probabilities of the pipeline. Its specificity holds
+        for the laboratory of the training data.
 
     Raises
     ------
@@ -146,19 +143,18 @@ def load_patient_test(folder: str | PathLike[str] | None = None) -> PatientTest:
 def load_smear_reader(
     folder: str | PathLike[str] | None = None, **parameters: Any
 ) -> SmearReader:
-    """Load a reader of photographs of thin smears, which is ready to use.
+    """Load a pretrained reader of photographs of thin smears.
 
-    The reader takes the photographs of a patient and gives a verdict, the parasitemia
-    with an interval, and the cells behind them. It consists of the trained pipeline,
-    its adapter to slides if it has one, and its test of patients.
+    The reader takes the photographs of a patient and returns a verdict, the parasitemia
+    with an interval, and the classified cells. It consists of the pretrained pipeline,
+    its slide adapter if available, and its test of patients.
 
-    Read :func:`model_card` before you use it.
+    Read :func:`model_card` before use.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
-        the package.
+        Folder written by :func:`save_pretrained`. None uses the model of the package.
     **parameters : dict
         Other parameters of :class:`~malariafuse.patients.SmearReader`, such as
         `segmenter` or `red_cells_per_microliter`.
@@ -175,7 +171,7 @@ def load_smear_reader(
 
     See Also
     --------
-    load_pretrained : The classifier of single cells alone.
+    load_pretrained : Load the classifier of single cells.
 
     Examples
     --------
@@ -184,7 +180,7 @@ def load_smear_reader(
     >>> reader.patient_test_.specificity
     0.95
     """
-    # Read once: the network is made anew whenever the parts are.
+    # Read once, because the network is rebuilt on each load.
     parts = _parts(folder)
     return SmearReader.from_fitted(
         Pipeline(_checked(parts, folder, "steps", list)),
@@ -196,18 +192,17 @@ def load_smear_reader(
 
 
 def model_card(folder: str | PathLike[str] | None = None) -> dict[str, Any]:
-    """Return the model card of a trained pipeline.
+    """Return the model card of a pretrained pipeline.
 
     Parameters
     ----------
     folder : path-like, default=None
-        Folder that :func:`save_pretrained` wrote. None takes the model that comes with
-        the package.
+        Folder written by :func:`save_pretrained`. None uses the model of the package.
 
     Returns
     -------
     dict
-        Data, protocol, measures, intended use, limits, versions and SHA-256.
+        Data, protocol, metrics, intended use, limitations, versions and SHA-256.
 
     Raises
     ------
@@ -237,7 +232,7 @@ def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
             raise
         raise ValueError(
             f"The model in folder={str(folder)!r} was stored by malariafuse "
-            f"{stored_by}, and malariafuse {__version__} does not read it: {error}"
+            f"{stored_by}, but malariafuse {__version__} cannot read it: {error}"
         ) from error
     return parts
 

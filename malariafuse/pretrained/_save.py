@@ -1,4 +1,4 @@
-"""Store a trained pipeline without code."""
+"""Storage of fitted pipelines without code."""
 
 from collections.abc import Mapping
 from os import PathLike
@@ -17,7 +17,7 @@ from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained._files import write_model
 from malariafuse.pretrained._trees import BoostedTrees
 
-# What scikit-learn itself stores changes with its version.
+# The storage format of scikit-learn depends on its version.
 _CONVERTERS = {
     HistGradientBoostingClassifier: BoostedTrees.of,
     FixedThresholdClassifier: BoostedTrees.of_fixed_threshold,
@@ -32,41 +32,40 @@ def save_pretrained(
     patient_test: PatientTest | None = None,
     card: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Store a fitted pipeline of this package as JSON and plain arrays.
+    """Save a fitted pipeline of this package as JSON and plain arrays.
 
-    No code is stored, and none is run where it is loaded, unlike with pickle and
-    joblib. Gradient boosting of scikit-learn is stored as its trees, also with a fixed
-    threshold.
+    Unlike pickle and joblib, no code is stored, and no code is executed on loading.
+    Gradient boosting of scikit-learn is stored as trees, also with a fixed threshold.
 
     Parameters
     ----------
     folder : path-like
-        Folder to write, which is made if it does not exist.
+        Output folder, created if it does not exist.
     pipeline : Pipeline
-        Fitted pipeline whose steps are of this package.
+        Fitted pipeline with steps of this package.
     slide_adapter : SlideAdapter, default=None
         Fitted adapter for the probabilities of the pipeline.
     patient_test : PatientTest, default=None
         Fitted test of patients for the probabilities of the pipeline.
     card : mapping, default=None
-        Model card: data, protocol, measures, intended use and limits, as JSON takes
-        it. The version and the SHA-256 of the files are added.
+        Model card that can be stored as JSON: data, protocol, metrics, intended use and
+        limitations. The version and the SHA-256 of the files are added.
 
     Returns
     -------
     pathlib.Path
-        The folder.
+        Path of the output folder.
 
     Raises
     ------
     TypeError
-        If a step, or a part of one, is not of this package.
+        If a step or a part of a step is not of this package.
     NotFittedError
         If the pipeline is not fitted.
 
     See Also
     --------
-    load_pretrained : Load it.
+    load_pretrained : Load a saved pipeline.
 
     Examples
     --------

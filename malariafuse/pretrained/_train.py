@@ -1,4 +1,4 @@
-"""Train a model on labeled cells, with all that belongs to it."""
+"""Training of models on labeled cells."""
 
 import platform
 from collections.abc import Mapping
@@ -53,51 +53,51 @@ def train_pretrained(
     card: Mapping[str, Any] | None = None,
     random_state: int | RandomState | None = None,
 ) -> Bunch:
-    """Train a classifier of cells, and make everything that belongs to a ready model.
+    """Train a classifier of cells with threshold, slide adapter and test of patients.
 
-    The threshold, the adapter to slides and the test of patients are learned from
-    probabilities of patients that the classifier was not fitted on. Then the classifier
-    is fitted on all cells, and becomes the last step of a pipeline that takes files.
+    The threshold, the slide adapter and the test of patients are fitted to out-of-fold
+    probabilities, by patient. Then the classifier is fitted to all cells. It becomes
+    the last step of a pipeline that takes files.
 
     Parameters
     ----------
     classifier : estimator
         Classifier of cell images with `predict_proba`, or a pipeline that ends in one.
-        Clones of it are fitted.
+        It is cloned.
     images : array-like of shape (n_cells, height, width, 3)
-        RGB images of single cells, uint8 in 0..255. Their background is made black
-        first, unless it is.
+        RGB images of single cells, uint8 in [0, 255]. A background that is not black is
+        set to black.
     y : array-like of shape (n_cells,)
-        Labels: 1 for a parasitized cell, 0 for an uninfected one.
+        Labels: 1 for a parasitized cell, 0 for an uninfected cell.
     groups : array-like of shape (n_cells,)
         Patient of each cell.
     min_specificity : float, default=0.96
-        Specificity that the threshold has to reach out of fold, 0 to 1, 0 excluded.
+        Minimum out-of-fold specificity of the threshold, in (0, 1].
     cv : int, splitter or iterable, default=3
         Folds by patient, as in
         :func:`malariafuse.evaluation.cross_validate_patients`.
     slide_adapter : SlideAdapter, default=None
-        Adapter to slides, a clone of which is fitted with the threshold that was
-        chosen. None is ``SlideAdapter()``.
+        Slide adapter, which is cloned and fitted with the chosen threshold. None uses
+        ``SlideAdapter()``.
     patient_test : PatientTest, default=None
-        Test of patients, a clone of which is fitted. None is ``PatientTest()``.
+        Test of patients, which is cloned and fitted. None uses ``PatientTest()``.
     card : mapping, default=None
-        Entries of the model card that are not known here, such as "training_data".
+        Additional entries of the model card, such as "training_data".
     random_state : int, RandomState instance or None, default=None
-        Random seed of the folds.
+        Random seed or generator of the folds.
 
     Returns
     -------
     model : :class:`~sklearn.utils.Bunch`
-        Dictionary-like object with the attributes
+        Dictionary-like object with the following attributes:
 
         pipeline : Pipeline
-            Fitted pipeline from files to decisions: "load", "mask", "guard", the steps
-            of `classifier`.
+            Fitted pipeline from files to decisions, with the steps "load", "mask",
+            "guard" and those of `classifier`.
         slide_adapter : SlideAdapter or None
-            Fitted adapter. None if it could not be fitted.
+            Fitted adapter, or None if it could not be fitted.
         patient_test : PatientTest or None
-            Fitted test of patients. None if it could not be fitted.
+            Fitted test of patients, or None if it could not be fitted.
         card : dict
             Model card.
         y_prob : ndarray of shape (n_cells,), dtype float64
@@ -106,17 +106,17 @@ def train_pretrained(
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described.
+        If an argument is invalid.
 
     Warns
     -----
     UserWarning
-        If the adapter or the test of patients could not be fitted, as with few
-        patients. The pipeline is trained nevertheless.
+        If the adapter or the test of patients could not be fitted, for example with few
+        patients. The pipeline is trained anyway.
 
     See Also
     --------
-    save_pretrained : Stores the model.
+    save_pretrained : Save the model.
 
     Examples
     --------
@@ -194,18 +194,18 @@ def assemble(
     slide_adapter: SlideAdapter,
     patient_test: PatientTest,
 ) -> Bunch:
-    """Return what belongs to a fitted classifier.
+    """Assemble the pipeline of a fitted classifier with adapter and test.
 
     Parameters
     ----------
     classifier : estimator
-        Classifier that was fitted to `masked`, or a pipeline that ends in one.
+        Classifier fitted to `masked`, or a pipeline that ends in one.
     masked : ndarray of shape (n_cells, height, width, 3)
-        Cells on black.
+        Images of cells on black.
     target, patients, y_prob : ndarray of shape (n_cells,)
-        Labels, patients and probabilities out of fold.
+        Labels, patients and out-of-fold probabilities.
     slide_adapter : SlideAdapter
-        Adapter to fit, whose threshold becomes that of the classifier.
+        Adapter to fit, with the threshold of the classifier.
     patient_test : PatientTest
         Test to fit.
 
@@ -235,7 +235,7 @@ def assemble(
 
 
 def patient_test_numbers(patient_test: PatientTest) -> dict[str, float]:
-    """Return what a test of patients has learned, for a model card."""
+    """Return the fitted values of a test of patients for a model card."""
     return {
         name.removesuffix("_"): round(float(getattr(patient_test, name)), 5)
         for name in _PATIENT_TEST
@@ -243,13 +243,13 @@ def patient_test_numbers(patient_test: PatientTest) -> dict[str, float]:
 
 
 def _check_enough(target: NDArray[np.int64], cell_specificity: float) -> None:
-    """Raise before anything is trained if the test of patients is sure to fail."""
+    """Raise before training if the test of patients cannot be fitted."""
     n_uninfected, needed = int((target == 0).sum()), 1 / (1 - cell_specificity)
     if n_uninfected < needed:
         raise ValueError(
             f"y has {n_uninfected:,} uninfected cells: a test of patients with "
-            f"cell_specificity={cell_specificity} needs {needed:,.0f}. Add cells, or "
-            "lower cell_specificity."
+            f"cell_specificity={cell_specificity} requires {needed:,.0f}. Add cells, "
+            "or decrease cell_specificity."
         )
 
 
@@ -263,7 +263,7 @@ def _fitted(
     try:
         return clone(part).fit(target, y_prob, patients)
     except ValueError as error:
-        warn(f"The model gets no {name}: {error}")
+        warn(f"The model has no {name}: {error}")
         return None
 
 
@@ -271,7 +271,7 @@ def _with_threshold(classifier: BaseEstimator, threshold: float) -> BaseEstimato
     if "threshold" in classifier.get_params(deep=False):
         return classifier.set_params(threshold=threshold)
     fixed = FixedThresholdClassifier(FrozenEstimator(classifier), threshold=threshold)
-    # Nothing is fitted any more.
+    # All parts are already fitted.
     return fixed.fit(np.zeros((2, 1)), [0, 1])
 
 
@@ -307,7 +307,7 @@ def _card(
             "cells": counts["cells"],
             "threshold": threshold,
             "measures": {
-                # NaN, of what is not defined, is not JSON.
+                # NaN, for undefined values, is not valid JSON.
                 str(name): [
                     round(float(each), 4) if np.isfinite(each) else None for each in row
                 ]
@@ -322,7 +322,7 @@ def _card(
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of what is installed of the libraries that train."""
+    """Return the installed versions of the libraries for training."""
     found = {}
     for name in ("keras", "tensorflow", "scikit-learn"):
         with suppress(PackageNotFoundError):

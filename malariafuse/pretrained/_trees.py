@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays, which load in any version of scikit-learn."""
+"""Boosted trees as plain arrays, independent of the version of scikit-learn."""
 
 from typing import Self
 
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_array
 from malariafuse._base import Estimator
 from malariafuse._trees import trees_of
 
-# Positions of all rows in all trees that are held at a time.
+# Maximum number of positions of rows in trees in memory at once.
 _MOST_POSITIONS = 2**22
 
 
@@ -24,22 +24,22 @@ class BoostedTrees(ClassifierMixin, Estimator):
     Parameters
     ----------
     feature : ndarray of shape (n_nodes,), int32
-        Column by which each node splits; 0 in a leaf.
+        Column of the split of each node, 0 in a leaf.
     threshold : ndarray of shape (n_nodes,), float64
-        Highest value that goes left; infinity in a leaf.
+        Highest value that goes left, infinity in a leaf.
     left, right : ndarray of shape (n_nodes,), int32
-        Next nodes; a leaf is its own next node.
+        Child nodes. The child of a leaf is the leaf itself.
     value : ndarray of shape (n_nodes,), float64
-        Log-odds that a leaf adds; 0 elsewhere.
+        Log-odds of a leaf, 0 elsewhere.
     roots : ndarray of shape (n_iterations, n_outputs), int32
         First node of each tree.
     baseline : ndarray of shape (n_outputs,), float64
-        Log-odds that are added to.
+        Initial log-odds.
     decision_threshold : float
-        Probability from which on the last of two classes is predicted.
+        Decision threshold of the last of two classes.
     """
 
-    # Of models that were stored without one.
+    # Default of models that were stored without a threshold.
     decision_threshold: float = 0.5
 
     def __init__(
@@ -60,12 +60,12 @@ class BoostedTrees(ClassifierMixin, Estimator):
 
     @classmethod
     def of(cls, boosting: HistGradientBoostingClassifier) -> Self:
-        """Return the trees of a classifier, fitted to numbers without gaps."""
+        """Return the trees of a classifier fitted without missing values."""
         return cls(**trees_of(boosting)._asdict())
 
     @classmethod
     def of_fixed_threshold(cls, classifier: FixedThresholdClassifier) -> Self:
-        """Return the trees of a classifier whose threshold was chosen."""
+        """Return the trees of a classifier with a tuned threshold."""
         fitted = classifier.estimator_
         if isinstance(fitted, FrozenEstimator):
             fitted = fitted.estimator
@@ -87,7 +87,7 @@ class BoostedTrees(ClassifierMixin, Estimator):
         return True
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Return the trees, which were grown before."""
+        """Return the trees, which are already fitted."""
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -111,7 +111,7 @@ class BoostedTrees(ClassifierMixin, Estimator):
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability of each class."""
+        """Return class probabilities."""
         odds = self.decision_function(X)
         if odds.ndim == 2:
             return np.asarray(softmax(odds, axis=1))
@@ -119,7 +119,7 @@ class BoostedTrees(ClassifierMixin, Estimator):
         return np.column_stack([1 - positive, positive])
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Return the most probable class, or that of the threshold, of two."""
+        """Return the most probable class or, for two classes, that of the threshold."""
         probability = self.predict_proba(X)
         if probability.shape[1] == 2:
             return (probability[:, 1] >= self.decision_threshold).astype(np.int64)

@@ -55,8 +55,8 @@ class CellGuard(GivesImages, ImageTransformer):
     >>> with warnings.catch_warnings(record=True) as caught:
     ...     warnings.simplefilter("always")
     ...     _ = guard.transform(noise)
-    >>> print(str(caught[0].message)[:57])
-    5 of 5 images of X do not look like single stained red cel
+    >>> print(str(caught[0].message)[:60])
+    5 of 5 images of X do not look like single stained red cells
     """
 
     _parameter_rules: ClassVar[Rules] = {
@@ -87,7 +87,7 @@ class CellGuard(GivesImages, ImageTransformer):
         Returns
         -------
         self : CellGuard
-            The fitted guard.
+            Fitted guard.
 
         Raises
         ------

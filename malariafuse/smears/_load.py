@@ -134,7 +134,8 @@ def load_smear_photos(
             ``patient`` (if known), ``height``, ``width``, ``n_cells`` and ``n_flagged``
             (numbers of red cells and of flagged regions), the measures of
             :func:`photo_quality` and its ``problem`` ("" without a problem).
-            ``same_as`` is the name of the first photograph with the same pixels, or "".
+            ``digest`` is the SHA-256 of the pixels, as hexadecimal digits. ``same_as``
+            is the name of the first photograph with the same pixels, or "".
             ``unlike_others`` lists which of "diameter", "stain" and "hue" differ from
             the other photographs of the patient, or "".
         sources : list
@@ -252,7 +253,9 @@ def load_smear_photos(
     if refused:
         warn(f"Skipped: {describe_refused(refused)}")
     bunch = _make_bunch(listed, found, refused, size)
-    first = first_places([cells.digest for cells in found.values()])
+    digests = [cells.digest for cells in found.values()]
+    first = first_places(digests)
+    bunch.photos["digest"] = [digest.hex() for digest in digests]
     names = bunch.photos["name"].to_numpy()
     bunch.photos["same_as"] = np.where(np.arange(len(names)) == first, "", names[first])
     bunch.photos["unlike_others"] = unlike_others(bunch.photos)

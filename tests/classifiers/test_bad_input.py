@@ -61,7 +61,7 @@ def test_prediction_before_fit():
         ({"y": Y[:-1]}, "y has 47 entries for 48 cells"),
         ({"y": np.linspace(0, 1, len(X))}, "y has labels .* Unknown label type"),
         ({"y": [0, "a"] * 24}, "y has labels such as 0 and 'a'"),
-        ({"y": [[1, 2], [3]]}, "y is no array"),
+        ({"y": [[1, 2], [3]]}, "y is not an array"),
         ({"y": [None] * 48}, "y has 48 missing values"),
         ({"y": Y, "groups": PATIENTS[:-1]}, "groups has 47 entries for 48"),
         ({"y": Y, "sample_weight": np.ones(3)}, "sample_weight has 3 entries for"),
@@ -79,9 +79,9 @@ def test_prediction_before_fit():
             "array of complex128: expected numbers",
         ),
         ({"y": Y, "sample_weight": -np.ones(len(Y))}, "below 0"),
-        ({"y": Y, "sample_weight": np.zeros(len(Y))}, "none but zeros"),
+        ({"y": Y, "sample_weight": np.zeros(len(Y))}, "only zeros"),
         ({"y": Y, "sample_weight": np.full(len(Y), 1e300)}, "NaN or infinity"),
-        ({"y": Y, "sample_weight": np.full(len(Y), 1e-320)}, "none but zeros"),
+        ({"y": Y, "sample_weight": np.full(len(Y), 1e-320)}, "only zeros"),
     ],
 )
 def test_labels_weights_and_groups_that_are_refused(arguments, message):
@@ -105,7 +105,7 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         (
             {"augmentation": [keras.layers.RandomCrop(8, 8)]},
             ValueError,
-            "augmentation has 'random_crop.*expected a layer that keeps the shape",
+            "augmentation has 'random_crop.*expected a layer that preserves the shape",
         ),
         ({"compute_dtype": "float16"}, ValueError, "compute_dtype='float16'"),
         ({"test_time_views": 3}, ValueError, "test_time_views=3"),
@@ -118,8 +118,12 @@ def test_labels_weights_and_groups_that_are_refused(arguments, message):
         ({"momentum": 1}, ValueError, r"momentum=1: expected a number in \[0, 1\)"),
         ({"warmup_epochs": None}, ValueError, "warmup_epochs=None"),
         ({"threshold": "0.5"}, ValueError, "threshold='0.5'"),
-        ({"class_weight": {0: -1, 1: 1}}, ValueError, "class_weight has values below"),
-        ({"class_weight": {0: 0, 1: 0}}, ValueError, "none but zeros"),
+        (
+            {"class_weight": {0: -1, 1: 1}},
+            ValueError,
+            "class_weight has negative values",
+        ),
+        ({"class_weight": {0: 0, 1: 0}}, ValueError, "only zeros"),
         ({"class_weight": {0: np.nan, 1: 1}}, ValueError, "NaN or infinity"),
         ({"engine": "onnx"}, ValueError, "engine='onnx': expected one of 'auto'"),
     ],
@@ -131,21 +135,19 @@ def test_parameters_that_are_refused(parameters, error, message):
 
 
 def test_early_stopping_needs_patients_to_set_aside():
-    with pytest.raises(ValueError, match="one patient only"):
+    with pytest.raises(ValueError, match="only one patient"):
         classifier(early_stopping=True).fit(X, Y, groups=np.zeros(len(Y)))
-    with pytest.raises(ValueError, match="groups cannot be divided"):
+    with pytest.raises(ValueError, match="groups cannot be split"):
         classifier(early_stopping=True).fit(X, Y, groups=Y)
     with (
-        pytest.warns(UserWarning, match="sets single cells aside"),
+        pytest.warns(UserWarning, match="holds out single cells"),
         pytest.raises(ValueError, match="at least 2 samples of each class"),
     ):
         classifier(early_stopping=True).fit(X[:3], [0, 0, 1])
 
 
 def test_single_cells_are_not_set_aside_in_silence():
-    with pytest.warns(
-        UserWarning, match=r"sets single cells aside.*classifier__groups"
-    ):
+    with pytest.warns(UserWarning, match=r"holds out single cells.*classifier__groups"):
         classifier(early_stopping=True, epochs=1).fit(X, Y)
 
 
@@ -178,7 +180,7 @@ def network_ending_in(activation, n_outputs=None):
         (
             lambda input_shape, n_outputs: network_ending_in("sigmoid")((8, 8, 3), 1),
             ValueError,
-            r"takes images of shape \(8, 8, 3\)",
+            r"is for images of shape \(8, 8, 3\)",
         ),
         (
             lambda input_shape, n_outputs: keras.Sequential([keras.layers.Flatten()]),

@@ -85,7 +85,9 @@ def test_warm_start_goes_on_from_the_fit_before():
 
 def test_warm_start_needs_the_same_classes_and_images():
     warm = classifier(epochs=1, warm_start=True).fit(X, Y)
-    with pytest.raises(ValueError, match=r"classes \[0, 1\], and these are \[1, 2\]"):
+    with pytest.raises(
+        ValueError, match=r"classes \[0, 1\], but the new classes are \[1, 2\]"
+    ):
         warm.fit(X, Y + 1)
     with pytest.raises(ValueError, match=r"fitted on images of shape \(16, 16, 3\)"):
         warm.fit(X[:, :8], Y)
@@ -126,12 +128,14 @@ def test_partial_fit_sees_one_class_at_a_time():
 
 
 def test_partial_fit_of_what_it_cannot():
-    with pytest.raises(ValueError, match="first call of partial_fit needs all classes"):
+    with pytest.raises(
+        ValueError, match="expected all classes in the first call of partial_fit"
+    ):
         classifier().partial_fit(X, Y)
     with pytest.raises(ValueError, match=r"y has the label 1: expected one of \[0, 2"):
         classifier().partial_fit(X, Y, classes=[0, 2])
     begun = classifier().partial_fit(X, Y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"partial_fit goes on with the classes"):
+    with pytest.raises(ValueError, match=r"partial_fit continues with the classes"):
         begun.partial_fit(X, Y, classes=[0, 1, 2])
 
 
@@ -379,3 +383,12 @@ def test_another_training_does_not_take_up_a_checkpoint(tmp_path):
     other = classifier(epochs=3, checkpoint=tmp_path, random_state=1).fit(X, Y)
     assert other.n_iter_ == 3
     assert len(list(tmp_path.glob("*.npz"))) == 1
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def refuse(file):
+        raise OSError(28, "No space left on device", str(file))
+
+    monkeypatch.setattr("malariafuse._engine._checkpoint.whole_file", refuse)
+    with pytest.raises(OSError, match=r"^checkpoint: the state .*No space left.*npz"):
+        classifier(epochs=2, checkpoint=tmp_path).fit(X, Y)

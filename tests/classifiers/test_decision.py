@@ -62,7 +62,7 @@ def test_string_labels_without_pos_label_decide_at_one_half_only():
         (1.5, None, 2, r"threshold=1\.5: expected a number in \[0, 1\]"),
         (float("nan"), None, 2, "threshold=nan"),
         (0.5, 7, 2, "pos_label=7: expected None or one of the classes"),
-        (0.4, None, 3, "decide between two"),
+        (0.4, None, 3, "expected two classes"),
     ],
 )
 def test_thresholds_that_cannot_decide(threshold, pos_label, n_classes, message):

@@ -227,11 +227,15 @@ def test_features():
 def test_a_network_that_openvino_refuses():
     classifier = KerasImageClassifier(with_weights_in_bfloat16, **fast(epochs=1))
     classifier.fit(X, Y)
-    with pytest.warns(UserWarning, match=r"(?s)OpenVINO cannot take .* Keras computes"):
+    with pytest.warns(
+        UserWarning, match=r"(?s)OpenVINO does not support .* Keras is used"
+    ):
         probabilities = classifier.predict_proba(X)
     assert classifier.engine_ == "keras"
     np.testing.assert_array_equal(probabilities, by_engine(classifier, "keras"))
-    with pytest.raises(ValueError, match=r"engine='openvino': OpenVINO cannot take"):
+    with pytest.raises(
+        ValueError, match=r"engine='openvino': OpenVINO does not support"
+    ):
         classifier.set_params(engine="openvino").predict_proba(X)
 
 

@@ -98,7 +98,7 @@ def test_each_branch_learns_to_decide_by_itself(n_classes):
     if n_classes == 2:
         for of_branch in alone.values():
             assert accuracy_score(Y, of_branch[:, 1] >= 0.5) >= 0.9
-    with pytest.raises(ValueError, match="needs a fit with fusion='average'"):
+    with pytest.raises(ValueError, match="requires a fit with fusion='average'"):
         classifier.set_params(color="drop").fit(X, y).branch_probabilities(X)
 
 
@@ -144,7 +144,7 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
 
 def test_the_weights_of_branches_are_told():
     classifier = fusion([("rgb", "passthrough"), ("color", MeanColor())], epochs=2)
-    with pytest.raises(ValueError, match="needs a fit with fusion='gated'"):
+    with pytest.raises(ValueError, match="requires a fit with fusion='gated'"):
         clone(classifier).fit(X, Y).gate_weights(X)
     weights = classifier.set_params(fusion="gated").fit(X, Y).gate_weights(X)
     assert weights.shape == (len(X), 2)
@@ -491,8 +491,8 @@ def sparse(values):
 @pytest.mark.parametrize(
     ("branches", "error", "message"),
     [
-        ([], ValueError, "has no branch"),
-        ([("rgb", "drop")], ValueError, "has no branch"),
+        ([], ValueError, "expected at least one"),
+        ([("rgb", "drop")], ValueError, "expected at least one"),
         ("passthrough", TypeError, "expected None or pairs of a name and a trans"),
         (3, TypeError, "branches=3: expected None or pairs of a name and a tr"),
         ([("rgb",)], TypeError, "expected pairs of a name and a transformer"),
@@ -503,14 +503,14 @@ def sparse(values):
             ValueError,
             "conflict with constructor arguments",
         ),
-        ([("a/b", MeanColor())], ValueError, "expected a letter or digit of ASCII"),
+        ([("a/b", MeanColor())], ValueError, "expected an ASCII letter or digit"),
         ([("a", "pass")], TypeError, "expected a transformer with fit and transform"),
         ([("a", MeanColor)], TypeError, "expected a transformer with fit and transf"),
-        ([("a", MeanColor(output=sparse))], TypeError, "gives a sparse matrix"),
+        ([("a", MeanColor(output=sparse))], TypeError, "returns a sparse matrix"),
         (
             [("a", MeanColor(output=lambda values: values[:, None]))],
             ValueError,
-            r"'a' gives an array of shape \(2, 1, 3\)",
+            r"'a' returns an array of shape \(2, 1, 3\)",
         ),
         (
             [("a", MeanColor(output=lambda values: values[1:]))],

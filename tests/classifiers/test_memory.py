@@ -113,7 +113,7 @@ def test_other_data_train_again(log, tmp_path):
     classifier.fit(X, Y, groups=PATIENTS)
     assert count(log) == 4
     classifier.set_params(early_stopping=True, validation_fraction=0.3)
-    with pytest.warns(UserWarning, match="sets single cells aside"):
+    with pytest.warns(UserWarning, match="holds out single cells"):
         classifier.fit(X, Y)
     classifier.fit(X, Y, groups=PATIENTS)
     assert count(log) == 6
@@ -335,7 +335,10 @@ def test_what_cannot_be_compared_is_refused_with_advice(tmp_path):
         return tiny_network(input_shape, n_outputs)
 
     classifier = KerasImageClassifier(network, memory=tmp_path, **fast(epochs=1))
-    with opened, pytest.raises(TypeError, match="memory and checkpoint tell trainings"):
+    with (
+        opened,
+        pytest.raises(TypeError, match="memory and checkpoint compare everything"),
+    ):
         classifier.fit(X, Y)
 
 
@@ -417,6 +420,6 @@ def test_a_place_that_is_no_folder_is_named_before_training(name, tmp_path):
             seen.append(epoch)
 
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1, **{name: place}))
-    with pytest.raises(OSError, match=f"{name}=.*below' is no folder that can be"):
+    with pytest.raises(OSError, match=f"{name}=.*below' is not a writable folder"):
         classifier.set_params(callbacks=[Notes]).fit(X, Y)
     assert not seen

@@ -106,7 +106,7 @@ def test_a_network_itself_has_no_arguments():
 
 def test_a_network_itself_for_other_images_is_refused():
     classifier = KerasImageClassifier(tiny_network((8, 8, 3), 1), **fast())
-    with pytest.raises(ValueError, match=r"takes images of shape \(8, 8, 3\)"):
+    with pytest.raises(ValueError, match=r"is for images of shape \(8, 8, 3\)"):
         classifier.fit(X, Y)
 
 
@@ -125,8 +125,8 @@ def without_outputs(input_shape):
 @pytest.mark.parametrize(
     ("network", "params", "message"),
     [
-        (old_style, None, "'optimizer' would get the shape of the images"),
-        (old_style_without_defaults, None, "'meta' would get the shape"),
+        (old_style, None, "'optimizer' would get the input shape"),
+        (old_style_without_defaults, None, "'meta' would get the input shape"),
         (without_outputs, None, "too many positional arguments"),
         (tiny_network, {"width": 3}, "unexpected keyword argument 'width'"),
         (tiny_network, {"input_shape": (8, 8, 3)}, "input_shape"),

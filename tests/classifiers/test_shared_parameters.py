@@ -118,7 +118,7 @@ def test_stacking_on_decisions_needs_the_code_too():
     stacking = StackingClassifier(
         voting(threshold=0.2).estimators, cv=2, stack_method="predict"
     )
-    with pytest.raises(ValueError, match="needs pos_label"):
+    with pytest.raises(ValueError, match="requires pos_label"):
         stacking.fit(X, NAMES)
 
 

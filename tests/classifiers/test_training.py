@@ -252,7 +252,7 @@ def test_an_optimizer_with_its_own_schedule_is_used_as_it_is():
     settings = fast(
         optimizer=keras.optimizers.SGD(schedule), learning_rate=None, epochs=1
     )
-    with pytest.raises(ValueError, match="schedule of its own"):
+    with pytest.raises(ValueError, match="has a learning-rate schedule"):
         KerasImageClassifier(tiny_network, **settings).fit(X, Y)
     KerasImageClassifier(
         tiny_network,
@@ -321,7 +321,7 @@ def test_invalid_loss_stops_with_advice():
     classifier = KerasImageClassifier(
         tiny_network, **fast(learning_rate=1e38, warmup_epochs=0)
     )
-    with pytest.raises(FloatingPointError, match="Lower learning_rate"):
+    with pytest.raises(FloatingPointError, match="Decrease learning_rate"):
         classifier.fit(X, Y)
 
 
@@ -340,7 +340,7 @@ def test_a_network_that_gives_nan_decides_nothing():
     classifier.model_.set_weights(
         [weight * np.nan for weight in weights_of(classifier)]
     )
-    with pytest.raises(FloatingPointError, match="gives NaN for these images"):
+    with pytest.raises(FloatingPointError, match="is NaN for these images"):
         classifier.predict(X)
 
 

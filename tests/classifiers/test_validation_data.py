@@ -73,7 +73,7 @@ def test_early_stopping_on_validation_data_by_another_measure():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y_val": Y_VAL}, "y_val is given without X_val"),
+        ({"y_val": Y_VAL}, "y_val without X_val"),
         ({"X_val": X_VAL}, "target y_val is None"),
         ({"X_val": X_VAL[:, :8], "y_val": Y_VAL}, r"X_val has images of shape \(8, 16"),
         ({"X_val": X_VAL, "y_val": Y_VAL + 5}, r"y_val has the label 5: expected one"),
@@ -95,7 +95,7 @@ def test_validation_data_that_are_refused(arguments, message):
     [
         ("val_f1", Y, "monitor='val_f1': expected one of 'val_loss', "),
         ("val_recall", np.where(Y, "ring", "none"), "pos_label if they are strings"),
-        ("val_auc", np.arange(len(Y)) % 3, "val_auc' needs two classes"),
+        ("val_auc", np.arange(len(Y)) % 3, "val_auc' requires two classes"),
     ],
 )
 def test_monitors_that_cannot_be_measured(monitor, labels, message):
@@ -163,5 +163,7 @@ def test_images_of_the_training_among_those_of_the_validation_are_counted():
     classifier = KerasImageClassifier(linear_network, **fast(epochs=1))
     again = np.concatenate([X_VAL, X[:3]])
     labels = np.concatenate([Y_VAL, Y[:3]])
-    with pytest.warns(UserWarning, match="X_val has 3 images that X has, too"):
+    with pytest.warns(
+        UserWarning, match="X_val has 3 images that are pixel-identical to images of X"
+    ):
         classifier.fit(X, Y, X_val=again, y_val=labels)

@@ -105,7 +105,7 @@ def test_weights_need_a_classifier_that_takes_them():
     neighbors = fusion(KNeighborsClassifier())
     assert neighbors.fit(X, Y).predict(X).shape == Y.shape
     with pytest.raises(
-        ValueError, match=r"vector_head=KNeigh.* takes no sample_weight"
+        ValueError, match=r"vector_head=KNeigh.* does not accept sample_weight"
     ):
         neighbors.fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
 
@@ -189,7 +189,7 @@ def test_bad_heads(head):
 
 
 def test_a_network_needs_something_to_learn():
-    with pytest.raises(ValueError, match=r"No branch gives images \(color\)"):
+    with pytest.raises(ValueError, match=r"No branch has image output \(color\)"):
         fusion("boosting", [("color", MeanColor())]).fit(X, Y)
     alone = fusion("dense", [("color", MeanColor())]).fit(X, Y)
     assert alone.predict(X).shape == Y.shape

@@ -24,4 +24,6 @@ def test_no_card(run, tmp_path):
     file = tmp_path / "a.joblib"
     file.write_bytes(b"")
     result = run("card", file, code=2)
-    assert result.stderr == f"Error: {file} is a file, which has no model card.\n"
+    assert (
+        result.stderr == f"Error: {file} is a file, not a folder with a model card.\n"
+    )

@@ -44,7 +44,7 @@ class TestExitCodes:
         assert (code, out) == (1, "")
         assert error == (
             "Error: unexpected KeyError: 'patient'. "
-            "--debug shows where it comes from.\n"
+            "Use --debug to show the traceback.\n"
         )
 
     def test_an_error_of_another_library_is_unexpected(self):

@@ -87,7 +87,7 @@ class Stages(Constant):
 @pytest.mark.parametrize(
     ("classifier", "options", "message"),
     [
-        (Constant(), [], "names no threshold: give one by --threshold."),
+        (Constant(), [], "has no threshold: set it by --threshold."),
         (Constant(), ["--threshold", "0.5"], "does not begin with ImageLoader"),
         (Stages(), [], "expected 0 and 1, uninfected and parasitized."),
     ],

@@ -93,8 +93,8 @@ class TestOutput:
         command = ("predict", cells / "Uninfected", "--model", model, "-o", output)
         result = run(*command, code=2)
         assert result.stderr == (
-            f"Error: --output {output} exists. Choose another one, or replace it by "
-            "--force.\n"
+            f"Error: --output {output} exists. Choose another output, or use "
+            "--force to replace it.\n"
         )
         assert output.read_text() == "mine"
         run(*command, "--force")
@@ -104,7 +104,7 @@ class TestOutput:
     def test_needs_a_folder(self, run, model, cells, tmp_path):
         output = tmp_path / "none" / "cells.csv"
         result = run("predict", cells, "--model", model, "-o", output, code=2)
-        assert f"there is no folder {tmp_path / 'none'}." in result.stderr
+        assert f"folder {tmp_path / 'none'} does not exist." in result.stderr
 
     def test_is_no_folder(self, run, model, cells, tmp_path):
         result = run("predict", cells, "--model", model, "-o", tmp_path, code=2)
@@ -151,7 +151,7 @@ class TestParquet:
         output.mkdir()
         (output / "mine.txt").touch()
         command = ("predict", cells, "--model", model, "-o", output, "--force")
-        assert "holds something else" in run(*command, code=2).stderr
+        assert "has other files" in run(*command, code=2).stderr
         assert (output / "mine.txt").exists()
 
     def test_what_it_cannot_do(self, run, model, cells, tmp_path):
@@ -159,7 +159,7 @@ class TestParquet:
         table.write_text("path")
         command = ("predict", table, "--model", model, "-o", output)
         assert "expected folders and image files" in run(*command, code=2).stderr
-        assert "expected one of both" in run(*command, "--json", code=2).stderr
+        assert "expected one of them" in run(*command, "--json", code=2).stderr
 
 
 class Trap:
@@ -177,7 +177,7 @@ class TestModels:
         file, sprung = tmp_path / "model.joblib", tmp_path / "sprung"
         file.write_bytes(pickle.dumps(Trap(sprung)))
         result = run("predict", cells, "--model", file, code=2)
-        assert "runs code that is in it. Add --trust" in result.stderr
+        assert "executes code in the file. Add --trust" in result.stderr
         assert not sprung.exists()
 
     def test_a_trusted_file(self, run, pipeline, cells, tmp_path):
@@ -191,7 +191,7 @@ class TestModels:
         file = tmp_path / "a.joblib"
         joblib.dump(LinearRegression(), file)
         result = run("predict", cells, "--model", file, "--trust", code=2)
-        assert f"{file} holds a LinearRegression" in result.stderr
+        assert f"{file} contains a LinearRegression" in result.stderr
 
     def test_no_joblib_file(self, run, cells, tmp_path):
         file = tmp_path / "a.joblib"
@@ -203,12 +203,12 @@ class TestModels:
         file = tmp_path / "a.joblib"
         file.write_bytes(b"cnumpy._cora\nmultiarray\n.")
         result = run("predict", cells, "--model", file, "--trust", code=2)
-        assert "It was written with another major version of NumPy than the one " in (
+        assert "It was written with another major version of NumPy than the " in (
             result.stderr
         )
 
     def test_no_model(self, run, cells, tmp_path):
         result = run("predict", cells, "--model", tmp_path / "a", code=2)
-        assert result.stderr == f"Error: There is no model {tmp_path / 'a'}.\n"
+        assert result.stderr == f"Error: Model {tmp_path / 'a'} does not exist.\n"
         result = run("predict", cells, "--model", tmp_path, code=2)
         assert "has no model_card.json" in result.stderr

@@ -49,7 +49,7 @@ class TestSeveralPatients:
         table = pd.read_csv(output / "patients.csv").set_index("patient")
         assert table.index.tolist() == ["Ada", "Bob", "Eve"]
         assert table["report"].tolist()[:2] == ["Ada.html", "Bob.html"]
-        assert "is a folder without a file" in table.loc["Eve", "note"]
+        assert "is a folder without files" in table.loc["Eve", "note"]
         assert table["note"].isna().tolist() == [True, True, False]
         cells = pd.read_csv(output / "cells.csv", keep_default_na=False)
         red = cells[cells["flag"] == ""].groupby("patient").size()
@@ -104,16 +104,16 @@ class TestSeveralPatients:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{}/Ada"], "Give one of --patient, --folders and --table"),
-        (["{}/Ada", "--patient", "A", "--folders"], "Give one of --patient"),
-        (["--patient", "A"], "Give photographs, or a folder of them."),
-        (["{}/Ada", "{}/Bob", "--patient", "A"], "Ada is a folder: give one folder"),
-        (["{}/Ada", "--folders"], "There is no folder in"),
-        (["{}", "{}", "--folders"], "two folders of the patient Ada"),
-        (["{}/Eve", "--patient", "E"], "is a folder without a file that ends in"),
+        (["{}/Ada"], "Pass one of --patient, --folders and --table"),
+        (["{}/Ada", "--patient", "A", "--folders"], "Pass one of --patient"),
+        (["--patient", "A"], "Pass photographs or a folder of photographs."),
+        (["{}/Ada", "{}/Bob", "--patient", "A"], "Ada is a folder: pass one folder"),
+        (["{}/Ada", "--folders"], "has no folders: --folders"),
+        (["{}", "{}", "--folders"], "two folders for the patient Ada"),
+        (["{}/Eve", "--patient", "E"], "is a folder without files that end in"),
         (["--table", "{}/a.csv"], """expected "path" and "patient"."""),
         (["--table", "{}/b.csv"], """has rows without a "patient"."""),
-        (["--table", "{}/Ada/field_0.png"], "field_0.png is no CSV file"),
+        (["--table", "{}/Ada/field_0.png"], "field_0.png is not a CSV file"),
     ],
 )
 def test_wrong_input(run, model, photos, arguments, message):

@@ -45,7 +45,7 @@ def test_a_model_that_the_other_commands_take(run, small, cells, tmp_path):
         "parasitized": 30,
         "name": cells.name,
     }
-    assert "60 cells of 6 patients; 3 trainings.\n" in result.stderr
+    assert "60 cells of 6 patients, 3 trainings.\n" in result.stderr
     threshold = card["threshold"]["value"]
     pipeline = load_pretrained(output)
     file = next((cells / "Uninfected").iterdir())
@@ -68,16 +68,18 @@ def test_too_few_cells_are_refused_before_the_training(run, small, cells, tmp_pa
     options = ("--classifier", "boosting", "--seed", 3)
     result = run("train", cells, "-o", output, *options, code=2)
     assert "y has 30 uninfected cells" in result.stderr
-    assert "needs 400" in result.stderr
+    assert "requires 400" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_only_models_are_replaced(run, cells, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     result = run("train", cells, "-o", tmp_path, code=2)
-    assert "exists. Choose another one, or replace it by --force." in result.stderr
+    assert (
+        "exists. Choose another output, or use --force to replace it." in result.stderr
+    )
     result = run("train", cells, "-o", tmp_path, "--force", code=2)
-    assert "only what this command wrote is replaced." in result.stderr
+    assert "only the output of this command is replaced." in result.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -102,7 +104,7 @@ def test_a_model_is_replaced_as_a_whole(run, monkeypatch, cells, tmp_path):
 def test_epochs_are_for_networks(run, cells, tmp_path):
     options = ("--classifier", "boosting", "--epochs", 3)
     result = run("train", cells, "-o", tmp_path / "model", *options, code=2)
-    assert "--epochs is for networks: boosting has none." in result.stderr
+    assert "--epochs is not valid for boosting, which has no network." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from .conftest import CELLS, save_cell
 
 SIZE = (16, 12)
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the rights of POSIX")
-WAY_OUT = "Name another folder with `cache`.*MALARIAFUSE_DATA, or pass cache=False"
+WAY_OUT = "Set another folder by `cache`.*MALARIAFUSE_DATA, or pass cache=False"
 
 
 def load(path, **options):
@@ -456,14 +456,18 @@ def test_errors_of_the_image_files_are_none_of_the_cache(tmp_path):
 @pytest.mark.parametrize(
     ("cache", "error", "message"),
     [
-        ("", ValueError, "cache='' names no folder; pass '.'"),
+        ("", ValueError, "cache='' is not a folder. Pass '.'"),
         (3, TypeError, "cache=3: expected the path of a folder"),
         (1.0, TypeError, "cache=1.0: expected"),
         (None, TypeError, "cache=None: expected True, False or the path"),
         (b"cache", TypeError, "cache=<5 bytes>: expected"),
-        ("a\0b", ValueError, "cache='a.*b' is no path of a folder: .*NUL"),
-        ("a\ud800b", ValueError, "cache='a.*b' is no path of a folder"),
-        ("~nobody-of-this-name/x", ValueError, "cache='~.*' is no path of a folder"),
+        ("a\0b", ValueError, "cache='a.*b' is not a valid path of a folder: .*NUL"),
+        ("a\ud800b", ValueError, "cache='a.*b' is not a valid path of a folder"),
+        (
+            "~nobody-of-this-name/x",
+            ValueError,
+            "cache='~.*' is not a valid path of a folder",
+        ),
     ],
 )
 def test_what_is_no_cache_is_named(
@@ -486,6 +490,25 @@ def test_a_boolean_of_numpy_is_one(cell_folder, tmp_path, monkeypatch):
 
 
 # --- other processes ---------------------------------------------------------------
+
+
+def test_what_killed_processes_left_is_deleted_when_images_are_found(
+    cell_folder, cached
+):
+    load_cached, entries = cached
+    load_cached(cell_folder)
+    (entry,) = entries()
+    abandoned = entry.with_name(".malariafuse-abandoned")
+    (abandoned / "content").mkdir(parents=True)
+    (abandoned / "content" / "images.npy").write_text("half")
+    (abandoned / "lock").write_text("")
+    entry.with_name(f"{entry.name}.lock").write_text("")
+    of_others = entry.with_name("other.lock")
+    of_others.write_text("")
+
+    load_cached(cell_folder)
+
+    assert entries() == sorted([entry, of_others])
 
 
 def test_an_entry_that_is_removed_before_it_is_read_is_written_again(

@@ -43,7 +43,7 @@ def test_the_same_file_twice_is_reported(copies):
 
     with pytest.warns(
         UserWarning,
-        match=r"1 image\(s\) are there more than once: '.*C1_a.png = .*C1_b",
+        match=r"1 image\(s\) occur more than once: '.*C1_a.png = .*C1_b",
     ):
         cells = load(root)
 
@@ -72,14 +72,14 @@ def test_the_same_file_twice_is_reported(copies):
             "Parasitized/C1_a.png",
             "Uninfected/C2_a.png",
             "Parasitized/C3_b.png",
-            "under several patients",
+            "of several patients",
             "patient_differs",
         ),
         (
             "train/Parasitized/C1_a.png",
             "test/Uninfected/C2_a.png",
             "test/Parasitized/C3_a.png",
-            "on several sides of the split",
+            "in several parts of the split",
             "split_differs",
         ),
     ],
@@ -89,7 +89,7 @@ def test_copies_that_do_harm_are_warned_of_by_name(
 ):
     root = copies(first, second, copy)
 
-    with pytest.warns(UserWarning, match="are there") as seen:
+    with pytest.warns(UserWarning, match="occur") as seen:
         cells = load(root)
 
     texts = [str(warning.message) for warning in seen]
@@ -150,7 +150,7 @@ def test_positions_are_those_of_the_images_that_were_not_skipped(copies):
     root = copies("Parasitized/C1_b.png", "Uninfected/C2_a.png", "Parasitized/C1_c.png")
     (root / "Parasitized/C1_a.png").write_bytes(b"damaged")
 
-    with pytest.warns(UserWarning, match="are there|Skipped") as seen:
+    with pytest.warns(UserWarning, match="occur|Skipped") as seen:
         cells = load(root, on_error="skip")
 
     assert len(seen) == 2  # the skipped file, and the duplicate
@@ -241,7 +241,7 @@ def test_sets_are_those_of_comparing_all_with_all(images):
 def test_arrays_of_other_lengths_are_an_error_that_names_them(name):
     images = np.full((3, 4, 4, 3), 9, dtype=np.uint8)
 
-    with pytest.raises(ValueError, match=rf"{name} has the shape \(2,\) for 3 images"):
+    with pytest.raises(ValueError, match=rf"{name} has shape \(2,\) for 3 images"):
         find_duplicates(images, **{name: [1, 2]})
 
 

@@ -142,7 +142,7 @@ def test_a_download_that_drips_fails_in_a_bounded_time(
     start = time.monotonic()
 
     # On a busy machine a single byte may come too late as well.
-    too_slow = r"after 4 attempts: (only 0 bytes came in 0\.3 seconds|.*timed out)"
+    too_slow = r"after 4 attempts: (received only 0 bytes in 0\.3 seconds|.*timed out)"
     with pytest.raises(OSError, match=too_slow):
         fetch(server, tmp_path / "home")
 
@@ -185,7 +185,7 @@ def test_a_full_disk_is_not_blamed_on_the_server(server, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(
-            OSError, match=r"Cannot write to the folder '.*/home'.*with `data_home` or"
+            OSError, match=r"Cannot write to the folder '.*/home'.*by `data_home` or"
         ):
             fetch(server, tmp_path / "home")
     finally:
@@ -201,16 +201,16 @@ def test_a_folder_that_cannot_be_read_is_named(server, tmp_path, monkeypatch):
 
     monkeypatch.setattr(_fetch, "file_digest", forbid)
 
-    with pytest.raises(OSError, match=r"Cannot read the folder.*with `data_home` or"):
+    with pytest.raises(OSError, match=r"Cannot read the folder.*by `data_home` or"):
         fetch(server, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("home", "error", "message"),
     [
-        ("", ValueError, "data_home='' names no folder"),
+        ("", ValueError, "data_home='' is not a folder"),
         (3, TypeError, "data_home=3: expected the path of a folder"),
-        ("a\0b", ValueError, "data_home='a.*b' is no path of a folder"),
+        ("a\0b", ValueError, "data_home='a.*b' is not a valid path of a folder"),
     ],
 )
 def test_what_is_no_folder_is_named(server, home, error, message):
@@ -305,3 +305,17 @@ def test_the_official_archive_is_the_one_that_is_asked_for():
     assert _fetch._SIZE == 353_452_851
     assert _fetch._SHA256.startswith("0a949556b2414159")
     assert _fetch._URL.startswith("https://data.lhncbc.nlm.nih.gov/")
+
+
+def test_what_a_killed_download_left_is_deleted_by_the_next_one(server, tmp_path):
+    server.behaviors = ["good"]
+    home = tmp_path / "home"
+    content = home / ".malariafuse-abandoned" / "content"
+    content.mkdir(parents=True)
+    (content.parent / "lock").write_text("")
+    (content / "half.zip").write_bytes(bytes(1000))
+
+    fetch(server, home)
+
+    names = sorted(path.name.partition("-")[0] for path in home.iterdir())
+    assert names == ["cell_images.zip", "cells"]

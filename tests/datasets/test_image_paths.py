@@ -13,8 +13,8 @@ def test_they_are_those_that_load_cell_images_reads(cell_folder):
     ("folder", "error", "message"),
     [
         (3, TypeError, "folder=3: expected the path of a folder"),
-        ("none", FileNotFoundError, "folder='none' is no folder"),
-        (".", ValueError, "folder='.' has no file"),
+        ("none", FileNotFoundError, "folder='none' is not a folder"),
+        (".", ValueError, "folder='.' has no files"),
     ],
 )
 def test_wrong_folders(folder, error, message, tmp_path, monkeypatch):

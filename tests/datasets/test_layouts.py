@@ -145,9 +145,9 @@ def test_life_stages_may_be_joined_by_a_mapping(draw):
         ({"a": 1, "A ": 0}, "several values for 'a'"),
         ({"a": "ring"}, "at least two classes"),
         (["ring"], "at least two names"),
-        (["ring", "Ring"], "each once"),
-        ({"a": 0, "b": 2}, "without a gap"),
-        ({"a": 0, "b": "ring"}, "either names of classes or the integers"),
+        (["ring", "Ring"], "without repetition"),
+        ({"a": 0, "b": 2}, "consecutive integers"),
+        ({"a": 0, "b": "ring"}, "either names of classes or consecutive"),
     ],
 )
 def test_wrong_classes_are_an_error(tmp_path, classes, message):
@@ -214,7 +214,7 @@ def test_patients_on_both_sides_of_a_split_are_named(draw):
     )
 
     with pytest.warns(
-        UserWarning, match=r"1 of 2 patients are on several.*: '1 \(test, train\)'"
+        UserWarning, match=r"1 of 2 patients are in several.*: '1 \(test, train\)'"
     ):
         load(root)
 
@@ -222,7 +222,7 @@ def test_patients_on_both_sides_of_a_split_are_named(draw):
 def test_a_split_of_a_part_of_the_images_is_an_error(draw):
     root = draw("train/Parasitized/C1_a.png", "Uninfected/C2_a.png")
 
-    with pytest.raises(ValueError, match="expected all images or none to belong"):
+    with pytest.raises(ValueError, match="expected all images or none in a split"):
         load(root)
 
 
@@ -278,11 +278,13 @@ def test_folders_and_names_that_disagree_are_an_error(draw):
         "Parasitized/anna/C1.png", "Parasitized/anna/C2.png", "Uninfected/C3.png"
     )
 
-    with pytest.raises(ValueError, match=r"not clear.*'anna \(C1, C2, ...\)'"):
+    with pytest.raises(ValueError, match=r"ambiguous.*'anna \(C1, C2, ...\)'"):
         load(root)
 
     assert load(root, patient_of=patient_ids).groups.tolist() == [1, 2, 3]
-    with pytest.raises(ValueError, match=r"1 of 3 files lie in no folder of a patient"):
+    with pytest.raises(
+        ValueError, match=r"1 of 3 files are not in a folder of a patient"
+    ):
         load(root, patient_of="folder")
     (root / "Uninfected/bela").mkdir()
     (root / "Uninfected/C3.png").rename(root / "Uninfected/bela/C3.png")
@@ -292,21 +294,25 @@ def test_folders_and_names_that_disagree_are_an_error(draw):
 def test_folders_of_a_part_of_the_patients_are_an_error(draw):
     root = draw("Parasitized/anna/1.png", "Uninfected/2.png")
 
-    with pytest.raises(ValueError, match=r"1 file\(s\) lie directly in class folders"):
+    with pytest.raises(ValueError, match=r"1 file\(s\) are directly in class folders"):
         load(root)
 
 
 def test_folders_within_folders_of_patients_are_an_error(draw):
     root = draw("Parasitized/anna/slide/1.png", "Uninfected/bela/1.png")
 
-    with pytest.raises(ValueError, match=r"'Parasitized/anna/slide/1.png' lies in a f"):
+    with pytest.raises(
+        ValueError, match=r"'Parasitized/anna/slide/1.png' is nested more"
+    ):
         load(root)
 
 
 def test_a_class_folder_is_no_patient(draw):
     root = draw("Parasitized/C1.png", "Uninfected/C2.png")
 
-    with pytest.raises(ValueError, match="2 of 2 files lie in no folder of a patient"):
+    with pytest.raises(
+        ValueError, match="2 of 2 files are not in a folder of a patient"
+    ):
         load(root, patient_of="folder")
 
 

@@ -53,7 +53,7 @@ def test_long_lists_of_wrong_names_are_cut():
 @pytest.mark.parametrize(
     ("filenames", "message"),
     [
-        (3, "filenames is of type int: expected a list of names"),
+        (3, "filenames is of type int: expected a list of file names"),
         (None, "filenames is of type NoneType"),
         (np.array("C1.png"), "filenames is of type ndarray"),
         (["C1.png", 3], r"filenames\[1\] is of type int"),
@@ -75,7 +75,9 @@ def test_numbers_beyond_int64_are_no_patients():
 
 
 def test_the_content_of_a_file_is_not_shown():
-    with pytest.raises(TypeError, match="filenames is one name, <5,000 bytes>; exp"):
+    with pytest.raises(
+        TypeError, match="filenames is a single name, <5,000 bytes>: exp"
+    ):
         patient_ids(b"C1..." * 1000)
 
 

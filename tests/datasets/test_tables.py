@@ -57,7 +57,7 @@ def test_columns_with_usual_names_are_found(flat, names):
 def test_columns_with_other_names_are_named(flat):
     table = pd.DataFrame({"scan": FILES, "result": LABELS, "case": list("xxyy")})
 
-    with pytest.raises(ValueError, match=r"lacks.*\['label', 'path'\].*columns=\{"):
+    with pytest.raises(ValueError, match=r"without.*\['label', 'path'\].*columns=\{"):
         load(table, root=flat)
 
     columns = {"path": "scan", "label": "result", "patient": "case"}
@@ -86,7 +86,7 @@ def test_two_columns_of_patients_are_an_error_unless_they_agree(flat):
 def test_a_column_of_patients_and_patient_of_exclude_each_other(flat):
     table = pd.DataFrame({"path": FILES, "label": LABELS, "patient_id": list("xxyy")})
 
-    with pytest.raises(ValueError, match="'patient_id' of the table says the patient"):
+    with pytest.raises(ValueError, match="'patient_id' of the table and `patient_of`"):
         load(table, root=flat, patient_of=None)
 
     cells = load(table, root=flat, patient_of=None, columns={"patient": None})
@@ -100,9 +100,7 @@ def test_a_column_that_parts_patients_of_the_file_names_is_warned_of(cell_folder
         {"path": paths, "label": [1, 1, 0, 0, 0], "patient": [10, 20, 11, 300, 300]}
     )
 
-    with pytest.warns(
-        UserWarning, match=r"'patient', which is believed.*C1 \('10', '1"
-    ):
+    with pytest.warns(UserWarning, match=r"'patient', which is used.*C1 \('10', '1"):
         cells = load(table)
 
     assert cells.groups.tolist() == [10, 20, 11, 300, 300]
@@ -113,7 +111,7 @@ def test_a_column_that_parts_patients_of_the_file_names_is_warned_of(cell_folder
 def test_a_column_of_lists_is_an_error(flat):
     table = pd.DataFrame({"path": FILES, "label": LABELS, "patient": [["x"]] * 4})
 
-    with pytest.raises(TypeError, match=r"'patient' holds \['x'\]; expected names"):
+    with pytest.raises(TypeError, match=r"'patient' has \['x'\]: expected names"):
         load(table, root=flat)
 
 
@@ -139,7 +137,7 @@ def test_wrong_columns_are_an_error(flat, columns, error, message):
 
 
 def test_columns_are_for_tables(flat):
-    with pytest.raises(ValueError, match="path is no table"):
+    with pytest.raises(ValueError, match="path is not a table"):
         load(flat, columns={"path": "file"})
 
 
@@ -166,7 +164,9 @@ def test_labels_may_be_words(flat, labels):
 def test_labels_of_minus_one_are_not_those_of_one(flat):
     table = pd.DataFrame({"path": FILES, "label": [1, 1, -1, -1]})
 
-    with pytest.raises(ValueError, match=r"'label' holds '-1'.*classes=\{'-1': ..."):
+    with pytest.raises(
+        ValueError, match=r"'label' has unknown classes '-1'.*classes=\{'-1': ..."
+    ):
         load(table, root=flat, patient_of=None)
 
     cells = load(table, root=flat, patient_of=None, classes={-1: 0})
@@ -262,7 +262,7 @@ def test_folders_of_infected_patients_may_hold_uninfected_cells(tmp_path):
         {"path": names, "label": [1] + [0] * 20, "patient": ["x"] * 20 + ["y"]}
     )
 
-    with pytest.warns(UserWarning, match="19 of 21 images lie in a class folder"):
+    with pytest.warns(UserWarning, match="19 of 21 images are in a class folder"):
         assert load(table, root=tmp_path).target.sum() == 1
 
 
@@ -284,7 +284,7 @@ def test_life_stages_in_another_order_are_an_error(tmp_path):
 
     assert load(table, classes=stages, **options).target.tolist() == [0, 0, 1, 1, 2, 2]
     with pytest.raises(
-        ValueError, match="another order: 6 of 6 images lie in a folder"
+        ValueError, match="another order: 6 of 6 images are in a folder"
     ):
         load(table, classes=["schizont", "trophozoite", "ring"], **options)
     with pytest.warns(
@@ -330,12 +330,12 @@ def test_paths_in_a_csv_file_may_start_elsewhere(flat, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"path,label\na.png,1\n\xff.png,0\n", "cannot be read as a table of text"),
-        (b"", "cannot be read as a table"),
-        (b"path,label\n", "is empty"),
-        (b"path,label,patient\na.png,1,\nb.png,0,x\n", "'patient' lacks 1 value"),
-        (b"path,label\na.png,\n", "'label' holds"),
-        (b"path,label\na.png,1,too,many\n", "cannot be read as a table"),
+        (b"path,label\na.png,1\n\xff.png,0\n", "cannot be read as a UTF-8 table"),
+        (b"", "cannot be read as a UTF-8 table"),
+        (b"path,label\n", "is an empty table"),
+        (b"path,label,patient\na.png,1,\nb.png,0,x\n", "'patient' has 1 missing value"),
+        (b"path,label\na.png,\n", "'label' has"),
+        (b"path,label\na.png,1,too,many\n", "cannot be read as a UTF-8 table"),
     ],
 )
 def test_a_wrong_csv_file_is_an_error(tmp_path, content, message):
@@ -394,12 +394,12 @@ def test_a_pattern_finds_what_a_folder_holds(cell_folder, monkeypatch):
 
 
 def test_a_pattern_with_a_nul_is_an_error():
-    with pytest.raises(ValueError, match="is no pattern"):
+    with pytest.raises(ValueError, match="is not a valid pattern"):
         load("cells\0/*.png")
 
 
 def test_a_pattern_without_files_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="matches no file"):
+    with pytest.raises(FileNotFoundError, match="does not match any file"):
         load(f"{tmp_path}/*.png")
 
 
@@ -443,8 +443,8 @@ def test_paths_without_classes_are_an_error_that_says_what_to_do(flat):
     ("paths", "error", "message"),
     [
         ([], ValueError, "path is an empty list"),
-        ([3], TypeError, "path holds 3; expected paths"),
-        ([""], TypeError, "path holds ''; expected paths"),
+        ([3], TypeError, "path holds 3: expected paths"),
+        ([""], TypeError, "path holds '': expected paths"),
     ],
 )
 def test_wrong_lists_are_an_error(paths, error, message):
@@ -483,7 +483,7 @@ def test_folders_in_the_folders_of_a_dict_are_patients_or_splits(tmp_path):
 def test_classes_of_a_dict_go_by_classes(flat):
     paths = {"ring": [flat / "a.png"], "none": [flat / "b.png"]}
 
-    with pytest.raises(ValueError, match="path has the classes 'ring', 'none'"):
+    with pytest.raises(ValueError, match="path has unknown classes 'ring', 'none'"):
         load(paths)
 
     cells = load(paths, classes=["none", "ring"], patient_of=None)
@@ -494,9 +494,13 @@ def test_classes_of_a_dict_go_by_classes(flat):
 @pytest.mark.parametrize(
     ("paths", "error", "message"),
     [
-        ({}, ValueError, "names no image file"),
+        ({}, ValueError, "has no image file"),
         ({"infected": 3}, TypeError, r"path\['infected'\] is 3: expected a folder"),
-        ({"infected": "nowhere"}, FileNotFoundError, "'nowhere' matches no file"),
+        (
+            {"infected": "nowhere"},
+            FileNotFoundError,
+            "'nowhere' does not match any file",
+        ),
         ({"infected": __file__}, ValueError, "a file: expected a folder"),
     ],
 )
@@ -506,7 +510,7 @@ def test_wrong_dicts_are_an_error(paths, error, message):
 
 
 def test_a_dict_has_labels(flat):
-    with pytest.raises(ValueError, match="whose keys are labels"):
+    with pytest.raises(ValueError, match="with labels as keys"):
         load({1: flat, 0: flat}, labels=False)
 
 
@@ -521,7 +525,7 @@ def test_folders_deep_in_the_folders_of_a_dict_are_an_error_as_in_one_folder(tmp
         (f"{tmp_path}/**/*.png", {"classes": classes}),
         ({"infected": tmp_path / "par", "healthy": tmp_path / "un"}, {}),
     ):
-        with pytest.raises(ValueError, match=r"x\.png' lies in a folder of a folder"):
+        with pytest.raises(ValueError, match=r"x\.png' is nested more"):
             load(path, **options)
 
 
@@ -548,7 +552,7 @@ def test_folders_of_classes_in_the_folders_of_a_dict_are_no_patients(tmp_path):
 
     assert cells.groups.tolist() == ["1", "2"]
     save_cell(tmp_path / "a" / "Uninfected" / "4.png", 4)
-    with pytest.raises(ValueError, match=r"4\.png' lies in a class folder, 'Uninf"):
+    with pytest.raises(ValueError, match=r"4\.png' is in a class folder, 'Uninf"):
         load(paths)
 
 
@@ -605,7 +609,7 @@ def test_text_of_no_length_is_not_the_working_directory(
     monkeypatch.chdir(cell_folder)
 
     name = next(iter(options), "path")
-    with pytest.raises(ValueError, match=f"^{name}='' names no place; pass '.'"):
+    with pytest.raises(ValueError, match=f"^{name}='' is not a path. Pass '.'"):
         load(path, **options)
 
 
@@ -670,10 +674,10 @@ CONTENT = b"\x89PNG of a patient" * 1000
     [
         ({"Parasitized": CONTENT}, {}, r"^path\['Parasitized'\] is <17,000 bytes>: "),
         ({"Parasitized": [CONTENT]}, {}, r"^path\['Parasitized'\] holds <17,000 by"),
-        ({CONTENT: "a"}, {}, "^path has the classes <17,000 bytes>, which"),
-        ([CONTENT], {}, "^path holds <17,000 bytes>; expected paths"),
+        ({CONTENT: "a"}, {}, "^path has unknown classes <17,000 bytes>"),
+        ([CONTENT], {}, "^path holds <17,000 bytes>: expected paths"),
         ("a" * 10_000, {}, "^path='.* does not exist"),
-        ("a*" * 10_000, {}, "^path='.* matches no file"),
+        ("a*" * 10_000, {}, "^path='.* does not match any file"),
         (".", {"classes": CONTENT}, "^classes=<17,000 bytes>: expected"),
         (".", {"classes": [CONTENT]}, r"^classes=\[<17,000 bytes>\]: expected"),
         (".", {"classes": {"a": CONTENT}}, r"^classes\['a'\] is <17,000 bytes>: "),
@@ -687,12 +691,12 @@ CONTENT = b"\x89PNG of a patient" * 1000
         (
             pd.DataFrame({"path": FILES, "label": [1, 0, 0, CONTENT]}),
             {},
-            "^The column 'label' holds '<17,000 bytes>', which",
+            "^The column 'label' has unknown classes '<17,000 bytes>'",
         ),
         (
             pd.DataFrame(0, [0], [f"column {i}" for i in range(1000)]),
             {},
-            "it has 'column 0', .* and 990 more",
+            "It has 'column 0', .* and 990 more",
         ),
     ],
 )

@@ -349,7 +349,7 @@ def test_what_cannot_be_exported_is_named_and_nothing_is_written(plain, tmp_path
 
 
 def test_card_must_be_json_and_the_folder_new(plain, folder, tmp_path):
-    with pytest.raises(TypeError, match="card has what JSON does not take"):
+    with pytest.raises(TypeError, match="card cannot be stored as JSON"):
         export_onnx(plain, tmp_path / "card", card={"folds": np.arange(3)})
     with pytest.raises(FileExistsError, match="is not empty"):
         export_onnx(plain, folder)

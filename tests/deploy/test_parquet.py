@@ -135,10 +135,10 @@ _parquet.write_predictions(sys.argv[2], *joblib.load(sys.argv[1]), part_size=4)
         ("change", "message"),
         [
             ({"estimator": "other"}, "written by another classifier"),
-            ({"part_size": 3}, "with part_size=4, and this call has 3"),
-            ({"pos_label": 0}, "with pos_label=1, and this call has 0"),
+            ({"part_size": 3}, "with part_size=4, but this call has 3"),
+            ({"pos_label": 0}, "with pos_label=1, but this call has 0"),
             ({"paths": "reversed"}, "of other files, or of files in another order"),
-            ({"paths": "fewer"}, "has parts that these paths lack, from part-000002"),
+            ({"paths": "fewer"}, "has more parts than these paths, from part-000002"),
         ],
     )
     def test_another_run_is_refused(self, classifier, paths, tmp_path, change, message):
@@ -160,16 +160,16 @@ _parquet.write_predictions(sys.argv[2], *joblib.load(sys.argv[1]), part_size=4)
     @pytest.mark.parametrize("content", [b"", b"PAR1"])
     def test_a_damaged_part_is_named(self, classifier, paths, tmp_path, content):
         (tmp_path / "part-000000.parquet").write_bytes(content)
-        with pytest.raises(ValueError, match=r"part-000000\.parquet is no part"):
+        with pytest.raises(ValueError, match=r"part-000000\.parquet was not written"):
             write_predictions(tmp_path, classifier, paths)
 
 
 def test_wrong_paths(classifier, tmp_path):
     with pytest.raises(ValueError, match="paths is empty"):
         write_predictions(tmp_path, classifier, [])
-    with pytest.raises(TypeError, match=r"paths holds 3: expected paths of files"):
+    with pytest.raises(TypeError, match=r"paths has 3: expected file paths"):
         write_predictions(tmp_path, classifier, [3])
     with pytest.raises(TypeError, match=r"paths=3: expected a folder"):
         write_predictions(tmp_path, classifier, 3)
-    with pytest.raises(FileNotFoundError, match="is no folder"):
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
         write_predictions(tmp_path, classifier, tmp_path / "none")

@@ -1,6 +1,7 @@
 """From files without labels to a table, one row for each."""
 
 import re
+import sys
 import warnings
 from copy import copy
 
@@ -18,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from support import dark_spots, fast, linear_network
 
 from malariafuse import GaussianSmoother, ImageLoader, KerasImageClassifier
-from malariafuse.deploy import predict_files
+from malariafuse.deploy import predict_files, write_predictions
 
 X, Y, PATIENTS = dark_spots()
 NAMES = np.where(Y == 1, "Parasitized", "Uninfected")
@@ -216,13 +217,20 @@ def test_a_table_and_a_list_of_paths_keep_their_order(classifier, folder):
         (
             LogisticRegression().fit([[0], [1]], [0, 1]),
             ValueError,
-            "does not say the size of its images",
+            "has no image size",
         ),
     ],
 )
 def test_estimators_that_cannot_classify_files(folder, estimator, error, message):
     with pytest.raises(error, match=message):
         predict_files(estimator, folder)
+
+
+def test_parquet_needs_pyarrow(classifier, folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r'Parquet files need .*"\.\[parquet\]"'):
+        write_predictions(tmp_path / "out", classifier, folder)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ class Fails(layers.Layer):
             layers.Pipeline([layers.RandomBrightness(0.2)]),
             r"RandomBrightness with value_range=\(0, 255\)",
         ),
-        (layers.Rescaling(1 / 255), "leaves .*% of the contrast"),
-        (layers.Rescaling(255), r"makes values in \[0, 2\d\d\]"),
-        (layers.RandomCrop(8, 8), "expected a layer that keeps the shape"),
+        (layers.Rescaling(1 / 255), "preserves .*% of the contrast"),
+        (layers.Rescaling(255), r"whose output is in \[0, 2\d\d\]"),
+        (layers.RandomCrop(8, 8), "expected a layer that preserves the shape"),
         (
             Fails(),
             r"(?s)a Fails that fails on images of shape \(24, 24, 3\).*not today",

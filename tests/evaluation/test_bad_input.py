@@ -41,8 +41,8 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize(
     ("y_prob", "message"),
     [
-        ([0.1, np.nan, 0.2, 0.7], r"y_prob has 1 values .* first is nan at position 1"),
-        ([0.1, 0.9, -2, 1.1], r"y_prob has 2 values .* first is -2.0 at position 2"),
+        ([0.1, np.nan, 0.2, 0.7], r"y_prob has 1 values .* such as nan at position 1"),
+        ([0.1, 0.9, -2, 1.1], r"y_prob has 2 values .* such as -2.0 at position 2"),
         (np.stack([1 - PROBABILITY, PROBABILITY], 1), r"y_prob has two columns: .*\[:"),
         (["a", "b", "c", "d"], r"y_prob is an array of .*: expected numbers"),
         (["0.1", "0.9", "0.2", "0.7"], r"y_prob is an array of <U3: expected numbers"),
@@ -51,9 +51,9 @@ every_function = pytest.mark.parametrize("name", FUNCTIONS)
             np.ma.array(PROBABILITY, mask=[True, False, False, False]),
             "y_prob has 1 masked values",
         ),
-        ([[0.1], [0.2, 0.3], [0.4], [0.5]], "y_prob is no array"),
+        ([[0.1], [0.2, 0.3], [0.4], [0.5]], "y_prob is not an array"),
         (PROBABILITY[:3], r"y_prob has 3 entries for 4 cells"),
-        ([], r"y_prob has the shape \(0,\): expected one value for each cell"),
+        ([], r"y_prob has shape \(0,\): expected one value for each cell"),
     ],
 )
 def test_probabilities(name, y_prob, message):
@@ -98,7 +98,7 @@ def test_missing_labels(name):
     [
         (np.ma.array(Y, mask=[True, False, False, False]), "y_true has 1 masked"),
         (Y + 0j, "y_true has complex numbers"),
-        ([[0], [1, 1], [0], [1]], "y_true is no array"),
+        ([[0], [1, 1], [0], [1]], "y_true is not an array"),
     ],
 )
 def test_labels_that_are_not_all_there(name, y, message):
@@ -121,7 +121,7 @@ def test_one_class(name, label, missing):
     [
         (PATIENT[:3], "groups has 3 patients for 4 cells"),
         (np.array(["C1", None, "C2", "C2"]), "groups has 1 missing values"),
-        (np.stack([PATIENT, PATIENT]), r"groups has the shape \(2, 4\)"),
+        (np.stack([PATIENT, PATIENT]), r"groups has shape \(2, 4\)"),
         (["C1", "C1", 2, 2], "groups has patients of different types, such as 'C1'"),
         ([1, 1, 2 + 1j, 2], "groups has complex numbers"),
         (
@@ -272,7 +272,8 @@ class TestSuspicious:
 
     def test_decisions_are_no_probabilities(self, name):
         with pytest.warns(
-            UserWarning, match="holds two values only, 0 and 1: are they decisions"
+            UserWarning,
+            match="has only two distinct values, 0 and 1, which seem to be decisions",
         ) as caught:
             self.call(name, EIGHT)
         assert [warning.filename for warning in caught] == [__file__]
@@ -304,5 +305,7 @@ def test_decisions_in_the_place_of_probabilities_of_new_patients_warn():
     fitted = PatientTest(cell_specificity=0.5).fit(
         [0, 1] * 20, [0.1, 0.2, 0.3, 0.9] * 10, np.repeat(np.arange(4), 10)
     )
-    with pytest.warns(UserWarning, match="y_prob holds two values only, 0 and 1"):
+    with pytest.warns(
+        UserWarning, match="y_prob has only two distinct values, 0 and 1"
+    ):
         fitted.test([0.0, 1.0, 1.0] * 4, ["a", "a", "b"] * 4)

@@ -206,7 +206,9 @@ def test_a_reference_that_is_no_classifier(cells, classifiers, reference):
 def test_warnings_name_the_classifier(cells, classifiers, function):
     y, y_prob, patient = cells
     pair = {"good": y_prob, "blunt": (y_prob > 0.5).astype(float)}
-    with pytest.warns(UserWarning, match=r"probabilities\['blunt'\] holds two values"):
+    with pytest.warns(
+        UserWarning, match=r"probabilities\['blunt'\] has only two distinct values"
+    ):
         function(y, pair, patient, n_resamples=100, random_state=0)
     pair = {"good": y_prob, "reversed": 1 - y_prob}
     with pytest.warns(

@@ -18,7 +18,7 @@ from malariafuse.model_selection import LeakageError, PatientKFold
 
 # The probabilities of Recorder say nothing.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:y_prob holds two values only:UserWarning",
+    "ignore:y_prob has only two distinct values:UserWarning",
     "ignore:The ROC AUC is:UserWarning",
 )
 
@@ -161,7 +161,7 @@ class TestDecisions:
         )
 
     def test_need_not_follow_from_a_threshold(self, data, recorder):
-        with pytest.warns(UserWarning, match=r"two values only|worse than chance"):
+        with pytest.warns(UserWarning, match=r"two distinct values|worse than chance"):
             result = decided(recorder, data)
         for number in range(1, 5):
             own = result.decisions[result.fold == number]

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from malariafuse.evaluation import summarize, threshold_table
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*holds two values only")
+pytestmark = pytest.mark.filterwarnings("ignore:.*has only two distinct values")
 SETTINGS = {"n_resamples": 200, "random_state": 0}
 N_PATIENTS, N_OF_EACH = 40, 10
 NO_ERROR = 0.025 ** (1 / N_PATIENTS)  # the lower bound of a recall of 1

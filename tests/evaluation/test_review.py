@@ -57,7 +57,7 @@ def test_other_labels_and_no_patients():
         ({"threshold": 0}, "threshold=0: expected a number in"),
         ({"widths": [-1]}, r"widths\[0\]=-1.*: expected a number of at least 0"),
         ({"widths": [np.nan]}, "widths"),
-        ({"widths": []}, "widths has the shape"),
+        ({"widths": []}, "widths has shape"),
         ({"widths": "wide"}, "widths"),
         ({"n_resamples": 1}, "n_resamples=1"),
     ],

@@ -12,7 +12,7 @@ from malariafuse.evaluation._measures import METRICS
 
 # A perfect classifier, or its reverse, is what these tests are about.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:.*holds two values only", "ignore:The ROC AUC is"
+    "ignore:.*has only two distinct values", "ignore:The ROC AUC is"
 )
 SETTINGS = {"n_resamples": 100, "random_state": 0}
 LOWEST = np.where(np.array(METRICS) == "mcc", -1, 0)

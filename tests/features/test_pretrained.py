@@ -215,7 +215,9 @@ def test_a_file_that_cannot_be_loaded(tmp_path, suffix, damage):
 
 def test_a_file_that_is_not_there(tmp_path):
     extractor = tiny(weights=tmp_path / "none.weights.h5")
-    with pytest.raises(FileNotFoundError, match=r"none\.weights\.h5'.* no such file"):
+    with pytest.raises(
+        FileNotFoundError, match=r"none\.weights\.h5'.* file does not exist"
+    ):
         extractor.fit(X)
 
 
@@ -298,14 +300,14 @@ def test_weights_that_cannot_be_downloaded(new_process):
     assert "weights of VGG16 could not be downloaded" in line
     file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert f"/vgg16/{file} on a machine" in line
-    assert f"into the folder {home / 'models'} under the name {file};" in line
+    assert f"into the folder {home / 'models'} with the name {file}," in line
 
 
 def test_a_damaged_file_in_the_cache_of_keras(new_process):
     _, _, printed, home = new_process
     (line,) = (line for line in printed.splitlines() if "ValueError " in line)
     assert f"weights of MobileNet in {home / 'models'}" in line
-    assert "Delete that file" in line
+    assert "Delete this file" in line
 
 
 # Layers
@@ -619,7 +621,7 @@ def test_functions_that_return_no_usable_network(backbone, error, message):
         ({"image_size": 32}, ValueError, "image_size=32: expected None or two integ"),
         ({"compute_dtype": "float16"}, ValueError, "compute_dtype='float16'"),
         ({"weights": 1}, ValueError, "weights=1: expected 'imagenet', None or the"),
-        ({"weights": "imagenet"}, ValueError, "pass weights=None to keep"),
+        ({"weights": "imagenet"}, ValueError, "pass weights=None to use"),
     ],
 )
 def test_parameters_that_are_not_understood(parameters, error, message):

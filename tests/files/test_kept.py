@@ -83,14 +83,18 @@ def test_a_damaged_entry_is_made_again_with_one_warning(kept, tmp_path, method, 
 
 
 def test_what_cannot_be_kept_is_returned_with_a_warning(kept, tmp_path, monkeypatch):
-    with pytest.warns(UserWarning, match="memory='.*a result could not be kept.*pickl"):
+    with pytest.warns(
+        UserWarning, match="memory='.*a result could not be cached.*pickl"
+    ):
         assert kept.find_or_make(KEY, lambda: fail.__class__ and (lambda: 3))() == 3
 
     def write(*arguments, **options):
         raise OSError(28, "No space left on device", "entry")
 
     monkeypatch.setattr(_kept, "whole_file", write)
-    with pytest.warns(UserWarning, match=r"memory='.*could not be kept.*No space left"):
+    with pytest.warns(
+        UserWarning, match=r"memory='.*could not be cached.*No space left"
+    ):
         assert kept.find_or_make_once(KEY, make).keys() == {"weights"}
     assert not entry(tmp_path).exists()
 
@@ -103,7 +107,7 @@ def test_a_folder_that_cannot_be_written_to_is_read(kept, tmp_path, monkeypatch)
 
     monkeypatch.setattr(_kept, "locked", refuse)
     assert kept.find_or_make_once(KEY, fail).keys() == {"weights"}
-    with pytest.raises(OSError, match=r"^memory='.*' is no folder that can be writt"):
+    with pytest.raises(OSError, match=r"^memory='.*' is not a writable folder"):
         kept.find_or_make_once(OTHER, fail)
 
 
@@ -118,6 +122,18 @@ def test_joblib_clears_and_reduces_what_is_kept(kept, tmp_path):
     memory.clear(warn=False)
     assert not entry(tmp_path, OTHER).exists()
     assert kept.find_or_make(OTHER, make).keys() == {"weights"}
+
+
+def test_what_a_killed_process_left_is_deleted_before_a_result_is_found(kept, tmp_path):
+    kept.find_or_make(KEY, make)
+    folder = tmp_path / "joblib" / "malariafuse"
+    (folder / ".malariafuse-abandoned").mkdir()
+    (folder / ".malariafuse-abandoned" / "lock").write_text("")
+    (folder / f"{OTHER}.lock").write_text("")
+
+    assert KeptResults(as_memory(tmp_path), "things").find_or_make(KEY, fail)
+
+    assert [path.name for path in folder.iterdir()] == ["things"]
 
 
 def test_nothing_is_kept_without_a_folder():

@@ -182,7 +182,7 @@ class TestAtTheBestThreshold:
         [
             ([0.1] * 7 + [np.nan], "y_score has NaN or infinity"),
             ([0.1] * 7 + [np.inf], "y_score has NaN or infinity"),
-            (np.ones((8, 2)), r"y_score has the shape \(8, 2\)"),
+            (np.ones((8, 2)), r"y_score has shape \(8, 2\)"),
             (["0.5"] * 8, "y_score is an array of .*: expected numbers"),
             ([0.5j] * 8, "y_score is an array of complex128"),
             (np.ma.array(np.ones(8), mask=[1] + [0] * 7), "y_score has 1 masked"),
@@ -239,7 +239,7 @@ class TestLabels:
             score([0, 1, 2], [0, 1, 2])
 
     def test_there_must_be_a_sample(self, score):
-        with pytest.raises(ValueError, match="of at least one cell"):
+        with pytest.raises(ValueError, match="at least one cell"):
             score([], [])
 
     def test_lengths_must_agree(self, score):
@@ -261,13 +261,13 @@ class TestLabels:
     @pytest.mark.parametrize(
         ("weight", "message"),
         [
-            ([-1] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
-            ([np.nan] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
-            ([np.inf] + [1] * 7, "sample_weight has values below 0, NaN or infinity"),
-            (np.ones((8, 2)), r"sample_weight has the shape \(8, 2\): expected one"),
-            (np.ones((8, 1)), r"sample_weight has the shape \(8, 1\): expected one"),
+            ([-1] + [1] * 7, "sample_weight has negative values, NaN or infinity"),
+            ([np.nan] + [1] * 7, "sample_weight has negative values, NaN or infinity"),
+            ([np.inf] + [1] * 7, "sample_weight has negative values, NaN or infinity"),
+            (np.ones((8, 2)), r"sample_weight has shape \(8, 2\): expected one"),
+            (np.ones((8, 1)), r"sample_weight has shape \(8, 1\): expected one"),
             ([1] * 7, "sample_weight has 7 entries for 8 cells"),
-            (1.0, r"sample_weight has the shape \(\): expected one"),
+            (1.0, r"sample_weight has shape \(\): expected one"),
             ([1j] * 8, "sample_weight is an array of complex128: expected numbers"),
             (["1"] * 8, "sample_weight is an array of <U1: expected numbers"),
             (
@@ -285,5 +285,7 @@ class TestLabels:
     "score", [recall_at_specificity_score, specificity_at_recall_score]
 )
 def test_decisions_in_the_place_of_scores_warn(score):
-    with pytest.warns(UserWarning, match="y_score holds two values only, 0 and 1"):
+    with pytest.warns(
+        UserWarning, match="y_score has only two distinct values, 0 and 1"
+    ):
         score([0, 0, 1, 1] * 3, [0, 1, 1, 1] * 3)

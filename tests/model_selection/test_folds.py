@@ -184,7 +184,7 @@ def test_bad_data():
         next(PatientKFold(2).split(y, None, groups))
     with pytest.raises(ValueError, match="groups is None"):
         next(PatientKFold(2).split(y, y))
-    with pytest.raises(ValueError, match=r"groups has the shape \(\)"):
+    with pytest.raises(ValueError, match=r"groups has shape \(\)"):
         next(PatientKFold(2).split(y, y, 1.1))
     with pytest.raises(ValueError, match="X is a int without entries"):
         next(PatientKFold(2).split(3, y, groups))

@@ -110,9 +110,9 @@ def test_whole_numbers_that_no_float_holds_stay_apart():
             np.ma.array(["C1", "C2"], mask=[True, False]),
             "groups_train has 1 masked values",
         ),
-        ("C1", r"groups_train has the shape \(\)"),
+        ("C1", r"groups_train has shape \(\)"),
         (None, "groups_train is None"),
-        (3, r"groups_train has the shape \(\)"),
+        (3, r"groups_train has shape \(\)"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(trained, message):

@@ -15,7 +15,7 @@ from malariafuse.model_selection import (
 
 # What is drawn may have two values only, or be the wrong way round.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore:y_prob holds two values only:UserWarning",
+    "ignore:y_prob has only two distinct values:UserWarning",
     "ignore:The ROC AUC is:UserWarning",
 )
 

@@ -165,5 +165,5 @@ def test_bad_parameters(make, message):
     "layer", [RandomBackground(), RandomMaskJitter(), RandomJPEG()]
 )
 def test_needs_three_channels(layer):
-    with pytest.raises(ValueError, match=f"{type(layer).__name__} needs RGB images"):
+    with pytest.raises(ValueError, match=f"{type(layer).__name__} requires RGB images"):
         layer(np.zeros((1, 8, 8, 1), dtype="float32"), training=True)

@@ -78,9 +78,9 @@ def test_logits_of_a_classifier_count_as_they_are(n_outputs):
 @pytest.mark.parametrize(
     ("logits", "message"),
     [
-        (["spots"], r"logits names 'spots', .* \(5,\): expected \(1,\)"),
-        (["other"], r"logits names \['other'\], which are no branches"),
-        (list(SHAPES), "logits=.* names all branches"),
+        (["spots"], r"logits has 'spots', .* \(5,\): expected \(1,\)"),
+        (["other"], r"logits has unknown branch names \['other'\]"),
+        (list(SHAPES), "logits=.* has all branches"),
         ("spots", "logits='spots': expected a sequence, each of it a name"),
     ],
 )
@@ -118,13 +118,13 @@ def test_a_backbone_of_ones_own():
         ({"fusion": "sum"}, "fusion='sum': expected one of 'average',"),
         ({"backbone": "vgg"}, "backbone='vgg': expected a callable or one of"),
         ({"backbone": ["convnet"]}, r"backbone=\['convnet'\]: expected a callable"),
-        ({"backbone": {"rbg": "convnet"}}, r"names \['rbg'\], which are no branches"),
-        ({"filters": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
+        ({"backbone": {"rbg": "convnet"}}, r"has unknown branch names \['rbg'\]"),
+        ({"filters": {"rbg": 2}}, r"has unknown branch names \['rbg'\]"),
         (
             {"backbone": lambda shape, filters: None},
-            "backbone gave None for the branch",
+            "backbone returned None for the branch",
         ),
-        ({"branch_weights": {"rbg": 2}}, r"names \['rbg'\], which are no branches"),
+        ({"branch_weights": {"rbg": 2}}, r"has unknown branch names \['rbg'\]"),
         (
             {"branch_weights": [1, 2, 2]},
             r"branch_weights=\[1, 2, 2\]: expected None or a mapping",
@@ -143,7 +143,7 @@ def test_a_backbone_of_ones_own():
         ),
         (
             {"branch_weights": dict.fromkeys(SHAPES, 0)},
-            "branch_weights=.*expected one above 0",
+            "branch_weights=.*expected at least one weight above 0",
         ),
         ({"embedding_size": 0}, "embedding_size=0"),
         ({"embedding_size": "8"}, "embedding_size='8': expected an integer in"),

@@ -1,3 +1,5 @@
+import re
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -131,6 +133,24 @@ class TestPatients:
             7: 24,
             8: 12,
         }
+
+    def test_a_photograph_of_two_patients_is_named(self, reader):
+        message = (
+            "1 photograph(s) of patient Bob have the same pixels as one of another "
+            "patient: photos[1] (patient Ada). At least one patient is wrong."
+        )
+        with pytest.warns(UserWarning, match=re.escape(message)):
+            results = reader.read(
+                {"Ada": [smear(3), smear(0)], "Bob": [smear(1), smear(3)]}
+            )
+        assert results["Bob"].warnings == (message,)
+        assert results["Ada"].warnings == ()
+
+    def test_photographs_of_another_smear_are_named(self, reader):
+        larger = draw_photo(on_grid(), radius=40)
+        with pytest.warns(UserWarning, match="1 photograph.s. differ from the others"):
+            result = reader.read([smear(3), smear(0), smear(1), larger])[None]
+        assert result.photos["unlike_others"].tolist() == ["", "", "", "diameter"]
 
     def test_a_table(self, reader, tmp_path):
         for name, n in (("a.png", 3), ("b.png", 0)):

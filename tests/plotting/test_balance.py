@@ -61,7 +61,7 @@ def test_lengths_must_agree():
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([], r"y has the shape \(0,\): .* of at least one cell"),
+        ([], r"y has shape \(0,\): .* at least one cell"),
         (None, "y is None: expected one value for each cell"),
         ([0, np.nan, 1], "y has 1 missing values"),
     ],

@@ -110,7 +110,7 @@ def test_all_unreadable_files_are_named_in_one_error(paths):
 
 
 def test_a_folder_is_no_image(tmp_path):
-    with pytest.raises(ImageReadError, match="is a folder; only regular files"):
+    with pytest.raises(ImageReadError, match="is a folder, expected a regular file"):
         ImageLoader().transform([tmp_path])
 
 

@@ -13,10 +13,12 @@ from malariafuse import (
     BackgroundMasker,
     CellGuard,
     FeatureFusionClassifier,
+    GaussianSmoother,
     HSVConverter,
     ImageLoader,
     ResNet18Classifier,
 )
+from malariafuse._plain import to_plain
 from malariafuse.datasets import make_cell_images
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
@@ -162,6 +164,36 @@ def test_what_cannot_be_stored(tmp_path):
     with pytest.raises(TypeError, match="PCA cannot be stored"):
         save_pretrained(tmp_path, fitted)
     fitted = make_pipeline(HSVConverter()).fit(CELLS.images)
-    with pytest.raises(TypeError, match=r"card has what JSON does not take: .*object"):
+    with pytest.raises(TypeError, match=r"card cannot be stored as JSON: .*object"):
         save_pretrained(tmp_path, fitted, card={"a": object()})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_older_model_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
+    save_pretrained(tmp_path, make_pipeline(HSVConverter()).fit(CELLS.images))
+
+    def fill_the_disk(file, **arrays):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", fill_the_disk)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"):
+        save_pretrained(tmp_path, make_pipeline(GaussianSmoother()).fit(CELLS.images))
+    assert list(load_pretrained(tmp_path).named_steps) == ["hsvconverter"]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_model_of_another_version_names_it(tmp_path, monkeypatch):
+    def newer_plain(parts, converters):
+        text, arrays = to_plain(parts, converters)
+        return text.replace("HSVConverter", "ConverterOf9"), arrays
+
+    with monkeypatch.context() as newer:
+        newer.setattr("malariafuse.pretrained._files.__version__", "9.0")
+        newer.setattr("malariafuse.pretrained._save.to_plain", newer_plain)
+        save_pretrained(tmp_path, make_pipeline(HSVConverter()).fit(CELLS.images))
+    with pytest.raises(
+        ValueError,
+        match=r"was stored by malariafuse 9\.0, and malariafuse .*ConverterOf9",
+    ):
+        load_pretrained(tmp_path)

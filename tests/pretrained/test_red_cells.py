@@ -49,7 +49,9 @@ def test_it_takes_files_and_images_of_any_size(model, tmp_path):
 
 def test_it_warns_of_what_is_no_cell(model):
     noise = np.random.default_rng(0).integers(0, 256, (4, 60, 60, 3), dtype=np.uint8)
-    with pytest.warns(UserWarning, match="4 of 4 images .* no single stained red cell"):
+    with pytest.warns(
+        UserWarning, match="4 of 4 images .* not look like single stained red cell"
+    ):
         model.predict(list(noise))
 
 

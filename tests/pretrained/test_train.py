@@ -96,7 +96,7 @@ def test_parts_are_learned_out_of_fold():
 
 
 def test_natural_backgrounds_are_made_black_before_the_training():
-    with pytest.warns(UserWarning, match="gets no"):
+    with pytest.warns(UserWarning, match="has no"):
         given = trained(NATURAL).pipeline["classify"].X_
     assert (given[:, 0, 0] == 0).all()
     # The classifier of all cells.
@@ -124,7 +124,7 @@ def test_a_classifier_without_a_threshold_gets_one(tmp_path):
 
 def test_few_cells_leave_out_the_adapter(tmp_path):
     """No patient has the 200 uninfected cells that it asks for."""
-    with pytest.warns(UserWarning, match="The model gets no slide adapter: 0 patients"):
+    with pytest.warns(UserWarning, match="The model has no slide adapter: 0 patients"):
         model = trained(slide_adapter=SlideAdapter(min_cells=200))
     assert model.slide_adapter is None
     assert model.patient_test is not None
@@ -164,7 +164,7 @@ def test_entries_of_the_card():
         ({"slide_adapter": 0.9}, TypeError, "slide_adapter=0.9"),
         ({"card": "good"}, TypeError, "card='good'"),
         # 1 / (1 - 0.9975) = 400 uninfected cells.
-        ({"patient_test": PatientTest()}, ValueError, "120 uninfected .* needs 400"),
+        ({"patient_test": PatientTest()}, ValueError, "120 uninfected .* requires 400"),
     ],
 )
 def test_wrong_arguments(parameters, error, message):
