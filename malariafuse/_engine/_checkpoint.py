@@ -21,12 +21,13 @@ FORMAT = 1
 class Checkpoint(keras.callbacks.Callback):
     """Save the state of a training before each epoch, and resume from it.
 
-    Everything that the next epochs depend on is kept: weights, the optimizer, averaged
-    weights, the generators of order, augmentation and dropout, the history, and where
-    early stopping stands. On a CPU, a training that goes on ends with the weights that
-    it would have had undisturbed. The state of the user's own callbacks is not kept.
+    The complete state is saved: weights, the optimizer, averaged weights, the
+    generators of order, augmentation and dropout, the history, and the state of early
+    stopping. On a CPU, the final weights of a resumed training are identical to those
+    of uninterrupted training. The state of callbacks of the user is not saved.
 
-    It has to be the last callback: it writes what the others made of an epoch.
+    It must be the last callback, because it saves the state of the others after an
+    epoch.
 
     Parameters
     ----------
@@ -36,12 +37,12 @@ class Checkpoint(keras.callbacks.Callback):
         Key of the training. Only the same training is resumed from the file.
     """
 
-    # Attributes of Keras' callback in which it remembers what it saw.
+    # Attributes of Keras' callback with its state.
     _REMEMBERED = ("wait", "best", "best_epoch", "stopped_epoch")
 
     def __init__(self, folder: Path, key: str) -> None:
         super().__init__()
-        # Before the first epoch, not after it.
+        # Raised before the first epoch, not after it.
         try:
             folder.mkdir(parents=True, exist_ok=True)
             remove_abandoned(folder)
@@ -94,20 +95,20 @@ class Checkpoint(keras.callbacks.Callback):
         stage : int
             Number of the stage.
         first_epoch : int
-            Number of its first epoch, counted over all stages.
+            Number of the first epoch of the stage, counted over all stages.
         history : dict
-            Measures of each epoch of the stages before it.
+            Metrics of each epoch of the previous stages.
         others : sequence of keras.callbacks.Callback
             Callbacks of the package in this stage.
         batches : ImageBatches
-            The batches, in whatever order they are by now.
+            Batches, in their current order.
         layers : sequence of keras.layers.Layer
             Layers with generators outside of the model.
 
         Returns
         -------
         int, dict
-            The epoch to go on with, and the history up to it.
+            Epoch from which to resume, and the history before it.
         """
         self._stage, self._first_epoch, self._before = stage, first_epoch, history
         self._entered, self._batches, self._layers = first_epoch, batches, layers
@@ -119,7 +120,7 @@ class Checkpoint(keras.callbacks.Callback):
         return self._entered, self._before
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Take up the state that was read, after all others have begun anew."""
+        """Restore the state that was read, after the other callbacks are reset."""
         if self._arrays is None:
             return
         arrays, self._arrays = self._arrays, None
@@ -139,8 +140,9 @@ class Checkpoint(keras.callbacks.Callback):
         self._batches.state = self._state["generator"], arrays["rows"]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write the state before the epoch, unless nothing has happened since."""
-        # No batch of this epoch is made yet, so nothing has been drawn for it.
+        """Save the state before the epoch, unless it has not changed."""
+        # No batch of this epoch has been created, so its random numbers are not drawn
+        # yet.
         if epoch == self._entered:
             return
         arrays: dict[str, Any] = {

@@ -20,16 +20,16 @@ def resolve_compute_dtype(compute_dtype: str) -> str:
 def set_compute_dtype(network: keras.Model, compute_dtype: str) -> None:
     """Make the layers of `network` compute in `compute_dtype`. Weights stay float32.
 
-    Only this network changes, never Keras' global policy. A layer that was given a
-    floating type of its own, other than the default, keeps it.
+    Only this network changes, not Keras' global policy. A layer with an explicit
+    floating dtype other than the default keeps it.
     """
     default = keras.config.dtype_policy().name
     wanted = "mixed_bfloat16" if compute_dtype == "bfloat16" else "float32"
     for layer in all_layers(network):
         if layer.dtype_policy.name == default:
             layer.dtype_policy = wanted
-    # Probabilities need more than the 8 bits of bfloat16's significand: whatever makes
-    # them from the last weights on.
+    # Probabilities need more than the 8 bits of bfloat16's significand, so all layers
+    # after the last weights compute in float32.
     for layer in _from_the_end(network):
         for part in (*all_layers(layer), layer):
             part.dtype_policy = "float32"
@@ -38,10 +38,10 @@ def set_compute_dtype(network: keras.Model, compute_dtype: str) -> None:
 
 
 def _from_the_end(network: keras.Model) -> list[keras.layers.Layer]:
-    """Return the layers of `network`, last one first, networks in it taken apart."""
+    """Return the layers of `network` in reverse order, nested networks flattened."""
     layers: list[keras.layers.Layer] = []
     for layer in reversed(network.layers):
-        # The layers of a subclassed network are in no order of computation.
+        # The layers of a subclassed network are not in the order of computation.
         if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
             layers += _from_the_end(layer)
         else:

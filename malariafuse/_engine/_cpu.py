@@ -35,8 +35,8 @@ def onednn_is_left_off() -> bool:
 def advise_onednn() -> None:
     """Advise once per process how TensorFlow can train faster.
 
-    It is left to the user, because it is decided for a whole process, before TensorFlow
-    is imported, and changes the last digits of what all of it computes.
+    It is only advice, because the setting applies to the whole process, must be made
+    before TensorFlow is imported, and changes the last digits of all results.
     """
     # Imported here, because other backends of Keras do not need it.
     import tensorflow as tf

@@ -199,7 +199,7 @@ class ImageBatches(keras.utils.PyDataset):
 
     @property
     def state(self) -> tuple[Any, NDArray[np.int64]]:
-        """The generator and the order of the rows, which decide about all to come."""
+        """State of the generator and order of the rows, for all later batches."""
         assert self.generator is not None
         return self.generator.bit_generator.state, self.rows
 
@@ -217,17 +217,16 @@ class ImageBatches(keras.utils.PyDataset):
 def as_dataset(batches: ImageBatches) -> Any:
     """Return a TensorFlow dataset that prefetches the next batch during training.
 
-    It does not keep `batches` alive.
+    The dataset does not keep `batches` alive.
 
-    Keras would have TensorFlow tune how far ahead that is done. The thread that tunes
-    sleeps ever longer, twice as long each time and up to a minute, and the end of an
-    epoch may have to wait for it to wake up; for short steps it may also decide to make
-    nothing ahead.
+    Keras would let TensorFlow tune the size of the prefetch. The tuning thread sleeps
+    for increasing times of up to a minute, and the end of an epoch may have to wait for
+    it. For short steps, it may also disable prefetching.
     """
-    # Imported here, as the rest serves other backends of Keras, too.
+    # Imported here, because other backends of Keras do not need it.
     import tensorflow as tf
 
-    # TensorFlow never lets go of a generator, and this one would hold all images.
+    # TensorFlow never releases a generator, which would keep all images in memory.
     held: Any = weakref.proxy(batches)
 
     def epoch() -> Iterator[Any]:

@@ -25,7 +25,7 @@ Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
 
 ENGINES = ("auto", "keras", "openvino")
 
-# What OpenVINO compiled of networks that were loaded, by a digest of each.
+# Networks compiled by OpenVINO, by digest of the loaded network.
 _RECENT: dict[tuple[str, str], Compute] = {}
 _N_RECENT = 8
 _RECENT_LOCK = Lock()
@@ -47,7 +47,7 @@ class FrozenNetwork(StoredNetwork):
         Built network. Its weights must not change.
     """
 
-    # Both are made on first use in each process, and never pickled.
+    # Both are created on first use in each process, and not pickled.
     _compiled: dict[str, Compute] | None = None
     _fastest: str | None = None
 
@@ -122,10 +122,10 @@ class FrozenNetwork(StoredNetwork):
     def _by_openvino(self) -> Compute:
         if self._stored is None:
             return _by_openvino(self.model)
-        # A search over thresholds loads the same training again and again.
+        # A search over thresholds loads the same training many times.
         digests = self._stored["sha256"]
         key = digests["config"], digests["weights"]
-        # One at a time: two threads with copies of a network compile it once.
+        # With a lock, so that threads with copies of a network compile it once.
         with _RECENT_LOCK:
             if key not in _RECENT:
                 compiled = _by_openvino(self.model)
@@ -141,9 +141,9 @@ def check_engine(engine: str) -> None:
     Raises
     ------
     ValueError
-        If it is not known, or Keras is not on the backend that it needs.
+        If the engine is unknown, or the backend of Keras does not support it.
     ImportError
-        If it is OpenVINO, and that is not installed.
+        If the engine is OpenVINO, which is not installed.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine={engine!r}: expected one of {', '.join(ENGINES)}.")
@@ -165,8 +165,8 @@ def engine_attribute(network: FrozenNetwork, engine: str) -> str:
     Raises
     ------
     AttributeError
-        If `engine` cannot be had: scikit-learn looks at all attributes to show an
-        estimator, and takes no other error.
+        If `engine` is not available. scikit-learn reads all attributes to display an
+        estimator, and handles only this error.
     """
     try:
         return network.engine_for(engine)
@@ -176,7 +176,7 @@ def engine_attribute(network: FrozenNetwork, engine: str) -> str:
 
 def _openvino_is_installed() -> bool:
     found = importlib.util.find_spec("openvino")
-    # A mere folder of that name, as models are kept in, has no origin.
+    # A folder of that name, for example with models, has no origin.
     return found is not None and found.origin is not None
 
 
@@ -197,7 +197,8 @@ def _by_keras(network: keras.Model) -> Compute:
     ):
         graph = with_constant_weights(network)
         return lambda inputs: graph(*inputs)
-    # Left to the first prediction, several threads would each make their own.
+    # Created here, because several threads would each create one in the first
+    # prediction.
     network.make_predict_function()
     return lambda inputs: network.predict_on_batch(one_or_list(inputs))
 
@@ -205,15 +206,15 @@ def _by_keras(network: keras.Model) -> Compute:
 def with_constant_weights(network: keras.Model) -> Any:
     """Compile `network` with constant weights.
 
-    TensorFlow then puts each batch normalization into the convolution before it.
-    MobileNetV2 takes half the time of `keras.Model.predict` that way, ResNet50V2 two
-    thirds. The first batch takes longer the more weights there are, so this is for
-    networks with batch normalization alone: VGG-16 would gain next to nothing.
+    TensorFlow then fuses each batch normalization with the previous convolution.
+    MobileNetV2 takes half of the time of `keras.Model.predict`, and ResNet50V2 two
+    thirds. The time of the first batch increases with the number of weights, so only
+    networks with batch normalization are compiled. VGG-16 would gain almost nothing.
     """
     import tensorflow as tf
 
     def compute(*inputs: Any) -> Any:
-        # Read as numbers, outside of the graph that is being made.
+        # Read as numbers, outside of the traced graph.
         with tf.init_scope():
             numbers = [
                 [np.asarray(variable) for variable in variables]
@@ -250,12 +251,12 @@ def _by_openvino(network: keras.Model) -> Compute:
     request, lock = compiled.create_infer_request(), Lock()
 
     def compute(inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        # One request is for one thread at a time, and so are its results.
+        # A request and its results can be used by one thread at a time.
         with lock:
             for (name, factor), values in zip(factors.items(), inputs, strict=True):
                 tensor = request.get_tensor(name)
                 tensor.shape = values.shape
-                # Into the memory of OpenVINO, which would copy them anyway.
+                # Copied into the memory of OpenVINO, which would copy them anyway.
                 np.multiply(values, np.float32(factor), out=tensor.data)
             return np.array(request.infer()[0])
 
@@ -276,15 +277,15 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
-    # The limits that TensorFlow and the workers of joblib go by.
+    # The same limits as for TensorFlow and workers of joblib.
     for limit in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(limit, "").isdecimal() and int(os.environ[limit]) > 0:
             settings["INFERENCE_NUM_THREADS"] = os.environ[limit]
             break
     with keras_seed(0):
         plain = storable_copy(network)
-    # In float32 throughout: OpenVINO itself decides what it computes in bfloat16, and
-    # keeps what follows the last weights out of it.
+    # All in float32: OpenVINO decides which layers compute in bfloat16, and excludes
+    # the layers after the last weights.
     for layer in all_layers(plain):
         if layer.dtype_policy.name == "mixed_bfloat16":
             layer.dtype_policy = "float32"
@@ -293,7 +294,7 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
     if settings["INFERENCE_PRECISION_HINT"] == "bf16":
         factors = [_LEVELS if len(tensor.shape) == 4 else 1 for tensor in plain.inputs]
         plain = _taking_levels(plain, factors)
-    # State that layers keep in addition to their weights becomes constant, too.
+    # State of layers other than weights also becomes constant.
     graph = convert_variables_to_constants_v2(
         with_constant_weights(plain).get_concrete_function()
     ).graph
@@ -327,8 +328,8 @@ def _without_telemetry() -> Iterator[None]:
 def _taking_levels(network: keras.Model, factors: Sequence[int]) -> keras.Model:
     """Return `network` for inputs that are multiplied by `factors`.
 
-    The 256 levels of an 8-bit image are numbers in bfloat16, and their 255th parts are
-    not. OpenVINO puts the division into the weights of a convolution that follows.
+    The 256 levels of an 8-bit image are exact in bfloat16, but the levels divided by
+    255 are not. OpenVINO moves the division into the weights of the next convolution.
     """
     inputs = [
         keras.Input(tensor.shape[1:], dtype="float32") for tensor in network.inputs

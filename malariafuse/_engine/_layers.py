@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 def all_layers(network: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """Yield the layers inside of `network`, innermost first.
 
-    Networks within the network are entered, and so are layers made of layers.
+    Nested networks and layers of layers are included.
     """
     inner = (
         network.layers
         if isinstance(network, keras.Model)
-        # Keras has no public name for the layers that a layer is made of.
+        # Keras has no public attribute for the sublayers of a layer.
         else getattr(network, "_layers", ())
     )
     for layer in inner:
@@ -36,15 +36,15 @@ def set_weights(network: keras.Model, weights: Sequence[NDArray[Any]]) -> None:
     network.set_weights(weights)
     for layer in all_layers(network):
         if isinstance(layer, keras.layers.Normalization):
-            # It divides by numbers that it computed from its weights once.
+            # It uses values that were derived from its weights once.
             layer.finalize_state()
 
 
 def head_layers(network: keras.Model) -> list[keras.layers.Layer]:
     """Return the layers of the head of `network`.
 
-    They are the layers outside of networks within the network, as outside of a
-    backbone; of a network without such parts, the last layer with weights.
+    The head is all layers outside nested networks such as a backbone. In a network
+    without nested networks, it is the last layer with weights.
     """
     outside = [layer for layer in network.layers if not isinstance(layer, keras.Model)]
     if len(outside) < len(network.layers):

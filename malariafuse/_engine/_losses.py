@@ -17,11 +17,11 @@ class LossOfCodes(keras.losses.Loss):
     Parameters
     ----------
     loss : keras.losses.Loss
-        The loss on targets of shape (n_samples, n_classes).
+        Loss on targets of shape (n_samples, n_classes).
     n_classes : int
         Number of classes.
     **kwargs : dict
-        Further arguments of `keras.losses.Loss`.
+        Keyword arguments of `keras.losses.Loss`.
     """
 
     def __init__(self, loss: keras.losses.Loss, n_classes: int, **kwargs: Any) -> None:
@@ -60,15 +60,15 @@ def make_loss(
     Parameters
     ----------
     loss : {"crossentropy", "focal"} or keras.losses.Loss
-        Name of the loss, or a loss object. A loss object takes targets 0 and 1 for two
-        classes, else one-hot targets (class codes if it is a sparse one), and
-        probabilities.
+        Name of the loss, or a loss object. A loss object takes probabilities and
+        targets: 0 and 1 for two classes, one-hot targets otherwise, and class codes if
+        it is sparse.
     label_smoothing : float
-        Share of the target that is spread over all classes.
+        Fraction of the target that is distributed over all classes.
     n_outputs : int
-        Number of outputs: 1 for two classes, else the number of classes.
+        Number of outputs: 1 for two classes, otherwise the number of classes.
     from_logits : bool, default=False
-        Whether the loss is given logits.
+        Whether the loss gets logits.
     """
     losses = keras.losses
     if isinstance(loss, losses.Loss):
@@ -83,7 +83,7 @@ def make_loss(
             return losses.BinaryFocalCrossentropy(**settings)
         return losses.BinaryCrossentropy(**settings)
     if loss == "focal":
-        # As the binary one: no class is weighted here.
+        # Without class weights, like the binary loss.
         return LossOfCodes(
             losses.CategoricalFocalCrossentropy(alpha=1.0, **settings), n_outputs
         )
@@ -131,9 +131,9 @@ class RecallOfClass(keras.metrics.Recall):
     code : {0, 1}
         Code of the class.
     name : str, default="recall"
-        Name of the measure.
+        Name of the metric.
     **kwargs : dict
-        Further arguments of `keras.metrics.Recall`.
+        Keyword arguments of `keras.metrics.Recall`.
     """
 
     def __init__(self, code: int, name: str = "recall", **kwargs: Any) -> None:
@@ -155,8 +155,8 @@ class RecallOfClass(keras.metrics.Recall):
 class DeeplySupervised(keras.Model):
     """Model that is trained on the loss of the network and of each branch.
 
-    The one output has the probabilities of the network, which alone are measured, and
-    then the logits of each branch, side by side.
+    The single output is the concatenation of the probabilities of the network and the
+    logits of each branch. Only the probabilities enter the metrics.
     """
 
     n_outputs: int
@@ -180,7 +180,7 @@ class DeeplySupervised(keras.Model):
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> Any:
-        """Measure the probabilities of the network."""
+        """Compute the metrics of the probabilities of the network."""
         probabilities = y_pred[:, : self.n_outputs]
         return super().compute_metrics(x, y, probabilities, sample_weight)
 
@@ -214,12 +214,12 @@ def make_trainer(
     Parameters
     ----------
     network : keras.Model
-        The network to train.
+        Network to train. It remains without an optimizer.
     branch_logits : str or None
-        Name of a layer that gives the logits of all branches, of shape (n_samples,
-        n_branches, n_outputs). If `network` has it, the branches are trained, too.
+        Name of the layer with the logits of all branches, of shape (n_samples,
+        n_branches, n_outputs). If `network` has it, the branches are also trained.
     branch_loss : keras.losses.Loss, default=None
-        The loss of each branch, of logits.
+        Loss of each branch, applied to logits.
     """
     entrance = one_or_list(network.inputs)
     probabilities = network.outputs[0]

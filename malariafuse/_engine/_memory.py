@@ -30,7 +30,7 @@ from malariafuse._version import __version__
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
-# cloudpickle keeps the modules to pickle by value for the whole process.
+# cloudpickle registers modules to pickle by value for the whole process.
 _REGISTRY = threading.Lock()
 
 
@@ -44,7 +44,7 @@ def training_key(
     build : callable
         Function that builds the network.
     inputs : Inputs
-        Function that makes the inputs of the network, not fitted.
+        Unfitted transformation to the inputs of the network.
     data : TrainingData
         Samples.
     settings : TrainingSettings
@@ -53,12 +53,12 @@ def training_key(
     Raises
     ------
     TypeError
-        If something that the training depends on cannot be compared.
+        If an object on which the training depends cannot be compared.
     """
     digest = hashlib.sha256()
     for samples in (data.samples, data.validation):
         arrays = None if samples is None else vars(samples)
-        # An array in memory and the same one on disk are the same.
+        # Equal arrays in memory and on disk have the same digest.
         digest.update(joblib.hash(arrays, coerce_mmap=True).encode())
     about = {
         "data": (data.groups, data.n_classes, data.positive),
@@ -91,9 +91,8 @@ def train_once(
 def _by_value(value: Any) -> bytes:
     """Return a digest of `value`, including functions and classes of the user.
 
-    Of code that is not installed, functions and classes count by what they do: by
-    their code, what they enclose, and the globals that they use, wherever that is.
-    Installed ones count by their names.
+    Functions and classes that are not installed are compared by their code, closures
+    and used globals. Installed functions and classes are compared by name.
     """
     stream = io.BytesIO()
     try:
@@ -131,7 +130,7 @@ def _users_modules_by_value() -> Iterator[None]:
 
 
 def _is_users(module: ModuleType) -> bool:
-    """Return whether the code of `module` is the user's and may change at any time."""
+    """Return whether the code of `module` belongs to the user and may change."""
     if module.__name__.partition(".")[0] == __name__.partition(".")[0]:
         return False
     file = getattr(module, "__file__", None)
@@ -167,12 +166,12 @@ class _Pickler(cloudpickle.Pickler):
         if isinstance(obj, keras.KerasTensor | keras.Variable):
             return _kept, ("tensor", str(obj.shape), str(obj.dtype))
         if _is_keras_object(obj):
-            # Keras pickles with the time of day.
+            # Keras' pickles contain the time.
             config = keras.saving.serialize_keras_object(obj)
             weights = obj.get_weights() if isinstance(obj, keras.layers.Layer) else []
             return _kept, ("keras", json.dumps(config, sort_keys=True), weights)
         if isinstance(obj, keras.callbacks.Callback):
-            # Without what Keras leaves in it after a training.
+            # Without the state that Keras leaves in it after training.
             own = {
                 name: value
                 for name, value in vars(obj).items()
@@ -181,12 +180,12 @@ class _Pickler(cloudpickle.Pickler):
             return _kept, ("callback", type(obj), own)
         reduced = super().reducer_override(obj)
         if isinstance(obj, type) and isinstance(reduced, tuple):
-            # Without the number by which cloudpickle follows a class in one process.
+            # Without the number with which cloudpickle tracks a class in a process.
             function, arguments, *rest = reduced
             return function, arguments[:4], *rest
         if isinstance(obj, FunctionType) and isinstance(reduced, tuple):
             function, arguments, (attributes, slots), *rest = reduced
-            # Which modules happen to be loaded does not matter.
+            # Independent of which modules are loaded.
             slots = {
                 name: slot
                 for name, slot in slots.items()
@@ -194,8 +193,8 @@ class _Pickler(cloudpickle.Pickler):
             }
             return function, arguments, (attributes, slots), *rest
         if reduced is NotImplemented and not isinstance(obj, type):
-            # Of a transformer, or of a function with its arguments, with a file of
-            # weights, what is in the file counts.
+            # For transformers and functions with a weights file, the contents of the
+            # file are compared.
             held = (
                 obj.keywords
                 if isinstance(obj, partial)
@@ -208,7 +207,7 @@ class _Pickler(cloudpickle.Pickler):
 
 
 def _kept(*parts: Any) -> None:
-    """Stand in the pickle for what makes an object; it is never called."""
+    """Stand for the constructor of an object in a pickle. It is never called."""
 
 
 def _is_keras_object(obj: Any) -> bool:
@@ -258,7 +257,7 @@ def _source(module: ModuleType) -> str:
 
 
 def _constants(module: ModuleType) -> dict[str, Any]:
-    """Return the constants of a module, and the other modules of the user in it."""
+    """Return the constants of a module, and the modules of the user that it imports."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -276,7 +275,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _stamp(weights: Any) -> tuple[int, int] | None:
-    """Return what changes with a file of weights, if that is one."""
+    """Return a stamp of a weights file, if the value is one."""
     if not isinstance(weights, str | PathLike) or not Path(weights).is_file():
         return None
     file = Path(weights).stat()
@@ -284,10 +283,10 @@ def _stamp(weights: Any) -> tuple[int, int] | None:
 
 
 def _digest_of_pickle(pickled: bytes) -> bytes:
-    """Return a digest that is the same for equal strings and for one string twice.
+    """Return a digest that does not depend on the identity of equal strings.
 
-    A pickle refers back to a string that it has written, by identity; whether two
-    equal strings are one object differs between processes.
+    A pickle refers to repeated strings by identity. Whether two equal strings are the
+    same object differs between processes.
     """
     digest = hashlib.sha256()
     written: list[Any] = []
@@ -297,7 +296,7 @@ def _digest_of_pickle(pickled: bytes) -> bytes:
         if opcode.name in ("FRAME", "PROTO"):
             continue
         if opcode.name == "MEMOIZE":
-            # A text by itself, any other object by its place among the others.
+            # A string by value, any other object by its position.
             n_others += not isinstance(latest, str)
             written.append(latest if isinstance(latest, str) else n_others)
             continue

@@ -1,8 +1,8 @@
-"""Batch normalization in one operation while a network trains on TensorFlow.
+"""Fused batch normalization for training on TensorFlow.
 
-Keras computes it from a dozen elementwise operations. TensorFlow's fused kernel takes
-the same inputs to the same outputs, and a small ResNet-18 then trains three times as
-fast on a CPU.
+Keras computes batch normalization by a dozen elementwise operations. TensorFlow's fused
+kernel computes the same outputs. With it, a small ResNet-18 trains three times as fast
+on a CPU.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from malariafuse._engine._layers import all_layers
 
 @contextmanager
 def fused_normalization(network: keras.Model) -> Iterator[None]:
-    """Have the layers of `network` normalize batches by the fused kernel in this block.
+    """Make the layers of `network` use the fused kernel in this block.
 
-    The layers themselves stay what they are: what is stored of them in the meantime
-    loads as it does from any other network.
+    The class of the layers does not change, so a network that is stored in this block
+    can be loaded as usual.
     """
     changed = [layer for layer in all_layers(network) if _can_fuse(layer)]
     for layer in changed:
@@ -29,7 +29,7 @@ def fused_normalization(network: keras.Model) -> Iterator[None]:
         yield
     finally:
         for layer in changed:
-            # The method of the class shows again.
+            # The method of the class becomes visible again.
             del layer.call
 
 
@@ -54,7 +54,7 @@ def _call(
     training: bool | None = None,
     mask: Any = None,
 ) -> Any:
-    """Normalize by the batch and update the moving statistics, if `training`."""
+    """Normalize by batch statistics and update the moving statistics, if `training`."""
     if not training or not layer.trainable:
         return type(layer).call(layer, inputs, training=training, mask=mask)
     import tensorflow as tf
@@ -68,7 +68,7 @@ def _call(
         epsilon=layer.epsilon,
         is_training=True,
     )
-    # The kernel reports the unbiased variance; Keras keeps the biased one.
+    # The kernel returns the unbiased variance, but Keras uses the biased variance.
     count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), variance.dtype)
     variance *= (count - 1) / count
     for moving, now in (

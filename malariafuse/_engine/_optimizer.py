@@ -32,15 +32,14 @@ def make_optimizer(
     factor : float
         Factor on the peak of the learning rate.
     n_epochs, steps_per_epoch : int
-        Length of what the schedule spans.
+        Length of the schedule.
 
     Returns
     -------
     keras.optimizers.Optimizer
-        The optimizer, with the first of the rates.
+        Optimizer with the first learning rate.
     ndarray of shape (n_steps,), float32, or None
-        Learning rates. None leaves the rate to a schedule that the user's optimizer
-        has.
+        Learning rates, or None if the optimizer of the user has a schedule.
 
     Raises
     ------
@@ -66,7 +65,8 @@ def make_optimizer(
         rates = learning_rates(
             float(peak) * factor,
             settings.schedule,
-            # Half of the training at most: a short one is not all warm-up.
+            # At most half of the training, so that a short training is not only
+            # warm-up.
             round(min(settings.warmup_epochs, n_epochs / 2) * steps_per_epoch),
             n_epochs * steps_per_epoch,
         )
@@ -83,7 +83,7 @@ def make_optimizer(
             "an optimizer with a constant learning rate."
         )
     made = kind.from_config({**config, "learning_rate": rate})
-    # Decay pulls kernels to zero; biases and scales need no pull.
+    # Weight decay applies to kernels, not to biases and scales.
     if made.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return made, rates
@@ -94,24 +94,24 @@ def learning_rates(
 ) -> Rates:
     """Return the learning rate of each step.
 
-    It rises linearly from a tenth of `peak`, and then stays there or falls to zero
-    along half a cosine, as by `keras.optimizers.schedules.CosineDecay`.
+    The rate increases linearly from a tenth of `peak` to `peak`. Then it is constant,
+    or decays to zero like `keras.optimizers.schedules.CosineDecay`.
 
     Parameters
     ----------
     peak : float
         Highest learning rate.
     schedule : {"cosine", "constant"}
-        Course of the learning rate after the warm-up.
+        Schedule of the learning rate after the warm-up.
     warmup_steps, n_steps : int
-        Steps of the warm-up, and of all.
+        Numbers of steps of the warm-up and of the training.
 
     Returns
     -------
     ndarray of shape (n_steps,), float32
         Learning rates.
     """
-    # In float32 throughout, as Keras computes them.
+    # In float32, as in Keras.
     top, first = np.float32(peak), np.float32(peak / 10)
     rates = np.full(n_steps, top)
     rising = np.arange(warmup_steps, dtype=np.float32) / np.float32(warmup_steps or 1)
@@ -128,16 +128,17 @@ def learning_rates(
 class FollowRates(keras.callbacks.Callback):
     """Set the learning rate of each step.
 
-    Keras' own schedules live inside the optimizer and fail callbacks that set the rate.
-    With ``schedule="constant"``, these may: a rate that another callback sets becomes
-    the peak. A cosine and another callback would contradict each other.
+    With Keras' schedules, which are part of the optimizer, callbacks that set the
+    learning rate fail. Here, with ``schedule="constant"``, the learning rate set by
+    another callback becomes the peak. A cosine schedule is not compatible with such a
+    callback.
 
     Parameters
     ----------
     rates : ndarray of shape (n_steps,), float32
         Learning rates.
     schedule : {"cosine", "constant"}
-        Name of the schedule that the rates follow.
+        Name of the schedule of the learning rates.
     """
 
     def __init__(self, rates: Rates, schedule: str) -> None:
@@ -147,16 +148,16 @@ class FollowRates(keras.callbacks.Callback):
         self.start_at(0)
 
     def start_at(self, step: int) -> None:
-        """Go on from a step of a training that was interrupted."""
+        """Resume from a step of an interrupted training."""
         self._step = step
-        # The optimizer begins with the first rate.
+        # The optimizer starts with the first rate.
         self._was_set = float(self._rates[max(step - 1, 0)])
 
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:
         """Set the rate of this step."""
-        # On JAX the variables are copies that follow on demand.
+        # On JAX, the variables are copies that are synchronized on demand.
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()
         optimizer = self.model.optimizer
@@ -169,7 +170,7 @@ class FollowRates(keras.callbacks.Callback):
         self._was_set = rate
 
     def _take_over(self, peak: float) -> None:
-        """Make a rate that another callback set the peak from this step on."""
+        """Use the learning rate of another callback as the peak from this step."""
         if self._schedule != "constant":
             raise ValueError(
                 f"a callback set the learning rate to {peak:g}, but "

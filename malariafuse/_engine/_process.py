@@ -9,16 +9,15 @@ from typing import Any
 
 
 class _InPlace:
-    """Something that stands in the process while any thread is inside a block.
+    """Process-wide replacement that is installed while any thread is inside a block.
 
-    Each thread has a value of its own, by which the thing in place tells the threads
-    that are inside from all others.
+    Each thread has a separate value, by which the replacement distinguishes threads
+    inside a block from others.
 
     Parameters
     ----------
     install, remove : callable
-        Functions that are called as the first thread enters and as the last one
-        leaves.
+        Functions that are called when the first thread enters and the last one leaves.
     """
 
     def __init__(self, install: Callable[[], None], remove: Callable[[], None]) -> None:
@@ -28,12 +27,12 @@ class _InPlace:
 
     @property
     def value(self) -> Any:
-        """The value of this thread, None outside of all blocks."""
+        """Value of this thread, or None outside of all blocks."""
         return getattr(self._local, "value", None)
 
     @contextmanager
     def inside(self, value: Any) -> Iterator[None]:
-        """Have the thing in place, with `value` for this thread."""
+        """Install the replacement, with `value` for this thread."""
         outer, self._local.value = self.value, value
         with self._lock:
             if self._n_inside == 0:
@@ -53,7 +52,7 @@ _randint = random.randint
 
 
 def _randint_of_thread(a: int, b: int) -> int:
-    """Draw for a thread inside of `keras_seed` from its generator, else as ever."""
+    """Draw from the generator of this thread, or from the global generator."""
     generator = _SEEDS.value
     return (_randint if generator is None else generator.randint)(a, b)
 
@@ -74,11 +73,11 @@ _SEEDS = _InPlace(_replace_randint, _restore_randint)
 def keras_seed(seed: int) -> Iterator[None]:
     """Make Keras draw its default seeds from `seed` in this block, in this thread.
 
-    An initializer or a dropout layer without a seed of its own asks Python's global
-    `random.randint` for one as it is made, also in a function of the user's and in a
-    layer's `build`, where no seed can be given. Here it is answered by a generator of
-    this thread alone: the global generator is neither read nor set, and other threads
-    get from it what they would have got.
+    An initializer or a dropout layer without a seed draws one from Python's global
+    `random.randint` when it is created. This also happens in functions of the user and
+    in `build` of layers, where no seed can be passed. In this block, the seed is drawn
+    from a generator of this thread. The global generator is not used, and other threads
+    are not affected.
     """
     with _SEEDS.inside(random.Random(seed)):
         yield
@@ -87,8 +86,8 @@ def keras_seed(seed: int) -> Iterator[None]:
 def forget_kernels() -> None:
     """Free the kernels that TensorFlow compiled for deleted functions.
 
-    It keeps the kernels of every function that was ever called, half a megabyte for
-    each training. Those that are needed again are made again.
+    TensorFlow keeps the kernels of every function that was called, half a megabyte for
+    each training. Required kernels are compiled again.
     """
     from tensorflow.python.eager import context
 
@@ -111,8 +110,8 @@ _QUIET = _InPlace(
 def without_retracing_advice() -> Iterator[None]:
     """Suppress the warning about repeated retracing in this thread.
 
-    TensorFlow counts by line of code, not by model, so every search warns that Keras
-    traces its functions anew, once for each model as it has to.
+    TensorFlow counts retracing by line of code, not by model. A search would therefore
+    always warn, because Keras traces its functions once for each model.
     """
     with _QUIET.inside(True):
         yield

@@ -10,7 +10,7 @@ import keras
 class TrainingSettings:
     """Settings of the training of any network.
 
-    The fields have the names of the parameters of the classifiers, and mean the same.
+    The fields have the names and meaning of the parameters of the classifiers.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class TrainingSettings:
     optimizer : str or keras.optimizers.Optimizer
         Optimizer: "sgd", "adam", "adamw" or an object to copy.
     learning_rate, momentum, weight_decay : float or None
-        Settings of the optimizer; None takes its own.
+        Settings of the optimizer. None uses its default.
     schedule : str
         Schedule of the learning rate: "cosine" or "constant".
     warmup_epochs : float
@@ -29,17 +29,17 @@ class TrainingSettings:
     loss : str or keras.losses.Loss
         Loss: "crossentropy", "focal" or an object.
     label_smoothing : float
-        Share of the target that is spread over all classes.
+        Fraction of the target that is distributed over all classes.
     augmentation : sequence of str or keras.layers.Layer, or None
-        Random changes of images.
+        Augmentation of images.
     early_stopping : bool
         Whether to stop by `monitor`.
     monitor : str
-        Measure on the validation samples.
+        Metric of the validation samples.
     validation_fraction : float
-        Share of the samples to set aside.
+        Fraction of the samples in the validation set.
     n_iter_no_change : int
-        Epochs without improvement to wait.
+        Number of epochs without improvement before training stops.
     ema_momentum : float or None
         Momentum of averaged weights.
     compute_dtype : str
@@ -47,9 +47,9 @@ class TrainingSettings:
     callbacks : sequence of keras.callbacks.Callback or callable, or None
         The user's callbacks, or functions that make them.
     initial_weights : keras.Model, path or None
-        Source of the first weights.
+        Source of the initial weights.
     random_state : int or None
-        Seed of everything that is drawn; None draws one.
+        Random seed. None draws a seed.
     """
 
     head_epochs: int

@@ -20,29 +20,29 @@ FORMAT = 2
 class StoredNetwork(StoredWithDigest):
     """Network that pickles only its configuration and weights.
 
-    Neither the optimizer's state nor a compiled function is stored, and no code:
-    loading refuses Python code inside a configuration (Keras' safe mode).
+    The state of the optimizer, compiled functions and code are not stored. Loading
+    rejects Python code in a configuration (Keras' safe mode).
 
     Parameters
     ----------
     model : keras.Model
-        The network, built.
+        Built network.
 
     Attributes
     ----------
     model : keras.Model
-        The network; after unpickling it is built on first use.
+        Network. After unpickling, it is built on first use.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._model: keras.Model | None = _without_xla(model)
         self._stored: Any = None
-        # For whatever is made on first use: several threads may be the first.
+        # Lock for objects that are created on first use, possibly by several threads.
         self._lock = RLock()
 
     @property
     def model(self) -> keras.Model:
-        """The network itself."""
+        """Network, built on first use."""
         with self._lock:
             if self._model is None:
                 self._model, self._stored = _without_xla(_restore(self._stored)), None
@@ -50,7 +50,7 @@ class StoredNetwork(StoredWithDigest):
 
     def _content(self) -> tuple[Any, ...]:
         """Return the content of the network, independent of the version of Keras."""
-        # Of the network as it is built here.
+        # Content of the network as built here.
         state = _store(self.model)
         return state["config"], state["shapes"], state["weights"]
 
@@ -71,8 +71,8 @@ class StoredNetwork(StoredWithDigest):
 
 
 def _without_xla(model: keras.Model) -> keras.Model:
-    # Left to itself, Keras on TensorFlow compiles predictions by XLA: seconds of work
-    # for each batch size, and slower ones afterwards on a CPU.
+    # By default, Keras on TensorFlow compiles predictions with XLA, which takes seconds
+    # for each batch size and makes predictions slower on a CPU.
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False
     return model
@@ -81,8 +81,8 @@ def _without_xla(model: keras.Model) -> keras.Model:
 def storable_copy(model: keras.Model) -> keras.Model:
     """Return a copy of `model` after storing and loading.
 
-    Raises ValueError if it could not be. Training the copy leaves `model`, which may be
-    used elsewhere, as it is.
+    Raises ValueError if it cannot be stored and loaded. Training the copy does not
+    change `model`, which may be used elsewhere.
     """
     try:
         return _rebuild(keras.saving.serialize_keras_object(model), model.get_weights())
@@ -95,14 +95,14 @@ def storable_copy(model: keras.Model) -> keras.Model:
 
 
 def _rebuild(config: dict[str, Any], weights: list[NDArray[Any]]) -> keras.Model:
-    # Safe mode: no Python code inside a configuration is run.
+    # Safe mode: Python code in a configuration is not executed.
     model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     set_weights(model, weights)
     return model
 
 
 def _store(model: keras.Model) -> dict[str, Any]:
-    # NumPy alone has no bfloat16; as float32 such weights are the same numbers.
+    # NumPy has no bfloat16. As float32, the weights are the same numbers.
     weights = [
         weight.astype(np.float32) if weight.dtype.kind == "V" else weight
         for weight in model.get_weights()
@@ -113,7 +113,8 @@ def _store(model: keras.Model) -> dict[str, Any]:
         "keras": keras.__version__,
         "config": json.dumps(keras.saving.serialize_keras_object(model)),
         "shapes": [(w.shape, w.dtype.str) for w in weights],
-        # One flat array of bytes: every pickler, skops included, writes it as it is.
+        # One flat array of bytes, which every pickler, including skops, writes
+        # unchanged.
         "weights": np.frombuffer(b"".join(w.tobytes() for w in weights), np.uint8),
     }
     return with_digests(state)
@@ -121,7 +122,7 @@ def _store(model: keras.Model) -> dict[str, Any]:
 
 def _restore(stored: dict[str, Any]) -> keras.Model:
     try:
-        # The seeds drawn here are those of initial weights that are replaced at once.
+        # The seeds drawn here are for initial weights that are replaced immediately.
         with keras_seed(0):
             return _rebuild(
                 json.loads(stored["config"]),

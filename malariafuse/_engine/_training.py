@@ -52,7 +52,7 @@ from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._validation import Rows, split_rows
 from malariafuse._engine._weights import load_weights
 
-# What follows the training of the head takes this part of the learning rate.
+# Factor of the learning rate after the training of the head.
 FINE_TUNING = 0.1
 
 NetworkFunction = Callable[[Any, int], keras.Model]
@@ -65,15 +65,15 @@ class Training(StoredWithDigest):
     Attributes
     ----------
     network : FrozenNetwork
-        The trained network.
+        Trained network.
     inputs : Inputs
-        Function that makes its inputs, fitted.
+        Fitted transformation to the inputs of the network.
     history : dict of str to list of float
-        Measures of each epoch.
+        Metrics of each epoch.
     compute_dtype : str
-        Floating type of its layers.
+        Floating dtype of the layers.
     optimizer : list of ndarray or None
-        Variables of the optimizer at the end, if they are kept.
+        Variables of the optimizer at the end, or None.
     """
 
     network: FrozenNetwork
@@ -90,9 +90,9 @@ class Watch:
     Attributes
     ----------
     progress : str or None
-        Title of a progress bar; None shows none.
+        Title of the progress bar, or None.
     checkpoint : Path or None
-        Folder in which an interrupted training is kept.
+        Folder of checkpoints, or None.
     """
 
     progress: str | None = None
@@ -125,10 +125,10 @@ def train(
     Parameters
     ----------
     build : callable
-        Function that builds the network: ``build(inputs.network_shape, n_outputs)``
-        returns a new one that ends in a sigmoid or a softmax of `n_outputs`.
+        Function ``build(inputs.network_shape, n_outputs)`` that returns a new network,
+        which ends in a sigmoid or a softmax of `n_outputs`.
     inputs : Inputs
-        Function that makes the inputs of the network from images; fitted here.
+        Transformation from images to the inputs of the network. It is fitted.
     data : TrainingData
         Samples.
     settings : TrainingSettings
@@ -136,10 +136,10 @@ def train(
     watch : Watch
         Settings of the progress bar and of the checkpoints.
     branch_logits : str, default=None
-        Name of a layer whose branches are trained one by one, too, if the network has
-        it.
+        Name of the layer with the logits of branches. If the network has it, the
+        branches are also trained separately.
     optimizer : sequence of ndarray, default=None
-        Variables of the optimizer to begin with, as `Training` has them.
+        Initial variables of the optimizer, as in `Training`.
     keep_optimizer : bool, default=False
         Whether to return the variables of the optimizer.
 
@@ -157,7 +157,7 @@ def train(
     """
     seed = check_random_state(settings.random_state).randint(2**31 - 1)
     rows, validation = _split(data, settings, seed)
-    # Before the branches, which may take minutes to compute: all of it may be refused.
+    # Validated before the branches are computed, which may take minutes.
     stages = _stages(settings, math.ceil(len(rows) / settings.batch_size))
     users = users_callbacks(settings.callbacks)
     check_rate_setters(users, settings.schedule)
@@ -167,7 +167,7 @@ def train(
         key = training_key(build, inputs, data, settings)
         checkpoint = Checkpoint(watch.checkpoint, key)
 
-    # A slice copies nothing, as rows do: images may be on disk.
+    # A slice does not copy images, unlike an index array. Images may be on disk.
     fitted_on = slice(None) if len(rows) == len(data.samples.codes) else rows
     inputs.fit(data.samples.images, data.samples.codes, fitted_on)
     n_outputs = 1 if data.n_classes == 2 else data.n_classes
@@ -235,7 +235,7 @@ def train(
             history = joined(history, seen)
     finally:
         for callback in users:
-            # It would keep the network and all that trains it.
+            # It would keep the network and its training state alive.
             keras.callbacks.Callback.set_model(callback, None)
     if not all(np.isfinite(weights).all() for weights in network.get_weights()):
         raise FloatingPointError(f"Weights became NaN or infinite: {ADVICE}")
@@ -265,7 +265,7 @@ def _split(
 
 
 def _stages(settings: TrainingSettings, steps_per_epoch: int) -> list[_Stage]:
-    """Return the stages: the head, if it is trained by itself, and then all layers."""
+    """Return the stages: the head, if it is trained separately, and then all layers."""
     planned = [
         (settings.head_epochs, 1.0, True),
         (settings.epochs, FINE_TUNING if settings.head_epochs else 1.0, False),
@@ -289,7 +289,7 @@ def _continue(
     for variable, value in zip(stage.optimizer.variables, variables, strict=True):
         variable.assign(value)
     if stage.rates is not None:
-        # It is one of the variables, and may have been set to another since.
+        # It is one of the variables, and may have been changed.
         stage.optimizer.learning_rate = float(stage.rates[0])
 
 
@@ -300,7 +300,7 @@ def _compiled(
     data: TrainingData,
     branch_logits: str | None,
 ) -> keras.Model:
-    """Return a model that trains the layers of `network`."""
+    """Return a compiled model for training that shares the layers of `network`."""
     n_outputs = network.output_shape[-1]
     loss = partial(make_loss, settings.loss, settings.label_smoothing, n_outputs)
     trainer = make_trainer(network, branch_logits, loss(from_logits=True))
@@ -313,7 +313,7 @@ def _compiled(
         optimizer=optimizer,
         loss=loss(),
         metrics=metrics,
-        # XLA halves the speed of TensorFlow's training on a CPU.
+        # With XLA, training on a CPU takes twice as long.
         jit_compile=False if _on_tensorflow() else "auto",
     )
     _create_variables(trainer)
@@ -323,14 +323,15 @@ def _compiled(
 def _create_variables(trainer: keras.Model) -> None:
     """Create all variables of a training before its first step.
 
-    TensorFlow traces a function a second time if the first one created variables, which
-    doubles the time to the first step.
+    TensorFlow traces a function a second time if the first trace created variables,
+    which doubles the time to the first step.
     """
     optimizer = trainer.optimizer
     optimizer.build(trainer.trainable_variables)
     if _on_tensorflow():
-        # Of one copy of a network, gradients are their own sum. TensorFlow registers a
-        # gradient of that sum for good, and with it keeps the graph of each training.
+        # With a single replica, no sum of gradients is needed. TensorFlow permanently
+        # registers a gradient of that sum, which keeps the graph of each training
+        # alive.
         optimizer._all_reduce_sum_gradients = lambda grads_and_vars: grads_and_vars
     n_outputs = trainer.output_shape[-1]
     y, y_pred = np.zeros((1, 1), np.int64), np.full((1, n_outputs), 0.5, np.float32)
@@ -368,7 +369,7 @@ def _fit(
     except Exception:
         for part in (batches, validated):
             if part is not None and part.error is not None:
-                # TensorFlow would put it into the text of an error of its own.
+                # TensorFlow would convert it to an error of its type.
                 raise part.error from None
         raise
     finally:
@@ -383,7 +384,7 @@ def _on_tensorflow() -> bool:
 @contextmanager
 def _head_only(network: keras.Model) -> Iterator[None]:
     """Freeze all layers of `network` but its head in this block."""
-    # A layer passes its setting on to those inside: from the outermost on.
+    # A layer passes its setting to sublayers, so the outermost layers come first.
     before = [(layer, layer.trainable) for layer in all_layers(network)][::-1]
     head = head_layers(network)
     for layer in network.layers:

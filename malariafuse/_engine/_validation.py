@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
-# Folds are made of patients, and none may be left without any.
+# Maximum number of folds. Each fold must have at least one patient.
 _MOST_FOLDS = 20
 
 Rows = NDArray[np.int64]
@@ -71,7 +71,7 @@ def split_rows(
 
 
 def _share(fraction: float, most: int) -> Fraction:
-    """Return a share of whole folds, of at most `most`, that is close to `fraction`."""
+    """Return a fraction of whole folds, at most `most`, close to `fraction`."""
     share = Fraction(fraction).limit_denominator(max(most, 2))
-    # Neither side is empty.
+    # Neither part is empty.
     return min(max(share, Fraction(1, max(most, 2))), 1 - Fraction(1, max(most, 2)))

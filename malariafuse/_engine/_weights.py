@@ -17,15 +17,15 @@ def load_weights(network: keras.Model, source: keras.Model | str | Path | None) 
     network : keras.Model
         The network.
     source : keras.Model, path or None
-        A network, a file that Keras wrote (.keras, or .weights.h5), or None, which
-        leaves the weights as they are.
+        Network, file saved by Keras (.keras or .weights.h5), or None to keep the
+        weights.
 
     Raises
     ------
     FileNotFoundError
         If the file does not exist.
     ValueError
-        If a file cannot be read, or the weights are of another architecture.
+        If a file cannot be read, or the weights have another architecture.
     """
     if source is None:
         return
@@ -64,7 +64,7 @@ def load_weights(network: keras.Model, source: keras.Model | str | Path | None) 
 def _read(path: Path, network: keras.Model) -> list[Any]:
     try:
         if path.suffix == ".keras":
-            # The seeds that loading draws are those of weights that are replaced.
+            # The seeds drawn during loading are for weights that are replaced.
             with keras_seed(0):
                 return keras.saving.load_model(path, compile=False).get_weights()
         network.load_weights(path)

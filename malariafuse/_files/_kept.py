@@ -54,7 +54,7 @@ class KeptResults:
         self._kind = kind
         if memory.location is not None:
             self._folder = Path(memory.store_backend.location) / _FOLDER
-            # Here, since what is found is not written again.
+            # Here, because a cached result is not written again.
             remove_abandoned(self._folder)
             remove_free_locks(self._folder, "*.lock")
 

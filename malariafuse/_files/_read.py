@@ -98,14 +98,13 @@ class CellIndex:
     Attributes
     ----------
     filenames : list of str
-        The files of the images, in their order.
+        Files of the images, in order.
     refused : dict of str to str
-        The files that could not be read, with reasons.
+        Reason by name of each file that could not be read.
     same_file, same_pixels : list of list of int
-        The positions of images whose files, or whose pixels, are equal, in sets.
+        Sets of positions of images with equal files or equal pixels.
     unopened : list of str
-        The refused files that the disk did not give, which says nothing about what is
-        in them.
+        Rejected files that could not be read from disk, whose contents are unknown.
     """
 
     filenames: list[str]

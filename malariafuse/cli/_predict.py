@@ -190,7 +190,7 @@ def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.Data
             )
             read = True
         except ImageReadError as error:
-            # None of this source could be read; others may be.
+            # No file of this source could be read, but those of others may be.
             refused |= error.refused
             table = pd.DataFrame(
                 {
@@ -211,7 +211,7 @@ def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.Data
 
 
 def _sources(paths: Sequence[Path]) -> Iterator[str | list[str]]:
-    """Return what is read at once: files that follow each other, or a folder."""
+    """Yield sources to read together: consecutive files, or a folder."""
     files: list[str] = []
     for path in paths:
         if path.is_file() and path.suffix.lower() not in (".csv", ".zip"):

@@ -55,7 +55,7 @@ def through_cache(
         Function ``fill(take)`` that passes the images to ``take`` in order, in blocks,
         and returns their index. If it raises, nothing is cached.
     """
-    # Here, since what is found is not written again.
+    # Here, because a cached entry is not written again.
     remove_abandoned(entry.parent)
     remove_free_locks(entry.parent, f"{CELLS}*.lock")
     cells = _find_entry(entry)

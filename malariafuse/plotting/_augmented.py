@@ -141,7 +141,7 @@ class AugmentationDisplay:
             show_image(self.axes_[row, 0], self.images[row])
             for change in range(n_changes):
                 show_image(self.axes_[row, 1 + change], self.augmented[change, row])
-        self.axes_[0, 0].set_title("as it is", fontsize="small")
+        self.axes_[0, 0].set_title("original", fontsize="small")
         for number, axes in enumerate(self.axes_[0, 1:], start=1):
             axes.set_title(f"change {number}", fontsize="small")
         return self

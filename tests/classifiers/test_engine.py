@@ -264,7 +264,7 @@ def test_an_openvino_that_cannot_be_imported(monkeypatch):
     # As a library that is missing would: the next import runs this finder first.
     monkeypatch.delitem(sys.modules, "openvino", raising=False)
     monkeypatch.setattr(sys, "meta_path", [BrokenOpenVINO(), *sys.meta_path])
-    with pytest.warns(UserWarning, match=r"libtbb.* Keras computes it"):
+    with pytest.warns(UserWarning, match=r"libtbb.* Keras is used"):
         classifier.predict_proba(X)
     assert classifier.engine_ == "keras"
 
