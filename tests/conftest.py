@@ -7,6 +7,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Figures are drawn in memory only, those of docstring examples as well.
 os.environ["MPLBACKEND"] = "Agg"
+# Processes of pytest-xdist share the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 _KERNELS = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
 
 

@@ -182,6 +182,7 @@ def backbone(input_shape, filters):
     ],
     ids=lambda made: type(made).__name__,
 )
+@pytest.mark.slow
 def test_what_model_checkpoint_writes_loads(made, tmp_path):
     whole, weights = tmp_path / "best.keras", tmp_path / "best.weights.h5"
     made.set_params(

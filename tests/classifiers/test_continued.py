@@ -339,6 +339,7 @@ def interrupted(tmp_path, name, killed_in=None, checkpoint=True):
         return {name: stored[name] for name in stored.files}
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_weights_it_would_have_had(tmp_path):
     undisturbed = interrupted(tmp_path, "whole", checkpoint=False)
     # In the second epoch of each stage: the head alone, then all layers.

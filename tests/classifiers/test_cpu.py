@@ -57,6 +57,7 @@ def test_a_newer_or_unknown_cpu_is_not_advised(older_cpu, flags, caplog, monkeyp
 
 
 @pytest.mark.skipif("avx2" not in _cpu.cpu_flags(), reason="no x86 CPU under Linux")
+@pytest.mark.slow
 def test_tensorflow_decides_as_is_said_here(monkeypatch):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     by_tensorflow = subprocess.run(

@@ -83,6 +83,7 @@ def test_in_scikit_learn_s_threshold_classifiers(fitted):
     assert tuned.fit(X, Y).score(X, Y) > 0.8
 
 
+@pytest.mark.slow
 def test_in_scikit_learn_s_ensembles():
     pair = [("a", classifier(random_state=0)), ("b", classifier(random_state=1))]
     voting = VotingClassifier(pair, voting="soft").fit(X, Y)
@@ -94,6 +95,7 @@ def test_in_scikit_learn_s_ensembles():
     assert StackingClassifier(pair, cv=2).fit(X, Y).score(X, Y) > 0.8
 
 
+@pytest.mark.slow
 def test_in_calibration_and_cross_validation():
     calibrated = CalibratedClassifierCV(classifier(), cv=2, ensemble=False)
     assert calibrated.fit(X, Y).score(X, Y) > 0.8

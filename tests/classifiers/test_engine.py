@@ -99,6 +99,7 @@ def no_openvino(monkeypatch):
 @pytest.mark.parametrize(
     ("compute_dtype", "within"), [("float32", 1e-5), ("bfloat16", 2e-2)]
 )
+@pytest.mark.slow
 def test_engines_agree(classifier, compute_dtype, within):
     classifier = clone(classifier).set_params(
         **fast(epochs=1, compute_dtype=compute_dtype)
@@ -160,6 +161,7 @@ def test_constants_of_layers_are_taken_along():
 
 
 @needs_openvino
+@pytest.mark.slow
 def test_auto_takes_openvino_and_a_new_process_gives_the_same_bits(tmp_path):
     classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
     assert classifier.engine_ == "openvino"
@@ -186,6 +188,7 @@ assert classifier.engine_ == "openvino"
 
 
 @needs_openvino
+@pytest.mark.slow
 def test_a_network_that_is_loaded_again_is_compiled_once(monkeypatch):
     compiled = []
     compile_network = _inference._compiled_by_openvino

@@ -70,6 +70,7 @@ def test_it_learns_dark_spots(kind):
     assert [name for name, _ in classifier.branches_] == ["rgb", "hsv", "color"]
 
 
+@pytest.mark.slow
 def test_the_default_takes_images_and_handcrafted_features():
     classifier = FeatureFusionClassifier(filters=2, **fast(epochs=1)).fit(X, Y)
     (rgb, passthrough), (spots, extractor) = classifier.branches_
@@ -84,6 +85,7 @@ def test_more_than_two_classes():
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.slow
 def test_each_branch_learns_to_decide_by_itself(n_classes):
     y = np.arange(len(X)) % n_classes if n_classes > 2 else Y
     branches = [("rgb", "passthrough"), ("color", MeanColor())]
@@ -142,6 +144,7 @@ def test_the_loss_of_each_branch_is_added(n_outputs):
     np.testing.assert_allclose(given[1], np.mean(called == y[:, 0]), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_weights_of_branches_are_told():
     classifier = fusion([("rgb", "passthrough"), ("color", MeanColor())], epochs=2)
     with pytest.raises(ValueError, match="requires a fit with fusion='gated'"):

@@ -592,6 +592,7 @@ def test_a_good_entry_is_not_removed_for_the_damage_of_the_one_before(
     assert (entry / "images.npy").stat().st_ino == inode
 
 
+@pytest.mark.slow
 def test_processes_that_meet_one_damaged_entry_all_get_the_images(
     cell_folder, tmp_path
 ):

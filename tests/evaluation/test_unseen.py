@@ -192,6 +192,7 @@ def test_intervals_hold_the_value_within_the_range(study, level):
 
 @settings(deadline=None, max_examples=15)
 @given(studies(), st.integers(0, 2**32 - 1))
+@pytest.mark.slow
 def test_differences_hold_their_value_within_the_range(study, seed):
     y, y_prob, patient = study
     other = np.random.default_rng(seed).permutation(y_prob)

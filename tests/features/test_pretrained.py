@@ -288,6 +288,7 @@ def new_process(tmp_path_factory):
     return pipeline, np.load(result), done.stdout, home
 
 
+@pytest.mark.slow
 def test_a_fitted_pipeline_needs_no_connection_and_no_file(new_process):
     pipeline, result, _, _ = new_process
     np.testing.assert_array_equal(result["features"], pipeline[:-1].transform(X))

@@ -376,6 +376,7 @@ class TestBadInput:
             grad_cam(classifier, IMAGES)
 
 
+@pytest.mark.slow
 def test_the_branches_of_a_fusion_are_looked_at_together_or_alone():
     classifier = FeatureFusionClassifier(
         [
