@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -21,6 +22,23 @@ def preload(works):
     """Choose what processes have imported, before the first one starts."""
     of_networks = ["malariafuse.classifiers"] * any(n in works for n in NETWORKS)
     CONTEXT.set_forkserver_preload(MODULES + of_networks)
+
+
+@dataclass
+class Row:
+    """One fault: how often it was tried, and what was lost."""
+
+    fault: str
+    tried: int = 0
+    lost: int = 0
+    remark: str = ""
+
+    def count(self, troubles):
+        """Count one trial, and describe what was lost in it."""
+        self.tried += 1
+        self.lost += bool(troubles)
+        for trouble in troubles:
+            print(f"{self.fault}: {trouble}", file=sys.stderr, flush=True)
 
 
 @dataclass
