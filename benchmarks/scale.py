@@ -5,9 +5,10 @@
 
 Images of 48 x 48 pixels are drawn once and repeated with noise in a file of NumPy, and
 each work is done in a process of its own: one epoch and the predictions of a small
-network, two folds by patient of it, gradient boosting on handcrafted features of a tenth
-of the images, and predictions of 10,000 and of 100,000 files. Printed is the peak of memory without the
-pages of files, which the system may drop. ``--tiny`` shows that everything still runs.
+network, two folds by patient of it, gradient boosting on handcrafted features of a
+tenth of the images, and predictions of 10,000 and of 100,000 files. Printed is the peak
+of memory without the pages of files, which the system may drop. ``--tiny`` shows that
+everything still runs.
 """
 
 import argparse
