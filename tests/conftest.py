@@ -1,5 +1,4 @@
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="fail, rather than skip, the tests that need MALARIAFUSE_TEST_DATA",
     )
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    # Names of tests hold reprs of functions. Their addresses differ between processes,
-    # and pytest-xdist compares names.
-    item._nodeid = re.sub("0x[0-9a-f]+", "", item.nodeid)
 
 
 def pytest_collection_finish() -> None:
