@@ -1,12 +1,21 @@
 """Tiny networks and data for the tests; importable in worker processes."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+
+def without_addresses(text: str) -> str:
+    """Return the name of a test without addresses, which differ between processes.
+
+    pytest-xdist compares the names that its processes find.
+    """
+    return re.sub("0x[0-9a-f]+", "", text)
 
 
 def tiny_network(input_shape, n_outputs):

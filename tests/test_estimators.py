@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
     parametrize_with_checks,
 )
-from support import linear_network
+from support import linear_network, without_addresses
 
 from malariafuse import classifiers, features, preprocessing, quality
 
@@ -183,7 +183,7 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
 }
 
 
-@parametrize_with_checks(
+STOCK_CHECKS = parametrize_with_checks(
     [
         # All classifiers train in the same way, and this one takes any network.
         KerasImage(linear_network, **SETTINGS),
@@ -202,6 +202,12 @@ EXPECTED_FAILURES_OF_CLASSIFIERS = EXPECTED_FAILURES | {
         if is_classifier(estimator)
         else EXPECTED_FAILURES
     ),
+)
+
+
+@pytest.mark.parametrize(
+    *STOCK_CHECKS.args,
+    ids=lambda value: without_addresses(str(STOCK_CHECKS.kwargs["ids"](value))),
 )
 def test_stock_checks(estimator, check, monkeypatch):
     # Two checks allow less than a digit of float32, and the size of a batch and the

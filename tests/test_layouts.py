@@ -5,7 +5,7 @@ from functools import cache
 import keras
 import numpy as np
 import pytest
-from support import dark_spots, fast, linear_network
+from support import dark_spots, fast, linear_network, without_addresses
 
 from malariafuse import features, preprocessing
 from malariafuse.classifiers import FeatureFusionClassifier, KerasImageClassifier
@@ -111,7 +111,11 @@ def test_every_transformer_of_images_is_here():
     assert public == set(map(type, TRANSFORMERS))
 
 
-@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=repr)
+@pytest.mark.parametrize(
+    "transformer",
+    TRANSFORMERS,
+    ids=lambda transformer: without_addresses(repr(transformer)),
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64])
 @each_layout
 def test_transformers(transformer, dtype, layout, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import Pipeline
-from support import dark_spots, fast, logged_network, tiny_network
+from support import dark_spots, fast, logged_network, tiny_network, without_addresses
 
 from malariafuse import (
     ConvNetClassifier,
@@ -93,7 +93,7 @@ def test_a_cached_training_gives_the_same_classifier(log, tmp_path):
         {"optimizer": keras.optimizers.Adam(1e-3)},
         {"callbacks": (keras.callbacks.LambdaCallback(lambda epoch, logs: None),)},
     ],
-    ids=str,
+    ids=lambda change: without_addresses(str(change)),
 )
 def test_whatever_changes_the_training_trains_again(log, tmp_path, change):
     logged(log, tmp_path).fit(X, Y)
