@@ -127,14 +127,14 @@ def test_what_is_taken(rules, value):
         (
             SIZE,
             48,
-            "x=48: expected two integers (height, width) from 1 to 4096, for example "
+            "x=48: expected two integers (height, width) from 1 to 4096, such as "
             "(64, 64).",
         ),
         (
             SIZE,
             (48, 4097),
-            "x=(48, 4097): expected two integers (height, width) from 1 to 4096, for "
-            "example (64, 64).",
+            "x=(48, 4097): expected two integers (height, width) from 1 to 4096, "
+            "such as (64, 64).",
         ),
         (
             RANDOM_STATE,

@@ -109,7 +109,8 @@ def export_onnx(
 
     Examples
     --------
-    >>>     >>> import pytest
+    >>> from tempfile import TemporaryDirectory
+    >>> import pytest
     >>> _ = pytest.importorskip("tf2onnx"), pytest.importorskip("onnxruntime")
     >>> from malariafuse import ConvNetClassifier
     >>> from malariafuse.datasets import make_cell_images

@@ -27,12 +27,12 @@ def fitted():
         (np.full(X.shape, np.nan), ValueError, "NaN or infinity"),
         (X.astype(float), ValueError, r"\[\d+\.0, 255\.0\].*pass X.astype\('uint8'\)"),
         (X.astype(int), TypeError, "dtype int64: expected uint8"),
-        (X / -255.0, ValueError, r"expected values in [0, 1]"),
-        (X / 255 / 255, ValueError, "all but black"),
-        ((X / 255).astype(np.uint8), ValueError, "all but black"),
+        (X / -255.0, ValueError, r"expected values in \[0, 1\]"),
+        (X / 255 / 255, ValueError, "is nearly black"),
+        ((X / 255).astype(np.uint8), ValueError, "is nearly black"),
         (X.transpose(0, 3, 1, 2), ValueError, r"np.moveaxis\(X, 1, -1\)"),
         (np.ma.masked_less(X, 100), ValueError, r"masked values"),
-        ([*X[:2], X[0, :5]], ValueError, "images of different sizes"),
+        ([*X[:2], X[0, :5]], ValueError, "images have different sizes"),
     ],
 )
 def test_images_that_are_refused(fitted, images, error, message):
@@ -57,7 +57,7 @@ def test_prediction_before_fit():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"y": np.ones(len(X))}, "one class only"),
+        ({"y": np.ones(len(X))}, "only one class"),
         ({"y": Y[:-1]}, "y has 47 entries for 48 cells"),
         ({"y": np.linspace(0, 1, len(X))}, "y has labels .* Unknown label type"),
         ({"y": [0, "a"] * 24}, "y has labels such as 0 and 'a'"),
@@ -78,7 +78,7 @@ def test_prediction_before_fit():
             {"y": Y, "sample_weight": np.ones(len(X)) * 1j},
             "array of complex128: expected numbers",
         ),
-        ({"y": Y, "sample_weight": -np.ones(len(Y))}, "below 0"),
+        ({"y": Y, "sample_weight": -np.ones(len(Y))}, "negative values"),
         ({"y": Y, "sample_weight": np.zeros(len(Y))}, "only zeros"),
         ({"y": Y, "sample_weight": np.full(len(Y), 1e300)}, "NaN or infinity"),
         ({"y": Y, "sample_weight": np.full(len(Y), 1e-320)}, "only zeros"),

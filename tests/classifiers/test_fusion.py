@@ -518,12 +518,12 @@ def sparse(values):
         (
             [("a", MeanColor(output=lambda values: values[1:]))],
             ValueError,
-            "'a' gives 1 rows for 2 images",
+            "'a' returns 1 rows for 2 images",
         ),
         (
             [("a", MeanColor(output=lambda values: values * np.nan))],
             ValueError,
-            "'a' gives NaN or infinity",
+            "'a' returns NaN or infinity",
         ),
         (
             [("a", MeanColor(output=lambda values: values[:, :0]))],

@@ -131,15 +131,15 @@ def test_a_backbone_of_ones_own():
         ),
         (
             {"branch_weights": {"hsv": -1}},
-            r"branch_weights=\{'hsv': -1\}.*numbers of at least 0",
+            r"branch_weights=\{'hsv': -1\}.*non-negative numbers",
         ),
         (
             {"branch_weights": {"hsv": np.nan}},
-            r"branch_weights=\{'hsv': nan\}.*of at least 0",
+            r"branch_weights=\{'hsv': nan\}.*non-negative numbers",
         ),
         (
             {"branch_weights": {"hsv": "1"}},
-            r"branch_weights=\{'hsv': '1'\}.*of at least 0",
+            r"branch_weights=\{'hsv': '1'\}.*non-negative numbers",
         ),
         (
             {"branch_weights": dict.fromkeys(SHAPES, 0)},

@@ -253,7 +253,9 @@ class TestFromEstimator:
             ValueError, match=r"pos_label=None: .*\['Parasitized', 'Uninfected'\]"
         ):
             draw(named, fitted(named))
-        with pytest.raises(ValueError, match="pos_label=1: expected one of"):
+        with pytest.raises(
+            ValueError, match="pos_label=1: expected the class of parasitized"
+        ):
             draw(named, fitted(named), pos_label=1)
         with pytest.raises(ValueError, match=r"pos_label=None: .*\[1, 2\]"):
             draw(Y + 1, fitted(Y + 1))
