@@ -31,9 +31,10 @@ class ConvNetClassifier(BaseImageClassifier):
         many.
     dense_units : sequence of int, default=(512, 128)
         Widths of the dense layers before the output.
-    dropout : float in [0, 1), default=0.25
+    dropout : float in [0, 1), default=0.0
         Dropout rate after each block. After each dense layer, the rate is twice this
-        value, at most 0.9.
+        value, at most 0.9. With dropout, the loss may not decrease in the first
+        hundreds of steps.
     %(training_parameters)s
 
     Attributes
@@ -72,7 +73,7 @@ class ConvNetClassifier(BaseImageClassifier):
         *,
         filters: int = 32,
         dense_units: Sequence[int] = (512, 128),
-        dropout: float = 0.25,
+        dropout: float = 0.0,
         epochs: int = 10,
         head_epochs: int = 0,
         batch_size: int = 64,
