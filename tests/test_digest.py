@@ -182,6 +182,6 @@ def test_a_damaged_training_in_memory_is_done_again(tmp_path):
     place = bytes(content).index(weights)
     content[place + 3] ^= 64  # the exponent of the first weight
     file.write_bytes(content)
-    with pytest.warns(UserWarning, match="cannot be read: it does not have the SHA-2"):
+    with pytest.warns(UserWarning, match="cannot be read: its SHA-256 has changed"):
         again = classifier()
     np.testing.assert_array_equal(again.predict_proba(X), expected)

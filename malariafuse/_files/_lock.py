@@ -40,6 +40,10 @@ def locked(file: Path, *, timeout: float = -1) -> Iterator[None]:
 
 def remove_free_locks(folder: Path, pattern: str) -> None:
     """Delete the lock files of killed processes."""
-    for file in folder.glob(pattern):
+    # If the path is invalid, writing to it raises an error that explains it.
+    files: list[Path] = []
+    with suppress(OSError):
+        files = list(folder.glob(pattern))
+    for file in files:
         with suppress(OSError), locked(file, timeout=0):
             pass

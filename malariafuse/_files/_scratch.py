@@ -45,7 +45,11 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 def remove_abandoned(parent: Path) -> None:
     """Delete the scratch folders in `parent` of terminated processes."""
-    for folder in parent.glob(f"{_PREFIX}*"):
+    # If the path is invalid, writing to it raises an error that explains it.
+    folders: list[Path] = []
+    with suppress(OSError):
+        folders = list(parent.glob(f"{_PREFIX}*"))
+    for folder in folders:
         # Folders of other users and files may also have such a name.
         with suppress(OSError):
             if not (folder / _LOCK).exists():

@@ -109,7 +109,7 @@ def test_a_rate_that_is_set_in_the_warm_up_becomes_its_peak():
 )
 def test_a_rate_has_one_master(callback):
     kind = type(callback).__name__
-    with pytest.raises(ValueError, match=f"{kind}.*set schedule='constant'"):
+    with pytest.raises(ValueError, match=f"{kind}.*pass schedule='constant'"):
         classifier(callbacks=[callback]).fit(X, Y)
 
 

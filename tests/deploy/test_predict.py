@@ -228,7 +228,7 @@ def test_estimators_that_cannot_classify_files(folder, estimator, error, message
 
 def test_parquet_needs_pyarrow(classifier, folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ImportError, match=r'Parquet files need .*"\.\[parquet\]"'):
+    with pytest.raises(ImportError, match=r'files require pyarrow.*"\.\[parquet\]"'):
         write_predictions(tmp_path / "out", classifier, folder)
     assert not (tmp_path / "out").exists()
 

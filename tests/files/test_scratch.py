@@ -211,3 +211,11 @@ def test_a_full_disk_names_the_file(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert names(tmp_path) == []
+
+
+def test_a_path_that_is_too_long_is_left_to_who_writes_there():
+    folder = Path("a" * 300)
+    remove_abandoned(folder)
+    remove_free_locks(folder, "*.lock")
+    with pytest.raises(OSError, match="too long"), scratch_folder(folder):
+        pass

@@ -194,6 +194,6 @@ def test_a_model_of_another_version_names_it(tmp_path, monkeypatch):
         save_pretrained(tmp_path, make_pipeline(HSVConverter()).fit(CELLS.images))
     with pytest.raises(
         ValueError,
-        match=r"was stored by malariafuse 9\.0, and malariafuse .*ConverterOf9",
+        match=r"was stored by malariafuse 9\.0, but malariafuse .*ConverterOf9",
     ):
         load_pretrained(tmp_path)
