@@ -31,7 +31,10 @@ CLOSE = {"rtol": 0, "atol": 1e-5}
 
 @pytest.fixture(scope="module")
 def cluster():
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as environment:
+        # What the user sets comes first.
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            environment.delenv(name, raising=False)
         # Of Dask and of what it needs.
         warnings.simplefilter("ignore")
         with (

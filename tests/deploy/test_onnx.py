@@ -400,5 +400,5 @@ def test_golden_cells_must_have_their_probabilities(copied, exported):
 def test_other_formats_are_refused(copied, exported):
     file = copied / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
-    with pytest.raises(ValueError, match=r"in format 99; .* reads format 1"):
+    with pytest.raises(ValueError, match=r"in format 99, .* reads format 1"):
         OnnxClassifier(copied)
