@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import _safe_indexing
+
+from malariafuse._files._scratch import scratch_folder
 
 _BLOCK_BYTES = 2**24
 
@@ -23,10 +25,9 @@ def rows_of(X: Any, rows: NDArray[np.int64]) -> Iterator[Any]:
         yield _safe_indexing(X, rows)
         return
     # A classifier may keep its training data, and Windows does not delete open files.
-    with TemporaryDirectory(
-        prefix="malariafuse-rows-", ignore_cleanup_errors=True
-    ) as folder:
-        file = Path(folder, "rows.npy")
+    # The next call deletes what is left.
+    with scratch_folder(Path(gettempdir())) as folder:
+        file = folder / "rows.npy"
         copied = np.lib.format.open_memmap(
             file, mode="w+", dtype=X.dtype, shape=(len(rows), *X.shape[1:])
         )

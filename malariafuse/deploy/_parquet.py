@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
-from tqdm.auto import tqdm
 
 from malariafuse._content import content_digest
 from malariafuse._extras import needed_for
 from malariafuse._files._write import write_whole
 from malariafuse._parameters import Booleans, Integers, Paths, check_parameter
+from malariafuse._progress import Progress
 from malariafuse._shown import short_repr
 from malariafuse._version import __version__
 from malariafuse.datasets import ImageReadError, image_paths
@@ -146,7 +146,7 @@ def write_predictions(
     }
     total = len(paths) if isinstance(paths, Sized) else None
     number = 0
-    with tqdm(total=total, unit="file", disable=not verbose) as progress:
+    with Progress(total=total, unit="file", disable=not verbose) as progress:
         for number, names in enumerate(_parts(paths, int(part_size)), start=1):
             file = place / f"part-{number - 1:06}.parquet"
             record = {**run, "paths": _digest(names)}
