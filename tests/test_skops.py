@@ -1,5 +1,6 @@
 """skops writes and reads what is fitted, and needs trust in types of ours alone."""
 
+import keras
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
@@ -13,9 +14,11 @@ from malariafuse import (
     GaussianSmoother,
     HSVConverter,
     ImageLoader,
+    KerasImageClassifier,
     SpotFeatureExtractor,
     load_pretrained,
 )
+from malariafuse.networks import build_convnet
 from malariafuse.pretrained import load_patient_test, load_slide_adapter
 
 skops_io = pytest.importorskip("skops.io")
@@ -59,12 +62,21 @@ def test_transformers(transformer):
             backbone="convnet",
             filters=2,
             training_views=1,
-            # Boosting itself is of private types of scikit-learn.
-            vector_head="dense",
             **fast(),
         ),
+        KerasImageClassifier(
+            build_convnet((16, 16, 3), 1, filters=2),
+            **fast(
+                loss=keras.losses.BinaryFocalCrossentropy(),
+                optimizer=keras.optimizers.Adam(0.01),
+                augmentation=[
+                    "flip",
+                    keras.layers.RandomContrast(0.1, value_range=(0, 1), seed=0),
+                ],
+            ),
+        ),
     ],
-    ids=["Pipeline", "FeatureFusionClassifier"],
+    ids=lambda classifier: type(classifier).__name__,
 )
 def test_classifiers(classifier):
     classifier.fit(X, Y)

@@ -45,18 +45,18 @@ class StoredNetwork(StoredWithDigest):
         """Network, built on first use."""
         with self._lock:
             if self._model is None:
-                self._model, self._stored = _without_xla(_restore(self._stored)), None
+                self._model, self._stored = _without_xla(restore(self._stored)), None
             return self._model
 
     def _content(self) -> tuple[Any, ...]:
         """Return the content of the network, independent of the version of Keras."""
         # Content of the network as built here.
-        state = _store(self.model)
+        state = store(self.model)
         return state["config"], state["shapes"], state["weights"]
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            return _store(self._model) if self._stored is None else self._stored
+            return store(self._model) if self._stored is None else self._stored
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if state.get("format") != FORMAT:
@@ -94,24 +94,27 @@ def storable_copy(model: keras.Model) -> keras.Model:
         ) from error
 
 
-def _rebuild(config: dict[str, Any], weights: list[NDArray[Any]]) -> keras.Model:
+def _rebuild(config: dict[str, Any], weights: list[NDArray[Any]]) -> Any:
     # Safe mode: Python code in a configuration is not executed.
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    set_weights(model, weights)
-    return model
+    made = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if weights:
+        set_weights(made, weights)
+    return made
 
 
-def _store(model: keras.Model) -> dict[str, Any]:
+def store(value: Any) -> dict[str, Any]:
+    """Return the configuration and the weights of a Keras object, with digests."""
+    weights = value.get_weights() if isinstance(value, keras.layers.Layer) else []
     # NumPy has no bfloat16. As float32, the weights are the same numbers.
     weights = [
         weight.astype(np.float32) if weight.dtype.kind == "V" else weight
-        for weight in model.get_weights()
+        for weight in weights
     ]
     state = {
         "format": FORMAT,
         "malariafuse": __version__,
         "keras": keras.__version__,
-        "config": json.dumps(keras.saving.serialize_keras_object(model)),
+        "config": json.dumps(keras.saving.serialize_keras_object(value)),
         "shapes": [(w.shape, w.dtype.str) for w in weights],
         # One flat array of bytes, which every pickler, including skops, writes
         # unchanged.
@@ -120,7 +123,14 @@ def _store(model: keras.Model) -> dict[str, Any]:
     return with_digests(state)
 
 
-def _restore(stored: dict[str, Any]) -> keras.Model:
+def restore(stored: dict[str, Any]) -> Any:
+    """Return the object that was stored by `store`.
+
+    Raises
+    ------
+    ValueError
+        If this version of Keras cannot build it.
+    """
     try:
         # The seeds drawn here are for initial weights that are replaced immediately.
         with keras_seed(0):

@@ -33,6 +33,7 @@ from malariafuse._engine._inference import (
     engine_attribute,
 )
 from malariafuse._engine._memory import train_once, training_key
+from malariafuse._engine._parameters import StoresKeras
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse._engine._training import NetworkFunction, Training, Watch, train
 from malariafuse._files._kept import as_memory
@@ -58,7 +59,9 @@ _NEXT_TO_ONE = np.finfo(np.float32).epsneg
 
 
 @describe_training
-class BaseImageClassifier(StoredWithDigest, ClassifierMixin, Estimator, ABC):
+class BaseImageClassifier(
+    StoredWithDigest, StoresKeras, ClassifierMixin, Estimator, ABC
+):
     """Base class for classifiers of images with a Keras network.
 
     The base class trains, applies and stores the network. A subclass defines the

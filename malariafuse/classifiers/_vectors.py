@@ -5,11 +5,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
 
 from malariafuse._engine._data import Samples, Shape
+from malariafuse._trees import BoostedTrees
 
 # Number of vectors that are standardized at once.
 _CHUNK = 1024
@@ -109,6 +111,12 @@ class LogOdds:
             np.repeat(codes, n_views),
             **weighted,
         )
+        # As plain arrays, files do not depend on private classes of scikit-learn.
+        if (
+            type(self.classifier) is HistGradientBoostingClassifier
+            and self.classifier.is_categorical_ is None
+        ):
+            self.classifier = BoostedTrees.of(self.classifier)
         self.fitted = True
 
     def __call__(self, vectors: NDArray[Any]) -> NDArray[np.float32]:

@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from malariafuse._trees import trees_of
 from malariafuse.deploy._graph import IMAGES, OPSET, Graph, is_graph
 from malariafuse.deploy._network import to_onnx
 from malariafuse.deploy._plan import Plan, Steps
@@ -79,8 +78,11 @@ class Builder:
         for head in heads.values():
             constants = head.constants()
             if "classifier" in constants:
-                trees, largest = trees_of(constants["classifier"]), constants["largest"]
-                values.append(self._graph.log_odds(name, trees, largest))
+                values.append(
+                    self._graph.log_odds(
+                        name, constants["classifier"], constants["largest"]
+                    )
+                )
             else:
                 values.append(self._graph.standardized(name, **constants))
         return values

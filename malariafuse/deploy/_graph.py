@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from malariafuse._trees import Trees
+from malariafuse._trees import BoostedTrees
 from malariafuse.preprocessing import GaussianSmoother, HSVConverter
 
 OPSET, _TREE_OPSET, _IR_VERSION = 18, 3, 9
@@ -71,7 +71,7 @@ class Graph:
         scaled = self._node("Div", centered, self._constant(np.float64(scale)))
         return self._float(self._clipped(scaled, np.float64(largest)))
 
-    def log_odds(self, vectors: str, trees: Trees, largest: float) -> str:
+    def log_odds(self, vectors: str, trees: BoostedTrees, largest: float) -> str:
         """Compute the log-odds of boosted trees, and clip them."""
         n_outputs = trees.roots.shape[1]
         odds = self._node(
@@ -246,7 +246,7 @@ def smoothing_kernel(smoother: GaussianSmoother) -> NDArray[np.float32]:
     return np.asarray(kernel[:, 0], dtype=np.float32)
 
 
-def _tree_attributes(trees: Trees) -> dict[str, Any]:
+def _tree_attributes(trees: BoostedTrees) -> dict[str, Any]:
     """Return the attributes of a TreeEnsembleRegressor."""
     starts = trees.roots.ravel()
     tree = np.searchsorted(starts, np.arange(len(trees.feature)), side="right") - 1

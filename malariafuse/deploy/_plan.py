@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from malariafuse._engine._data import ImageInputs
 from malariafuse._plain import to_plain
 from malariafuse._shown import short_repr
-from malariafuse._trees import trees_of
+from malariafuse._trees import BoostedTrees
 from malariafuse.classifiers import BaseImageClassifier, FeatureFusionClassifier
 from malariafuse.deploy._graph import is_graph, smoothing_kernel
 from malariafuse.features import PretrainedFeatureExtractor
@@ -164,15 +164,12 @@ def _branches(classifier: BaseImageClassifier) -> dict[str, Steps]:
             _check_step(f"The branch {name!r}", step)
         for head in inputs.vectors.get(name, {}).values():
             inner = head.constants().get("classifier")
-            if inner is None:
-                continue
-            try:
-                trees_of(inner)
-            except (TypeError, ValueError) as error:
+            if inner is not None and not isinstance(inner, BoostedTrees):
                 raise TypeError(
                     f"The head of the branch {name!r} is {short_repr(inner)}, which "
-                    f"cannot be exported. {error}"
-                ) from error
+                    "cannot be exported: expected HistGradientBoostingClassifier "
+                    "without categorical features."
+                )
     if inputs.dtype != np.uint8 and any(branches.values()):
         raise ValueError(
             f"{type(classifier).__name__} was fitted to images of {inputs.dtype}, for "

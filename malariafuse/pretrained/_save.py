@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from malariafuse._parameters import Instances, check_parameter
 from malariafuse._plain import to_plain
+from malariafuse._trees import BoostedTrees
 from malariafuse.evaluation import PatientTest
 from malariafuse.model_selection import SlideAdapter
 from malariafuse.pretrained._files import write_model
-from malariafuse.pretrained._trees import BoostedTrees
 
 # The storage format of scikit-learn depends on its version.
 _CONVERTERS = {

@@ -21,12 +21,16 @@ X, Y, PATIENTS = dark_spots()
 class MeanColor(TransformerMixin, BaseEstimator):
     """Give the mean of each channel."""
 
+    def __init__(self, rounded=False):
+        self.rounded = rounded
+
     def fit(self, X, y=None):
         self.n_fitted_ = len(X)
         return self
 
     def transform(self, X):
-        return X.mean(axis=(1, 2))
+        means = X.mean(axis=(1, 2))
+        return np.rint(means) if self.rounded else means
 
 
 def tiny_backbone(input_shape, filters):
@@ -112,9 +116,20 @@ def test_weights_need_a_classifier_that_takes_them():
 
 def test_boosting_sets_no_cells_aside():
     fitted = fusion("boosting").fit(X, Y)
-    head = of_head(fitted)
-    assert isinstance(head, HistGradientBoostingClassifier)
-    assert not head.do_early_stopping_
+    # All 250 iterations, which noise in cells that are set aside would end earlier.
+    assert len(of_head(fitted).roots) == 250
+
+
+def test_boosting_is_stored_without_classes_of_scikit_learn():
+    stored = pickle.dumps(fusion("boosting").fit(X, Y)._inputs)
+    assert b"sklearn.ensemble" not in stored
+
+
+def test_boosting_on_categories_stays_as_it_is():
+    head = HistGradientBoostingClassifier(categorical_features=[0], max_iter=2)
+    branches = [("rgb", "passthrough"), ("color", MeanColor(rounded=True))]
+    fitted = of_head(fusion(head, branches).fit(X, Y))
+    assert isinstance(fitted, HistGradientBoostingClassifier)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

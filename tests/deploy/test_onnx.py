@@ -36,7 +36,7 @@ from malariafuse import (
     SpotFeatureExtractor,
     load_pretrained,
 )
-from malariafuse._trees import trees_of
+from malariafuse._trees import BoostedTrees
 from malariafuse.deploy import OnnxClassifier, _build, export_onnx, predict_files
 from malariafuse.deploy._compare import by_graph
 from malariafuse.deploy._folder import write_manifest
@@ -143,7 +143,7 @@ def test_graph_has_the_log_odds_of_boosted_trees(n_classes):
     boosting.fit(vectors, labels)
     graph = Graph()
     odds = graph.log_odds(
-        graph.add_input("vectors", np.float32, (4,)), trees_of(boosting), 9.2
+        graph.add_input("vectors", np.float32, (4,)), BoostedTrees.of(boosting), 9.2
     )
     width = 1 if n_classes == 2 else n_classes
     session = onnxruntime.InferenceSession(

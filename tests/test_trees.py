@@ -8,8 +8,8 @@ from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from malariafuse.pretrained import _trees
-from malariafuse.pretrained._trees import BoostedTrees
+from malariafuse import _trees
+from malariafuse._trees import BoostedTrees
 
 
 def grown(n_classes, **settings):
