@@ -93,6 +93,7 @@ def test_warm_start_needs_the_same_classes_and_images():
         warm.fit(X[:, :8], Y)
 
 
+@pytest.mark.slow
 def test_partial_fit_trains_an_epoch_in_each_call_and_learns():
     partial = classifier()
     for call in range(1, 13):

@@ -417,6 +417,7 @@ def test_settings_of_the_training_are_refused_before_branches_are_computed(setti
         fusion([("slow", Slow())], **setting).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_a_search_over_branches_and_thresholds(tmp_path):
     search = GridSearchCV(
         fusion(
@@ -476,6 +477,7 @@ def test_one_seed_gives_identical_probabilities():
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_late_fusion_by_voting_and_stacking():
     members = [
         ("network", fusion([("rgb", "passthrough")], epochs=2)),

@@ -302,6 +302,7 @@ KerasImageClassifier(
 """
 
 
+@pytest.mark.slow
 def test_another_process_finds_what_this_one_trained(log, tmp_path):
     for hash_seed in ("1", "2"):
         subprocess.run(

@@ -27,7 +27,9 @@ np.save(sys.argv[3], model.predict_proba(np.load(sys.argv[2])))
 """
 
 
-@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "compute_dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
+)
 def test_a_pipeline_predicts_bit_for_bit_in_a_new_process(tmp_path, compute_dtype):
     pipeline = Pipeline(
         [
@@ -79,6 +81,7 @@ def test_a_clone_is_not_fitted():
     assert copy.get_params() == classifier.get_params()
 
 
+@pytest.mark.slow
 def test_in_worker_processes():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     expected = classifier.predict_proba(X)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
@@ -10,6 +11,7 @@ from malariafuse._engine import _training
 X, Y, PATIENTS = dark_spots()
 
 
+@pytest.mark.slow
 def test_groups_reach_the_classifier_in_a_search(monkeypatch):
     seen = []
     split_rows = _training.split_rows

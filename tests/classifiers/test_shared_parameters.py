@@ -11,7 +11,7 @@ from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.model_selection import GridSearchCV
 from support import dark_spots, fast, linear_network, tiny_network
 
-from malariafuse import KerasImageClassifier, ResNet18Classifier, classifiers
+from malariafuse import ConvNetClassifier, KerasImageClassifier, classifiers
 from malariafuse._engine._settings import TrainingSettings
 from malariafuse.classifiers import BaseImageClassifier
 from malariafuse.classifiers._shared import TRAINING_RULES
@@ -47,11 +47,11 @@ def test_the_base_class_is_abstract():
         BaseImageClassifier()
 
 
-class Narrow(ResNet18Classifier):
+class Narrow(ConvNetClassifier):
     """A classifier with one parameter of its own."""
 
     def __init__(self, width=2):
-        super().__init__(filters=width, **fast(epochs=1))
+        super().__init__(filters=width, **fast(epochs=1, batch_size=48))
         self.width = width
 
 
@@ -92,7 +92,7 @@ def voting(**parameters):
     return VotingClassifier(members, voting="hard")
 
 
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("y", [Y, NAMES], ids=["numbers", "names"])
 def test_a_threshold_in_a_vote_needs_the_code_of_the_positive_class(y, n_jobs):
     # The members see 0 and 1 for both, and cannot know which was "Uninfected".
@@ -101,9 +101,12 @@ def test_a_threshold_in_a_vote_needs_the_code_of_the_positive_class(y, n_jobs):
 
 
 def test_a_vote_with_a_low_threshold_calls_more_cells_parasitized():
+    fitted = voting(pos_label=0).fit(X, NAMES)
+
     def n_parasitized(threshold):
-        decided = voting(threshold=threshold, pos_label=0).fit(X, NAMES).predict(X)
-        return (decided == "Parasitized").sum()
+        for member in fitted.estimators_:
+            member.set_params(threshold=threshold)
+        return (fitted.predict(X) == "Parasitized").sum()
 
     assert n_parasitized(0.01) > n_parasitized(0.5) > n_parasitized(0.99)
 

@@ -457,6 +457,7 @@ def test_fused_normalization_trains_like_that_of_keras(monkeypatch):
     assert "call" not in vars(normalization)
 
 
+@pytest.mark.slow
 def test_many_models_draw_no_advice_on_retracing(caplog):
     for _ in range(6):
         KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y).predict(X)

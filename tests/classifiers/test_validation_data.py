@@ -43,9 +43,9 @@ def test_weights_of_the_validation_data_count():
 
 
 def test_validation_data_of_branches_with_vectors():
-    fitted = FeatureFusionClassifier(filters=2, embedding_size=4, **fast(epochs=1)).fit(
-        X, Y, X_val=X_VAL, y_val=Y_VAL
-    )
+    fitted = FeatureFusionClassifier(
+        backbone="convnet", filters=2, embedding_size=4, **fast(epochs=1)
+    ).fit(X, Y, X_val=X_VAL, y_val=Y_VAL)
     # Of the mean of the branches alone; the loss adds those of both.
     assert fitted.history_["val_accuracy"][-1] == pytest.approx(
         fitted.score(X_VAL, Y_VAL)

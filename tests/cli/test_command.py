@@ -153,6 +153,7 @@ class TestHelp:
 
 
 class TestStandardError:
+    @pytest.mark.slow
     def test_nothing_of_tensorflow(self, cells):
         """With the ready model, which computes by TensorFlow."""
         file = next((cells / "Parasitized").iterdir())

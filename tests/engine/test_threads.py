@@ -86,6 +86,7 @@ def test_copies_of_one_network_are_compiled_once(engine, monkeypatch):
         np.testing.assert_array_equal(other, first)
 
 
+@pytest.mark.slow
 def test_fits_in_threads_give_the_weights_of_their_seeds():
     def weights(seed):
         classifier = KerasImageClassifier(

@@ -71,12 +71,34 @@ def assert_close(features, expected):
     ("backbone", "layer", "module"),
     [
         ("VGG16", "block2_conv2", keras.applications.vgg16),
-        ("VGG19", "block2_conv2", keras.applications.vgg19),
-        ("ResNet50V2", "conv2_block1_out", keras.applications.resnet_v2),
+        pytest.param(
+            "VGG19", "block2_conv2", keras.applications.vgg19, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "ResNet50V2",
+            "conv2_block1_out",
+            keras.applications.resnet_v2,
+            marks=pytest.mark.slow,
+        ),
         ("MobileNetV2", "block_2_add", keras.applications.mobilenet_v2),
-        ("InceptionV3", "mixed0", keras.applications.inception_v3),
-        ("DenseNet121", "conv2_block1_concat", keras.applications.densenet),
-        ("EfficientNetB0", "block2a_activation", keras.applications.efficientnet),
+        pytest.param(
+            "InceptionV3",
+            "mixed0",
+            keras.applications.inception_v3,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "DenseNet121",
+            "conv2_block1_concat",
+            keras.applications.densenet,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "EfficientNetB0",
+            "block2a_activation",
+            keras.applications.efficientnet,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_images_are_prepared_once_as_the_network_needs_them(backbone, layer, module):
@@ -295,6 +317,7 @@ def test_a_fitted_pipeline_needs_no_connection_and_no_file(new_process):
     np.testing.assert_array_equal(result["p"], pipeline.predict_proba(X))
 
 
+@pytest.mark.slow
 def test_weights_that_cannot_be_downloaded(new_process):
     _, _, printed, home = new_process
     (line,) = (line for line in printed.splitlines() if "OSError " in line)
@@ -304,6 +327,7 @@ def test_weights_that_cannot_be_downloaded(new_process):
     assert f"into the folder {home / 'models'} with the name {file}," in line
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_the_cache_of_keras(new_process):
     _, _, printed, home = new_process
     (line,) = (line for line in printed.splitlines() if "ValueError " in line)
