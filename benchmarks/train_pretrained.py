@@ -61,7 +61,9 @@ N_REFERENCES = 50
 
 
 def make_classifier(tiny):
-    small = {"filters": 2, "epochs": 1} if tiny else {}
+    small = {}
+    if tiny:
+        small = {"backbone": "convnet", "filters": 2, "epochs": 1, "training_views": 1}
     return FeatureFusionClassifier(random_state=SEED, **small)
 
 

@@ -306,6 +306,13 @@ class SmearReader(Estimator):
             If a folder has no photograph, or no file matches a pattern.
         ValueError, TypeError
             If an argument or a parameter is invalid.
+
+        Warns
+        -----
+        UserWarning
+            If a photograph cannot be read or cannot be judged, is unlike the other
+            photographs of its patient, or belongs to two patients. The messages are
+            also in the result.
         """
         check_is_fitted(self)
         check_parameters(self)
