@@ -15,7 +15,7 @@ The cells are drawn, so the results show the displays, not how well malaria is f
 import numpy as np
 from sklearn.metrics import RocCurveDisplay
 
-from malariafuse import ResNet18Classifier
+from malariafuse import ConvNetClassifier
 from malariafuse.datasets import make_cell_images
 from malariafuse.plotting import (
     GradCAMDisplay,
@@ -27,8 +27,8 @@ from malariafuse.plotting import (
 
 cells = make_cell_images(2000, 40, image_size=(32, 32), random_state=0)
 training = np.isin(cells.groups, np.unique(cells.groups)[:28])
-classifier = ResNet18Classifier(
-    filters=8, epochs=8, batch_size=32, compute_dtype="float32", random_state=0
+classifier = ConvNetClassifier(
+    epochs=12, batch_size=32, compute_dtype="float32", random_state=0
 ).fit(cells.images[training], cells.target[training])
 X, y, patients = (
     array[~training] for array in (cells.images, cells.target, cells.groups)
