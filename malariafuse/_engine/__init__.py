@@ -5,8 +5,9 @@ The engine is independent of estimators. `_training` is the entry point. `_store
 """
 
 from malariafuse._extras import needed_for
+from malariafuse._quiet import quiet_tensorflow
 
-with needed_for("Networks"):
+with needed_for("Networks"), quiet_tensorflow():
     import keras as keras
 
 # Here, since it is too late after the first computation.

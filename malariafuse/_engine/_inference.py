@@ -19,6 +19,7 @@ from malariafuse._engine._process import keras_seed, without_retracing_advice
 from malariafuse._engine._stored import StoredNetwork, storable_copy
 from malariafuse._extras import not_installed
 from malariafuse._files._scratch import scratch_folder
+from malariafuse._quiet import quiet_tensorflow
 from malariafuse._warn import warn
 
 Compute = Callable[[Sequence[NDArray[np.float32]]], Any]
@@ -295,9 +296,10 @@ def _compiled_by_openvino(network: keras.Model) -> tuple[dict[str, int], Any]:
         factors = [_LEVELS if len(tensor.shape) == 4 else 1 for tensor in plain.inputs]
         plain = _taking_levels(plain, factors)
     # State of layers other than weights also becomes constant.
-    graph = convert_variables_to_constants_v2(
-        with_constant_weights(plain).get_concrete_function()
-    ).graph
+    with quiet_tensorflow():
+        graph = convert_variables_to_constants_v2(
+            with_constant_weights(plain).get_concrete_function()
+        ).graph
     with scratch_folder(Path(gettempdir())) as folder:
         file = folder / "network.pb"
         file.write_bytes(graph.as_graph_def().SerializeToString())

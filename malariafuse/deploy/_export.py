@@ -17,6 +17,7 @@ from malariafuse._extras import needed_for
 from malariafuse._files._write import whole_folder
 from malariafuse._labels import positive_column
 from malariafuse._parameters import Instances, Nothing, check_parameter
+from malariafuse._quiet import quiet_tensorflow
 from malariafuse._version import __version__
 from malariafuse.datasets import make_cell_images
 from malariafuse.deploy._folder import (
@@ -123,7 +124,7 @@ def export_onnx(
     ...     print(sorted(path.name for path in folder.iterdir()))
     ['golden', 'library.json', 'library.npz', 'manifest.json', 'model.onnx']
     """
-    with needed_for("Exports to ONNX"):
+    with needed_for("Exports to ONNX"), quiet_tensorflow():
         import onnx
         import onnxruntime as onnxruntime
         import tf2onnx as tf2onnx

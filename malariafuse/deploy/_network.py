@@ -11,6 +11,7 @@ from malariafuse._engine._inference import with_constant_weights
 from malariafuse._engine._layers import all_layers
 from malariafuse._engine._process import keras_seed
 from malariafuse._engine._stored import storable_copy
+from malariafuse._quiet import quiet_tensorflow
 
 _HALF = "mixed_bfloat16"
 
@@ -37,7 +38,7 @@ def to_onnx(network: keras.Model, opset: int) -> Any:
 
     function = with_constant_weights(network)
     try:
-        with _quiet():
+        with _quiet(), quiet_tensorflow():
             model, _ = tf2onnx.convert.from_function(
                 function, input_signature=function.input_signature, opset=opset
             )

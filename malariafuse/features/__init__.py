@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from malariafuse._extras import needed_for
+from malariafuse._quiet import quiet_tensorflow
 from malariafuse.features._spots import SpotFeatureExtractor
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def __getattr__(name: str) -> Any:
     # Worker processes of SpotFeatureExtractor import this package and do not need
     # Keras, which would take seconds and half a gigabyte in each.
     if name == "PretrainedFeatureExtractor":
-        with needed_for("Pretrained networks"):
+        with needed_for("Pretrained networks"), quiet_tensorflow():
             from malariafuse.features._pretrained import PretrainedFeatureExtractor
 
         return PretrainedFeatureExtractor

@@ -5,8 +5,9 @@ other subpackages.
 """
 
 from malariafuse._extras import needed_for
+from malariafuse._quiet import quiet_tensorflow
 
-with needed_for("Networks"):
+with needed_for("Networks"), quiet_tensorflow():
     from malariafuse.networks._augmentation import RandomQuarterTurn, RandomStainJitter
     from malariafuse.networks._camera_augmentation import (
         RandomBlur,
