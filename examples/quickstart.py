@@ -86,7 +86,8 @@ ThresholdCurveDisplay.from_predictions(
 ImageGridDisplay.from_predictions(
     X[test], y[test], probability, threshold=threshold, ax=right
 )
-figure.savefig(arguments.output / "quickstart.png")
+picture = arguments.output / "quickstart.png"
+figure.savefig(picture)
 # The saved classifier takes files, in another process, too.
 saved, cell = arguments.output / "quickstart.joblib", arguments.output / "cell.png"
 joblib.dump(classifier, saved)
@@ -96,5 +97,5 @@ program = (
 )
 command = [sys.executable, "-c", program, saved, cell]
 again = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-print(f"\n{cell}, in a new process: {again.strip()}\nWrote {saved} and quickstart.png.")
+print(f"\n{cell}, in a new process: {again.strip()}\nWrote {saved} and {picture}.")
 print("Next: docs/user_guide/main_job.rst, or load_smear_reader() for photographs.")

@@ -42,7 +42,6 @@ def not_installed(what: str, package: str) -> str:
     """Return the message for a missing package, with instructions."""
     names, extra = _EXTRAS[package]
     return (
-        f"{what} require {names}, which is not installed. In a checkout of "
-        "malariafuse: "
-        f'python -m pip install ".[{extra}]"'
+        f'{what} require {names}. Install the extra "{extra}", in a checkout of '
+        f'malariafuse: python -m pip install ".[{extra}]"'
     )

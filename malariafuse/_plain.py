@@ -78,10 +78,20 @@ def to_plain(
     return json.dumps(encode(value), indent=1), arrays
 
 
-def from_plain(text: str, arrays: Arrays) -> Any:
+def from_plain(text: str, arrays: Arrays, only: str | None = None) -> Any:
     """Return the value that was stored by `to_plain`.
 
     The only code that is called is ``__setstate__`` of classes of this package.
+
+    Parameters
+    ----------
+    text : str
+        JSON string.
+    arrays : mapping of str to ndarray
+        Arrays by name in the JSON.
+    only : str, default=None
+        Key of a dict. Only its item is made, without importing the classes of the
+        others. None makes the whole value.
 
     Raises
     ------
@@ -109,7 +119,15 @@ def from_plain(text: str, arrays: Arrays) -> Any:
                 return _made(_class(name), decode(state))
         raise ValueError(f"The model file has {str(code)[:80]!r}, which is unknown.")
 
-    return decode(json.loads(text))
+    code = json.loads(text)
+    if only is None:
+        return decode(code)
+    match code:
+        case {"dict": [*items]}:
+            for key, value in items:
+                if key == only:
+                    return decode(value)
+    raise ValueError(f"The model file has no {only!r}.")
 
 
 def _class(name: str) -> type:

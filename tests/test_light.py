@@ -95,6 +95,15 @@ print(CellSegmenter().segment(photo).max())
     assert 50 < int(printed) < 70
 
 
+def test_the_test_of_patients_comes_without_the_network() -> None:
+    printed = without_keras("""
+from malariafuse.pretrained import load_patient_test, load_slide_adapter, model_card
+print(load_patient_test().specificity, load_slide_adapter().threshold)
+print(model_card()["threshold"]["value"])
+""")
+    assert printed.split() == ["0.95", "0.409", "0.409"]
+
+
 def test_a_network_says_what_to_install() -> None:
     printed = without_keras("""
 for code in (
@@ -115,5 +124,5 @@ for code in (
     messages = printed.splitlines()
     assert len(messages) == 7
     for message in messages:
-        assert "require Keras and TensorFlow, which is not installed." in message
+        assert 'require Keras and TensorFlow. Install the extra "keras"' in message
         assert message.endswith('python -m pip install ".[keras]"')

@@ -48,7 +48,7 @@ def test_photographs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out.splitlines()
     for line, patient in zip(printed, ["Ada", "Bob"], strict=True):
         assert re.fullmatch(rf"{patient} .+ \d+\.\d\d% of \d+ cells", line)
-        assert (folder / f"{patient}.html").stat().st_size > 10_000
+        assert (folder / f"report_{patient}.html").stat().st_size > 10_000
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

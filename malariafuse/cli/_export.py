@@ -19,7 +19,7 @@ def export(model: str, output: Path, trust: bool) -> None:
     MODEL is a folder written by train, or a joblib file. Without it, the model of the
     package is exported. The output folder contains the graph, a manifest with inputs
     and outputs, and golden cells. The export is compared with the model before the
-    folder is created.
+    folder is created. An existing folder is not replaced.
 
     In Python, malariafuse.deploy.OnnxClassifier runs the folder. This command requires
     the extra onnx-export, and OnnxClassifier requires the extra onnx.

@@ -30,7 +30,7 @@ def commands() -> None:
     \b
     Examples:
       malariafuse smear photographs/ada --patient Ada --output ada.html
-      malariafuse predict cells --output cells.csv
+      malariafuse predict cells --output predictions.csv
       malariafuse train our_cells --output our_model
       malariafuse evaluate our_model other_patients --output report.html
       malariafuse export our_model --output exported

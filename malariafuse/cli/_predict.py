@@ -80,18 +80,18 @@ def predict(
     Without --output and --json, a table is printed. --json prints one line for each
     file.
 
-    Use an output such as cells.parquet for any number of files. It is a folder to which
-    results are written in parts, with constant memory. An interrupted command is
+    Use an output such as predictions.parquet for any number of files. It is a folder to
+    which results are written in parts, with constant memory. An interrupted command is
     resumed by the same command. Decisions in it are 1 for parasitized and 0 for
     uninfected.
 
     \b
     Examples:
-      malariafuse predict cells --output cells.csv
+      malariafuse predict cells --output predictions.csv
       malariafuse predict C39P4thinF_cell_26.png C39P4thinF_cell_27.png
       malariafuse predict cells.zip --json | jq 'select(.probability > 0.9).path'
-      malariafuse predict cells --model our_model --output cells.csv --force
-      malariafuse predict a_million_cells --output cells.parquet
+      malariafuse predict cells --model our_model --output predictions.csv --force
+      malariafuse predict a_million_cells --output predictions.parquet
     """
     if output is not None and output.suffix.lower() == ".parquet":
         if as_json:

@@ -330,7 +330,7 @@ def _in_table(table: "pd.DataFrame") -> str:
         "patient": table["patient"],
         "verdict": column("verdict").fillna("not read"),
         "red cells": whole("n_cells"),
-        "counted": whole("n_counted"),
+        "suspicious": whole("n_counted"),
         "parasitemia %": [percent(each) for each in column("fraction")],
         "95 % interval": [
             between(percent(low), percent(high))
@@ -354,7 +354,9 @@ def _in_words(answer: Answer) -> str:
         "patient": answer.patient,
         "verdict": result.verdict,
         "red cells": f"{result.n_cells:,} in {len(photos):,} photograph(s)",
-        "counted": f"{result.n_counted:,} ({result.needed:,} or more mean infected)",
+        "suspicious cells": (
+            f"{result.n_counted:,} ({result.needed:,} or more mean infected)"
+        ),
     }
     if words := between(low, high):
         level = f"{100 * result.confidence_level:g} %"

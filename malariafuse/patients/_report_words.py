@@ -61,7 +61,7 @@ def explain(result: PatientResult) -> str:
     """Return the explanation of the verdict."""
     counted = (
         f"{result.n_counted:,} of {result.n_cells:,} red cells reach the threshold of "
-        f"{result.threshold:.4g}"
+        f"the patient test, {result.threshold:.4g}"
     )
     if result.verdict == "infected":
         return (

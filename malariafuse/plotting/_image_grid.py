@@ -211,7 +211,7 @@ class ImageGridDisplay:
         rows = found[np.argsort(-distance, kind="stable")][:n_images]
         title = (
             f"{len(found):,} of {among.sum():,} {class_name(label)} cells {what} "
-            f"at threshold {threshold:g}"
+            f"at threshold {threshold:.4g}"
         )
         if len(rows) < len(found):
             title += f": the worst {len(rows)}"
@@ -220,7 +220,7 @@ class ImageGridDisplay:
             images=np.asarray(images[rows]),
             titles=[
                 _title(
-                    f"p = {cells.probability[row]:.3f}",
+                    _in_words(cells.probability[row]),
                     None if patients is None else patients[row],
                 )
                 for row in rows
@@ -281,7 +281,9 @@ class ImageGridDisplay:
         return cls(
             images=np.asarray(images[rows]),
             titles=[
-                _title(f"labeled {class_name(label)}\np = {probability:.3f}", patient)
+                _title(
+                    f"labeled {class_name(label)}\n{_in_words(probability)}", patient
+                )
                 for label, probability, patient in zip(
                     shown["label"], shown["probability"], patients, strict=True
                 )
@@ -368,3 +370,8 @@ def _check_issues(issues: pd.DataFrame, n_samples: int) -> None:
 def _title(first: str | None, patient: Any) -> str:
     lines = [first] if first is not None else []
     return "\n".join(lines + ([f"patient {patient}"] if patient is not None else []))
+
+
+def _in_words(probability: float) -> str:
+    # Thresholds may be far below .001.
+    return f"p = {probability:{'.3f' if probability >= 0.001 else '.1g'}}"

@@ -226,7 +226,7 @@ class PatientRecallDisplay:
         self._name_the_worst(table)
         title = f"Recall of each of {len(table)} infected patients"
         if self.threshold is not None:
-            title += f" (threshold {self.threshold:g})"
+            title += f" (threshold {self.threshold:.4g})"
         self.ax_.set(
             ylim=(-0.04, 1.04),
             xlabel="parasitized cells of the patient",

@@ -227,7 +227,7 @@ class ThresholdCurveDisplay:
                 self.marked_threshold,
                 color=GRAY,
                 ls=":",
-                label=f"threshold {self.marked_threshold:g}",
+                label=f"threshold {self.marked_threshold:.4g}",
             )
         self.ax_.set(
             xlim=(0, 1),

@@ -2,6 +2,7 @@
 
 from os import PathLike
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -180,12 +181,10 @@ def load_smear_reader(
     >>> reader.patient_test_.specificity
     0.95
     """
-    # Read once, because the network is rebuilt on each load.
-    parts = _parts(folder)
     return SmearReader.from_fitted(
-        Pipeline(_checked(parts, folder, "steps", list)),
-        _checked(parts, folder, "patient_test", PatientTest),
-        parts["slide_adapter"],
+        load_pretrained(folder),
+        load_patient_test(folder),
+        _part(folder, "slide_adapter", SlideAdapter | None),
         card=model_card(folder),
         **parameters,
     )
@@ -222,10 +221,11 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
     return _OURS if folder is None else Path(folder)
 
 
-def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
+def _part(folder: str | PathLike[str] | None, name: str, kind: type | UnionType) -> Any:
     structure, arrays = read_model(_folder(folder))
     try:
-        parts: dict[str, Any] = from_plain(structure, arrays)
+        # The other parts may need Keras, which may be missing here.
+        part = from_plain(structure, arrays, only=name)
     except ValueError as error:
         stored_by = model_card(folder)["malariafuse"]
         if stored_by == __version__:
@@ -234,17 +234,6 @@ def _parts(folder: str | PathLike[str] | None) -> dict[str, Any]:
             f"The model in folder={str(folder)!r} was stored by malariafuse "
             f"{stored_by}, but malariafuse {__version__} cannot read it: {error}"
         ) from error
-    return parts
-
-
-def _part(folder: str | PathLike[str] | None, name: str, kind: type) -> Any:
-    return _checked(_parts(folder), folder, name, kind)
-
-
-def _checked(
-    parts: dict[str, Any], folder: str | PathLike[str] | None, name: str, kind: type
-) -> Any:
-    part = parts[name]
     if not isinstance(part, kind):
         raise ValueError(
             f"The model in folder={str(folder)!r} has no {name.replace('_', ' ')}."

@@ -35,13 +35,16 @@ from malariafuse import (
     ImageLoader,
     SpotFeatureExtractor,
     load_pretrained,
+    load_smear_reader,
 )
 from malariafuse._trees import BoostedTrees
+from malariafuse.datasets import make_smear_photos
 from malariafuse.deploy import OnnxClassifier, _build, export_onnx, predict_files
 from malariafuse.deploy._compare import by_graph
 from malariafuse.deploy._folder import write_manifest
 from malariafuse.deploy._graph import Graph
-from malariafuse.pretrained import model_card
+from malariafuse.patients import SmearReader
+from malariafuse.pretrained import load_patient_test, load_slide_adapter, model_card
 
 X, Y, _ = dark_spots()
 SIZE = X.shape[1:3]
@@ -194,11 +197,11 @@ def test_the_guide_runs_the_graph_without_malariafuse(
 ):
     guide = Path(__file__).parents[2] / "docs/user_guide/in_the_field.rst"
     block = guide.read_text().split(":name: without_malariafuse\n")[1]
-    lines = block.split("\nThe model that comes")[0].replace("\n    ", "\n")
+    lines = block.split("\nTelephones")[0].replace("\n    ", "\n")
     # Narrower and higher than the images of the training.
     crop = cv2.resize(X[0], (12, 25))
     Image.fromarray(crop).save(tmp_path / "cell.png")
-    shutil.copytree(folder, tmp_path / "exported")
+    shutil.copytree(folder, tmp_path / "exported_network")
     monkeypatch.chdir(tmp_path)
     given = {}
     exec(lines, given)
@@ -315,6 +318,20 @@ def test_the_model_of_the_package_is_exported(tmp_path):
         warnings.simplefilter("ignore", UserWarning)
         expected = model.predict_proba(paths)[:, 1]
     np.testing.assert_allclose(printed, expected, atol=1e-5)
+    # The exported classifier reads photographs as the original does.
+    reader = SmearReader.from_fitted(
+        OnnxClassifier(folder), load_patient_test(), load_slide_adapter()
+    )
+    photo = make_smear_photos(1, 12, photo_size=(240, 320), random_state=0).photos[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        ours, theirs = (
+            each.read({"Ada": [photo]})["Ada"] for each in (reader, load_smear_reader())
+        )
+    assert ours.verdict == theirs.verdict
+    np.testing.assert_allclose(
+        ours.cells["probability"], theirs.cells["probability"], atol=1e-5
+    )
 
 
 # What is refused

@@ -45,6 +45,9 @@ function describe(sum, { n_cells: nCells, z, level, density: perMicroliter }) {
   if (nCells === 0) {
     return { percent: "–", count: "no red cell", interval: "", density: "", progress };
   }
+  if (sum.reviewed === 0) {
+    return { percent: "–", count: "", interval: "Not reviewed yet", density: "", progress };
+  }
   const share = sum.positive / nCells;
   const [low, high] = wilson(sum.positive, nCells, z);
   const densities = [share, low, high].map((each) => density(each * perMicroliter));
