@@ -1,10 +1,6 @@
 """How Sphinx builds the documentation."""
 
-import os
 import time
-
-# TensorFlow reads it when it is imported and then keeps most of its messages to itself.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from docutils import nodes
 from docutils.utils.math import latex2mathml
