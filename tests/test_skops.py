@@ -1,5 +1,8 @@
 """skops writes and reads what is fitted, and needs trust in types of ours alone."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from malariafuse import (
 from malariafuse.networks import build_convnet
 from malariafuse.pretrained import load_patient_test, load_slide_adapter
 
+skops = pytest.importorskip("skops")
 skops_io = pytest.importorskip("skops.io")
 
 X, Y, _ = dark_spots()
@@ -98,4 +102,15 @@ def test_the_model_of_the_package():
     adapted = stored_and_read(load_slide_adapter()).adapt([0.2, 0.9], ["a", "a"])
     np.testing.assert_array_equal(
         adapted, load_slide_adapter().adapt([0.2, 0.9], ["a", "a"])
+    )
+
+
+def test_the_guide(tmp_path, monkeypatch):
+    page = Path(__file__).parents[1] / "docs/user_guide/saving.rst"
+    block = page.read_text().split("    import skops.io\n")[1].split("\n\nGradient")[0]
+    monkeypatch.chdir(tmp_path)
+    given = {"skops": skops, "cells": SimpleNamespace(images=X)}
+    exec(block.replace("\n    ", "\n"), given)
+    np.testing.assert_array_equal(
+        given["smoother"].transform(X), GaussianSmoother(5).transform(X)
     )
