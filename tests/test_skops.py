@@ -112,5 +112,5 @@ def test_the_guide(tmp_path, monkeypatch):
     given = {"skops": skops, "cells": SimpleNamespace(images=X)}
     exec(block.replace("\n    ", "\n"), given)
     np.testing.assert_array_equal(
-        given["smoother"].transform(X), GaussianSmoother(5).transform(X)
+        given["smoother"].transform(X), GaussianSmoother(5).fit_transform(X)
     )
