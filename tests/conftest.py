@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,6 +28,18 @@ def pytest_collection_finish() -> None:
     # value, and compute with other kernels than this one.
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") != _KERNELS:
         raise pytest.UsageError("importing the tests changed TF_ENABLE_ONEDNN_OPTS")
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let fits build, compile and keep their network, but skip the steps of training.
+
+    They take most of the time, and do not matter to what is kept of a fit, and when.
+    """
+    import keras
+
+    history = SimpleNamespace(history={"loss": [0.5], "accuracy": [0.5]})
+    monkeypatch.setattr(keras.Model, "fit", lambda *args, **settings: history)
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,9 @@ def backbone(input_shape, filters):
     "made",
     [
         KerasImageClassifier(normalized_network),
-        FeatureFusionClassifier(backbone=backbone, filters=2, embedding_size=4),
+        FeatureFusionClassifier(
+            vector_head="dense", backbone=backbone, filters=2, embedding_size=4
+        ),
     ],
     ids=lambda made: type(made).__name__,
 )

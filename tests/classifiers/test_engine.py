@@ -90,6 +90,7 @@ def no_openvino(monkeypatch):
         ResNet18Classifier(filters=4),
         FeatureFusionClassifier(
             [("hsv", HSVConverter()), ("spots", SpotFeatureExtractor())],
+            backbone="convnet",
             filters=4,
             test_time_views=4,
         ),
@@ -163,7 +164,7 @@ def test_constants_of_layers_are_taken_along():
 @needs_openvino
 @pytest.mark.slow
 def test_auto_takes_openvino_and_a_new_process_gives_the_same_bits(tmp_path):
-    classifier = ResNet18Classifier(filters=4, **fast(epochs=1)).fit(X, Y)
+    classifier = ConvNetClassifier(filters=4, **fast(epochs=1)).fit(X, Y)
     assert classifier.engine_ == "openvino"
     (tmp_path / "classifier.pickle").write_bytes(pickle.dumps(classifier))
     np.save(tmp_path / "images.npy", X)
@@ -189,6 +190,7 @@ assert classifier.engine_ == "openvino"
 
 @needs_openvino
 @pytest.mark.slow
+@pytest.mark.usefixtures("untrained")
 def test_a_network_that_is_loaded_again_is_compiled_once(monkeypatch):
     compiled = []
     compile_network = _inference._compiled_by_openvino
@@ -199,7 +201,8 @@ def test_a_network_that_is_loaded_again_is_compiled_once(monkeypatch):
     )
     stored = []
     for seed in (0, 1):
-        classifier = ResNet18Classifier(filters=2, **fast(epochs=1, random_state=seed))
+        settings = fast(epochs=1, random_state=seed)
+        classifier = KerasImageClassifier(linear_network, **settings)
         stored.append(pickle.dumps(classifier.fit(X, Y)))
     first, again, other = (
         pickle.loads(stored[which]).predict_proba(X) for which in (0, 0, 1)
@@ -227,6 +230,7 @@ def test_features():
 
 
 @needs_openvino
+@pytest.mark.usefixtures("untrained")
 def test_a_network_that_openvino_refuses():
     classifier = KerasImageClassifier(with_weights_in_bfloat16, **fast(epochs=1))
     classifier.fit(X, Y)
@@ -243,6 +247,7 @@ def test_a_network_that_openvino_refuses():
 
 
 @needs_openvino
+@pytest.mark.usefixtures("untrained")
 def test_layers_in_bfloat16_are_openvino_s_own_choice():
     def network(input_shape, n_outputs):
         return keras.Sequential(
@@ -262,6 +267,7 @@ def test_layers_in_bfloat16_are_openvino_s_own_choice():
 
 
 @needs_openvino
+@pytest.mark.usefixtures("untrained")
 def test_an_openvino_that_cannot_be_imported(monkeypatch):
     classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
     # As a library that is missing would: the next import runs this finder first.
@@ -280,6 +286,7 @@ def test_limits_of_threads_hold(monkeypatch, limit):
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_folder_named_openvino_is_none(monkeypatch, tmp_path):
     (tmp_path / "openvino").mkdir()
     find = importlib.machinery.PathFinder.find_spec
@@ -290,7 +297,7 @@ def test_a_folder_named_openvino_is_none(monkeypatch, tmp_path):
     assert classifier.engine_ == "keras"
 
 
-@pytest.mark.usefixtures("no_openvino")
+@pytest.mark.usefixtures("no_openvino", "untrained")
 def test_an_estimator_is_shown_where_its_engine_is_missing():
     classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
     classifier.set_params(engine="openvino")
@@ -298,7 +305,7 @@ def test_an_estimator_is_shown_where_its_engine_is_missing():
     assert not hasattr(classifier, "engine_")
 
 
-@pytest.mark.usefixtures("no_openvino")
+@pytest.mark.usefixtures("no_openvino", "untrained")
 def test_without_openvino():
     classifier = KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y)
     assert classifier.engine_ == "keras"
@@ -311,6 +318,7 @@ def test_without_openvino():
         PretrainedFeatureExtractor(weights=None, engine="openvino").fit(X)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_engine_is_not_part_of_the_training(tmp_path):
     log = tmp_path / "log"
     classifier = KerasImageClassifier(

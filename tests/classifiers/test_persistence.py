@@ -22,33 +22,33 @@ X, Y, PATIENTS = dark_spots()
 
 LOAD_AND_PREDICT = """
 import sys, joblib, numpy as np
-model = joblib.load(sys.argv[1])
-np.save(sys.argv[3], model.predict_proba(np.load(sys.argv[2])))
+images = np.load(sys.argv[1])
+for file in sys.argv[2:]:
+    np.save(file + ".npy", joblib.load(file).predict_proba(images))
 """
 
 
-@pytest.mark.parametrize(
-    "compute_dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
-)
-def test_a_pipeline_predicts_bit_for_bit_in_a_new_process(tmp_path, compute_dtype):
-    pipeline = Pipeline(
-        [
-            ("hsv", HSVConverter()),
-            (
-                "classifier",
-                ConvNetClassifier(
-                    filters=2, **fast(epochs=1, compute_dtype=compute_dtype)
-                ),
-            ),
-        ]
-    ).fit(X, Y)
-    model, images, result = (tmp_path / name for name in ("m.joblib", "x.npy", "p.npy"))
-    joblib.dump(pipeline, model)
+@pytest.mark.slow
+def test_a_pipeline_predicts_bit_for_bit_in_a_new_process(tmp_path):
+    images = tmp_path / "images.npy"
     np.save(images, X)
+    expected = {}
+    for compute_dtype in ("float32", "bfloat16"):
+        settings = fast(epochs=1, compute_dtype=compute_dtype)
+        pipeline = Pipeline(
+            [
+                ("hsv", HSVConverter()),
+                ("classifier", ConvNetClassifier(filters=2, **settings)),
+            ]
+        ).fit(X, Y)
+        file = tmp_path / f"{compute_dtype}.joblib"
+        joblib.dump(pipeline, file)
+        expected[file] = pipeline.predict_proba(X)
     subprocess.run(
-        [sys.executable, "-c", LOAD_AND_PREDICT, model, images, result], check=True
+        [sys.executable, "-c", LOAD_AND_PREDICT, images, *expected], check=True
     )
-    np.testing.assert_array_equal(np.load(result), pipeline.predict_proba(X))
+    for file, probabilities in expected.items():
+        np.testing.assert_array_equal(np.load(f"{file}.npy"), probabilities)
 
 
 def test_a_file_holds_the_weights_once_and_no_optimizer(tmp_path):
@@ -67,6 +67,7 @@ def test_the_full_resnet18_takes_45_megabytes(tmp_path):
     assert (tmp_path / "network.joblib").stat().st_size <= 45_000_000
 
 
+@pytest.mark.usefixtures("untrained")
 def test_stored_again_before_it_is_used():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     twice = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(classifier))))
@@ -74,6 +75,7 @@ def test_stored_again_before_it_is_used():
     assert twice.history_ == classifier.history_
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_clone_is_not_fitted():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     copy = clone(classifier)
@@ -136,6 +138,7 @@ def test_weights_in_bfloat16():
     assert_loads_alike(classifier.fit(X, Y))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_file_of_another_format_says_so():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     stored = classifier._network.__getstate__()
@@ -143,6 +146,7 @@ def test_a_file_of_another_format_says_so():
         classifier._network.__setstate__({**stored, "format": 7, "malariafuse": "9.0"})
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_configuration_that_keras_cannot_read_says_so():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     stored = classifier._network.__getstate__()

@@ -66,16 +66,19 @@ class FromTheBase(BaseImageClassifier):
 
 @pytest.mark.parametrize("made", [Narrow(3), FromTheBase(1)])
 def test_a_subclass_with_fewer_parameters(made, tmp_path):
-    fitted = clone(made).fit(X, Y)
+    fitted = clone(made)
+    fitted.memory = tmp_path
+    history = fitted.fit(X, Y).history_
     assert fitted.get_params() == made.get_params()
     assert len(made.get_params()) == 1
     assert fitted.predict(X).shape == (len(X),)
     ((name, value),) = made.get_params().items()
-    search = GridSearchCV(made, {name: [value, value + 1]}, cv=2).fit(X, Y)
+    half = (np.arange(24), np.arange(24, 48))
+    search = GridSearchCV(made, {name: [value, value + 1]}, cv=[half], refit=False)
+    search.fit(X, Y)
     assert search.best_params_[name] in (value, value + 1)
     # What the class decides takes part in the key of the cache as well.
-    fitted.memory = tmp_path
-    assert fitted.fit(X, Y).history_ == fitted.fit(X, Y).history_
+    assert fitted.fit(X, Y).history_ == history
 
 
 def voting(**parameters):
@@ -92,8 +95,11 @@ def voting(**parameters):
     return VotingClassifier(members, voting="hard")
 
 
-@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("y", [Y, NAMES], ids=["numbers", "names"])
+@pytest.mark.parametrize(
+    ("y", "n_jobs"),
+    [(Y, None), (NAMES, None), pytest.param(NAMES, 2, marks=pytest.mark.slow)],
+    ids=["numbers", "names", "names in two processes"],
+)
 def test_a_threshold_in_a_vote_needs_the_code_of_the_positive_class(y, n_jobs):
     # The members see 0 and 1 for both, and cannot know which was "Uninfected".
     with pytest.raises(ValueError, match=r"threshold=0\.2 in a member of a Voting"):

@@ -8,7 +8,13 @@ import keras
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
-from support import dark_spots, fast, normalized_network, tiny_network
+from support import (
+    dark_spots,
+    fast,
+    linear_network,
+    normalized_network,
+    tiny_network,
+)
 
 from malariafuse import ConvNetClassifier, KerasImageClassifier, ResNet18Classifier
 from malariafuse._engine import _normalization
@@ -32,7 +38,7 @@ def assert_same_weights(first, second):
     "classifier",
     [
         ConvNetClassifier(filters=4, dense_units=(16,), dropout=0.1, **fast(epochs=12)),
-        ResNet18Classifier(filters=4, **fast()),
+        pytest.param(ResNet18Classifier(filters=4, **fast()), marks=pytest.mark.slow),
         KerasImageClassifier(tiny_network, **fast(epochs=40)),
     ],
     ids=lambda classifier: type(classifier).__name__,
@@ -52,10 +58,13 @@ def test_more_than_two_classes():
     assert set(classifier.history_) == {"accuracy", "loss"}
 
 
-@pytest.mark.parametrize("compute_dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "compute_dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
+)
 def test_one_seed_gives_identical_weights(compute_dtype):
     settings = fast(
         epochs=2,
+        batch_size=24,
         compute_dtype=compute_dtype,
         augmentation=("flip", "rotation", "stain"),
     )
@@ -93,12 +102,12 @@ def test_no_global_state_changes():
 
 
 def test_uint8_and_its_unit_floats_are_the_same_images():
-    from_bytes = KerasImageClassifier(tiny_network, **fast()).fit(X, Y)
+    from_bytes = KerasImageClassifier(linear_network, **fast(epochs=3)).fit(X, Y)
     floats = (X / 255).astype("float32")
     np.testing.assert_allclose(
         from_bytes.predict_proba(X), from_bytes.predict_proba(floats), atol=1e-6
     )
-    from_floats = KerasImageClassifier(tiny_network, **fast()).fit(floats, Y)
+    from_floats = KerasImageClassifier(linear_network, **fast(epochs=3)).fit(floats, Y)
     np.testing.assert_allclose(
         from_bytes.predict_proba(X), from_floats.predict_proba(X), atol=1e-4
     )
@@ -108,8 +117,8 @@ def test_images_may_stay_on_disk(tmp_path):
     np.save(tmp_path / "images.npy", X)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     assert_same_weights(
-        KerasImageClassifier(tiny_network, **fast()).fit(X, Y),
-        KerasImageClassifier(tiny_network, **fast()).fit(mapped, Y),
+        KerasImageClassifier(linear_network, **fast(epochs=3)).fit(X, Y),
+        KerasImageClassifier(linear_network, **fast(epochs=3)).fit(mapped, Y),
     )
 
 
@@ -138,9 +147,8 @@ def test_tensorflow_does_not_tune_the_batches(monkeypatch):
 
 
 def test_bfloat16_computes_but_does_not_store_in_bfloat16():
-    classifier = ConvNetClassifier(
-        filters=2, **fast(epochs=1, compute_dtype="bfloat16")
-    ).fit(X, Y)
+    settings = fast(epochs=1, batch_size=48, compute_dtype="bfloat16")
+    classifier = ConvNetClassifier(filters=2, **settings).fit(X, Y)
     assert classifier.compute_dtype_ == "bfloat16"
     *inner, last = classifier.model_.layers
     assert {layer.compute_dtype for layer in inner[1:]} == {"bfloat16"}
@@ -222,7 +230,7 @@ def test_class_and_sample_weights_move_the_decision():
     def positives(**fit_arguments):
         settings = fast(epochs=3)
         settings["class_weight"] = fit_arguments.pop("class_weight", None)
-        classifier = KerasImageClassifier(tiny_network, **settings)
+        classifier = KerasImageClassifier(linear_network, **settings)
         return classifier.fit(X, Y, **fit_arguments).predict_proba(X)[:, 1].mean()
 
     plain = positives()
@@ -335,6 +343,7 @@ def test_weights_that_the_last_step_made_infinite_are_noticed():
         classifier.fit(X, Y, sample_weight=np.full(len(Y), 1e6))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_network_that_gives_nan_decides_nothing():
     classifier = KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y)
     classifier.model_.set_weights(
@@ -344,6 +353,7 @@ def test_a_network_that_gives_nan_decides_nothing():
         classifier.predict(X)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_generator_as_random_state_moves_on(tmp_path):
     for memory in (None, tmp_path):
         generator = np.random.RandomState(0)
@@ -385,6 +395,7 @@ def test_compute_dtype_holds_under_another_global_policy():
     assert {layer.compute_dtype for layer in classifier.model_.layers} == {"float32"}
 
 
+@pytest.mark.usefixtures("untrained")
 def test_probabilities_are_float32_from_the_last_weights_on():
     def network(input_shape, n_outputs):
         return keras.Sequential(
@@ -407,6 +418,7 @@ def test_probabilities_are_float32_from_the_last_weights_on():
     ]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_probabilities_of_a_network_within_the_network_are_float32():
     def network(input_shape, n_outputs):
         head = keras.Sequential(
@@ -432,6 +444,7 @@ def test_probabilities_of_a_network_within_the_network_are_float32():
     assert [layer.compute_dtype for layer in head.layers] == ["bfloat16", "float32"]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_test_time_views_average_flips_and_turns():
     classifier = ConvNetClassifier(filters=2, **fast(epochs=1)).fit(X, Y)
     views = [
@@ -460,6 +473,6 @@ def test_fused_normalization_trains_like_that_of_keras(monkeypatch):
 @pytest.mark.slow
 def test_many_models_draw_no_advice_on_retracing(caplog):
     for _ in range(6):
-        KerasImageClassifier(tiny_network, **fast(epochs=1)).fit(X, Y).predict(X)
+        KerasImageClassifier(linear_network, **fast(epochs=1)).fit(X, Y).predict(X)
     assert "retracing" not in caplog.text
     assert logging.getLogger("tensorflow").filters == []

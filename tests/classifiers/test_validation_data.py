@@ -16,6 +16,12 @@ def classifier(**parameters):
     return KerasImageClassifier(tiny_network, **fast(**parameters))
 
 
+def tiny_backbone(input_shape, filters):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(filters, 3, activation="relu")(inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+
 def test_validation_data_are_measured_after_each_epoch():
     fitted = classifier(epochs=3).fit(X, Y, X_val=X_VAL, y_val=Y_VAL)
     probability = fitted.predict_proba(X_VAL)
@@ -44,7 +50,11 @@ def test_weights_of_the_validation_data_count():
 
 def test_validation_data_of_branches_with_vectors():
     fitted = FeatureFusionClassifier(
-        backbone="convnet", filters=2, embedding_size=4, **fast(epochs=1)
+        vector_head="dense",
+        backbone=tiny_backbone,
+        filters=2,
+        embedding_size=4,
+        **fast(epochs=1),
     ).fit(X, Y, X_val=X_VAL, y_val=Y_VAL)
     # Of the mean of the branches alone; the loss adds those of both.
     assert fitted.history_["val_accuracy"][-1] == pytest.approx(
@@ -139,7 +149,7 @@ def test_each_branch_is_trained_on_the_loss_that_was_chosen():
         fitted = FeatureFusionClassifier(
             [("a", "passthrough"), ("b", "passthrough")],
             loss=loss,
-            backbone="convnet",
+            backbone=tiny_backbone,
             filters=1,
             embedding_size=4,
             dropout=0.0,

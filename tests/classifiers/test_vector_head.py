@@ -5,7 +5,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -62,21 +62,30 @@ def codes(n_classes):
     return Y if n_classes == 2 else np.arange(len(X)) % n_classes
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_its_probabilities_are_those_of_the_branch(n_classes):
-    y = codes(n_classes)
+@pytest.fixture(scope="module", params=[2, 3])
+def logistic(request):
+    """Fitted fusion with a logistic regression, and its number of classes."""
     head = LogisticRegression(C=1e-3)
-    fitted = fusion(head).fit(X, y)
+    return fusion(head).fit(X, codes(request.param)), request.param
+
+
+@pytest.fixture(scope="module")
+def boosted():
+    return fusion("boosting").fit(X, Y)
+
+
+def test_its_probabilities_are_those_of_the_branch(logistic):
+    fitted, n_classes = logistic
+    alone = LogisticRegression(C=1e-3).fit(COLORS, codes(n_classes))
     np.testing.assert_allclose(
         fitted.branch_probabilities(X)["color"],
-        clone(head).fit(COLORS, y).predict_proba(COLORS),
+        alone.predict_proba(COLORS),
         atol=1e-4,
     )
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_the_decision_is_the_weighted_mean_of_log_odds(n_classes):
-    fitted = fusion(LogisticRegression(C=1e-3)).fit(X, codes(n_classes))
+def test_the_decision_is_the_weighted_mean_of_log_odds(logistic):
+    fitted, _ = logistic
     alone = fitted.branch_probabilities(X)
     # Images count 1 and vectors 2.
     mean = np.log(alone["rgb"]) / 3 + np.log(alone["color"]) * 2 / 3
@@ -84,6 +93,7 @@ def test_the_decision_is_the_weighted_mean_of_log_odds(n_classes):
     np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-3)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_sure_classifiers_leave_something_to_others():
     fitted = fusion(HistGradientBoostingClassifier(min_samples_leaf=1)).fit(X, Y)
     of_branch = fitted.branch_probabilities(X)["color"]
@@ -91,6 +101,7 @@ def test_sure_classifiers_leave_something_to_others():
     assert of_branch.max() == pytest.approx(0.9999, abs=1e-5)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_it_is_fitted_on_all_views_with_weights():
     class Counting(LogisticRegression):
         def fit(self, X, y, sample_weight=None):
@@ -105,6 +116,7 @@ def test_it_is_fitted_on_all_views_with_weights():
     assert weight == pytest.approx(3 * (3 * (Y == 1).sum() + (Y == 0).sum()))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_weights_need_a_classifier_that_takes_them():
     neighbors = fusion(KNeighborsClassifier())
     assert neighbors.fit(X, Y).predict(X).shape == Y.shape
@@ -114,17 +126,17 @@ def test_weights_need_a_classifier_that_takes_them():
         neighbors.fit(X, Y, sample_weight=np.where(Y == 1, 3.0, 1.0))
 
 
-def test_boosting_sets_no_cells_aside():
-    fitted = fusion("boosting").fit(X, Y)
+def test_boosting_sets_no_cells_aside(boosted):
     # All 250 iterations, which noise in cells that are set aside would end earlier.
-    assert len(of_head(fitted).roots) == 250
+    assert len(of_head(boosted).roots) == 250
 
 
-def test_boosting_is_stored_without_classes_of_scikit_learn():
-    stored = pickle.dumps(fusion("boosting").fit(X, Y)._inputs)
+def test_boosting_is_stored_without_classes_of_scikit_learn(boosted):
+    stored = pickle.dumps(boosted._inputs)
     assert b"sklearn.ensemble" not in stored
 
 
+@pytest.mark.usefixtures("untrained")
 def test_boosting_on_categories_stays_as_it_is():
     head = HistGradientBoostingClassifier(categorical_features=[0], max_iter=2)
     branches = [("rgb", "passthrough"), ("color", MeanColor(rounded=True))]
@@ -146,6 +158,7 @@ def test_both_heads_stand_side_by_side(n_classes):
     np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-3)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_each_of_both_heads_has_a_weight():
     weights = {"rgb": 0, "color": 0, "color_boosting": 1}
     fitted = fusion("both", branch_weights=weights).fit(X, Y)
@@ -156,6 +169,7 @@ def test_each_of_both_heads_has_a_weight():
     )
 
 
+@pytest.mark.usefixtures("untrained")
 def test_boosting_joins_the_average_alone_by_default():
     average = fusion(None).fit(X, Y)
     assert list(average.branch_probabilities(X)) == ["rgb", "color", "color_boosting"]
@@ -163,11 +177,13 @@ def test_boosting_joins_the_average_alone_by_default():
     assert gated.gate_weights(X).shape == (len(X), 2)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_both_heads_of_vectors_alone():
     fitted = fusion("both", [("color", MeanColor())]).fit(X, Y)
     assert list(fitted.branch_probabilities(X)) == ["color", "color_boosting"]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_vectors_as_few_as_log_odds():
     one = FunctionTransformer(lambda images: images.mean(axis=(1, 2, 3))[:, None])
     fitted = fusion("both", [("rgb", "passthrough"), ("one", one)]).fit(X, Y)
@@ -181,6 +197,7 @@ def test_a_branch_may_not_be_named_as_a_head():
         fusion("both", branches).fit(X, Y)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_it_is_stored_and_its_parameters_are_set():
     classifier = fusion(LogisticRegression()).set_params(vector_head__C=1e-4)
     fitted = classifier.fit(X, Y)
@@ -191,6 +208,7 @@ def test_it_is_stored_and_its_parameters_are_set():
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_other_fusions_take_log_odds_as_vectors():
     fitted = fusion(LogisticRegression()).set_params(fusion="concatenate").fit(X, Y)
     assert fitted.model_.inputs[1].shape == (None, 1)
@@ -203,6 +221,7 @@ def test_bad_heads(head):
         fusion(head).fit(X, Y)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_network_needs_something_to_learn():
     with pytest.raises(ValueError, match=r"No branch has image output \(color\)"):
         fusion("boosting", [("color", MeanColor())]).fit(X, Y)

@@ -8,6 +8,16 @@ from malariafuse.networks import build_fusion, build_resnet18
 SHAPES = {"rgb": (16, 16, 3), "hsv": (16, 16, 3), "spots": (5,)}
 
 
+def mean_color(input_shape, filters):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Conv2D(filters, 1)(inputs)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+
+# Quicker to build than the default backbone.
+NARROW = {"backbone": mean_color, "filters": 1}
+
+
 def batch(shapes=SHAPES, n_samples=4):
     generator = np.random.default_rng(0)
     return [
@@ -19,7 +29,7 @@ def batch(shapes=SHAPES, n_samples=4):
 @pytest.mark.parametrize("fusion", ["average", "concatenate", "gated"])
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_output_is_a_probability_per_class(fusion, n_outputs):
-    network = build_fusion(SHAPES, n_outputs, fusion=fusion, filters=1)
+    network = build_fusion(SHAPES, n_outputs, fusion=fusion, **NARROW)
     outputs = keras.ops.convert_to_numpy(network(batch()))
     assert outputs.shape == (4, n_outputs)
     assert outputs.dtype == np.float32
@@ -29,7 +39,7 @@ def test_output_is_a_probability_per_class(fusion, n_outputs):
 
 
 def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
-    network = build_fusion(SHAPES, fusion="gated", filters=1, embedding_size=3)
+    network = build_fusion(SHAPES, fusion="gated", embedding_size=3, **NARROW)
     names = [*(f"{name}_embedding" for name in SHAPES), "gate_weights", "fused"]
     outputs = [network.get_layer(name).output for name in names]
     *embeddings, weights, fused = (
@@ -50,7 +60,7 @@ def test_the_gate_takes_the_mean_of_the_embeddings_by_its_weights():
 )
 def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, shares):
     network = build_fusion(
-        SHAPES, n_outputs, fusion="average", branch_weights=weights, filters=1
+        SHAPES, n_outputs, fusion="average", branch_weights=weights, **NARROW
     )
     logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
     outputs = keras.ops.convert_to_numpy(logits(batch()))
@@ -64,7 +74,9 @@ def test_the_average_is_that_of_the_logits_of_all_branches(n_outputs, weights, s
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_logits_of_a_classifier_count_as_they_are(n_outputs):
     shapes = {"trees": (n_outputs,), "rgb": (16, 16, 3)}
-    network = build_fusion(shapes, n_outputs, filters=1, logits=["trees"])
+    network = build_fusion(
+        shapes, n_outputs, filters=1, logits=["trees"], backbone=mean_color
+    )
     inputs = batch(shapes)
     logits = keras.Model(network.inputs, network.get_layer("branch_logits").output)
     of_branches = keras.ops.convert_to_numpy(logits(inputs))
@@ -86,7 +98,7 @@ def test_logits_of_a_classifier_count_as_they_are(n_outputs):
 )
 def test_bad_logits(logits, message):
     with pytest.raises(ValueError, match=message):
-        build_fusion(SHAPES, logits=logits, filters=1)
+        build_fusion(SHAPES, logits=logits, **NARROW)
 
 
 def test_backbone_and_width_can_be_set_for_each_branch():
@@ -101,11 +113,6 @@ def test_backbone_and_width_can_be_set_for_each_branch():
 
 
 def test_a_backbone_of_ones_own():
-    def mean_color(input_shape, filters):
-        inputs = keras.Input(input_shape)
-        x = keras.layers.Conv2D(filters, 1)(inputs)
-        return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
-
     network = build_fusion({"rgb": (8, 8, 3)}, backbone=mean_color, filters=7)
     assert network.get_layer("rgb_backbone").output_shape == (None, 7)
 
@@ -154,4 +161,4 @@ def test_a_backbone_of_ones_own():
 )
 def test_what_does_not_fit_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        build_fusion(**{"input_shapes": SHAPES, "filters": 1, **arguments})
+        build_fusion(**{"input_shapes": SHAPES, **NARROW, **arguments})
