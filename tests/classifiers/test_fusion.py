@@ -71,7 +71,6 @@ def test_it_learns_dark_spots(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("untrained")
 def test_the_default_takes_images_and_handcrafted_features():
     classifier = FeatureFusionClassifier(filters=2, **fast(epochs=1)).fit(X, Y)
     (rgb, passthrough), (spots, extractor) = classifier.branches_
