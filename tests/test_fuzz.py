@@ -15,6 +15,7 @@ from malariafuse.datasets import ImageReadError
 from malariafuse.model_selection import LeakageError
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
+pytestmark = pytest.mark.slow
 
 # X goes on as it is to an estimator of the user's own, which answers in its own words.
 OTHERS = {

@@ -211,7 +211,9 @@ with StandardError.of_process():
     def test_signals(self, tmp_path, number, code, said):
         """A model is not there, and neither is half of it."""
         source = (
-            "import sys, time\n"
+            "import signal, sys, time\n"
+            # A shell has its background jobs ignore it.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from malariafuse.cli import _train, main\n"
             "import malariafuse.datasets\n"
             "def wait(*_, **__):\n"
