@@ -5,10 +5,9 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Lines of TensorFlow and of absl, which writes some before it knows the level.
 _LOGGED = re.compile(
     rb"WARNING: All log messages before absl|To enable the following instructions:"
     rb"|[IWEF]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
@@ -19,18 +18,17 @@ _LOGGED = re.compile(
 def quiet_tensorflow() -> Iterator[None]:
     """Import or use TensorFlow in this block without log messages.
 
-    Its messages about missing GPUs look like errors. Each of its libraries reads the
-    log level once, on its first message, so the environment is as before at the end of
-    the block. Nothing changes if the user has set the level. Other output during the
-    import is shown at the end of the block.
+    Its messages about missing GPUs look like errors. Some of its libraries read the log
+    level once, on their first message, and others not at all. So the level is set and
+    the messages are filtered, and both end with the block. Nothing changes if the user
+    has set the level. Other output is shown at the end of the block.
     """
     if _LEVEL in os.environ:
         yield
         return
     os.environ[_LEVEL] = "3"
     try:
-        # The import writes messages before it reads the level.
-        with nullcontext() if "tensorflow" in sys.modules else _without_log():
+        with _without_log():
             yield
     finally:
         del os.environ[_LEVEL]
