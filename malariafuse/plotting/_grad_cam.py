@@ -9,7 +9,6 @@ from malariafuse._extras import needed_for
 from malariafuse._images import check_image_shape, check_images
 from malariafuse._labels import positive_column
 from malariafuse._parameters import POS_LABEL, Instances, Nothing, check_parameter
-from malariafuse._quiet import quiet_tensorflow
 from malariafuse.plotting._checks import check_count, check_own
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def grad_cam(
     check_count(batch_size, "batch_size")
     column = target_column(estimator, class_of_interest)
     # Keras is imported on first use, not with the displays.
-    with needed_for("Class activation maps"), quiet_tensorflow():
+    with needed_for("Class activation maps"):
         import keras
 
     if keras.backend.backend() != "tensorflow":

@@ -181,10 +181,17 @@ def load_smear_reader(
     >>> reader.patient_test_.specificity
     0.95
     """
+    # The files are read once for all parts.
+    steps, patient_test, slide_adapter = _parts(
+        folder,
+        steps=list,
+        patient_test=PatientTest,
+        slide_adapter=SlideAdapter | None,
+    )
     return SmearReader.from_fitted(
-        load_pretrained(folder),
-        load_patient_test(folder),
-        _part(folder, "slide_adapter", SlideAdapter | None),
+        Pipeline(steps),
+        patient_test,
+        slide_adapter,
         card=model_card(folder),
         **parameters,
     )
@@ -221,11 +228,17 @@ def _folder(folder: str | PathLike[str] | None) -> Path:
     return _OURS if folder is None else Path(folder)
 
 
-def _part(folder: str | PathLike[str] | None, name: str, kind: type | UnionType) -> Any:
+def _part(folder: str | PathLike[str] | None, name: str, kind: type) -> Any:
+    (part,) = _parts(folder, **{name: kind})
+    return part
+
+
+def _parts(folder: str | PathLike[str] | None, **kinds: type | UnionType) -> list[Any]:
+    """Return the parts of a model, of the given kinds and in their order."""
     structure, arrays = read_model(_folder(folder))
     try:
         # The other parts may need Keras, which may be missing here.
-        part = from_plain(structure, arrays, only=name)
+        parts = {name: from_plain(structure, arrays, only=name) for name in kinds}
     except ValueError as error:
         stored_by = model_card(folder)["malariafuse"]
         if stored_by == __version__:
@@ -234,8 +247,9 @@ def _part(folder: str | PathLike[str] | None, name: str, kind: type | UnionType)
             f"The model in folder={str(folder)!r} was stored by malariafuse "
             f"{stored_by}, but malariafuse {__version__} cannot read it: {error}"
         ) from error
-    if not isinstance(part, kind):
-        raise ValueError(
-            f"The model in folder={str(folder)!r} has no {name.replace('_', ' ')}."
-        )
-    return part
+    for name, kind in kinds.items():
+        if not isinstance(parts[name], kind):
+            raise ValueError(
+                f"The model in folder={str(folder)!r} has no {name.replace('_', ' ')}."
+            )
+    return list(parts.values())
