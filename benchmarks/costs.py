@@ -69,23 +69,30 @@ def train_network(name, n_cells, n_steps, now):
     """Return the fitted classifier, and the seconds that a whole training takes."""
     import keras
 
-    ends = []
-    clock = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs=None: ends.append(now())
-    )
     classifier = network(name)
-    epochs = classifier.epochs
-    images, target = drawn(BATCH * n_steps)
-    classifier.set_params(epochs=1, callbacks=[clock], batch_size=BATCH)
-    started = now()
-    classifier.fit(images, target)
-    whole = now() - started
-    step = float(np.median(np.diff(ends)[2:]))  # the first ones compile
-    # The rest is building and compiling, and in a fusion what is computed once a cell.
-    rest = max(0, whole - n_steps * step)
+    n_epochs = classifier.epochs
+
+    def fit(n_steps):
+        """Return the seconds of a step and of everything else."""
+        ends = []
+        clock = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs=None: ends.append(now())
+        )
+        images, target = drawn(BATCH * n_steps)
+        classifier.set_params(epochs=1, callbacks=[clock], batch_size=BATCH)
+        started = now()
+        classifier.fit(images, target)
+        whole = now() - started
+        step = float(np.median(np.diff(ends)[2:]))  # the first ones compile
+        return step, max(0, whole - n_steps * step)
+
+    step, rest = fit(n_steps)
     if name == "fusion":
-        rest *= n_cells / len(images)
-    return classifier, epochs * ceil(n_cells / BATCH) * step + rest
+        # Most of the rest is computed once a cell. The second fit compiles as the
+        # first, so the difference is that of the cells.
+        _, of_more = fit(2 * n_steps)
+        rest += (of_more - rest) * (n_cells / (BATCH * n_steps) - 1)
+    return classifier, n_epochs * ceil(n_cells / BATCH) * step + rest
 
 
 def train_boosting(n_cells, n_jobs, now):

@@ -117,6 +117,15 @@ def test_it_is_fitted_on_all_views_with_weights():
 
 
 @pytest.mark.usefixtures("untrained")
+def test_samples_of_weight_one_are_fitted_without_weights():
+    class Watching(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            self.unweighted_ = sample_weight is None
+            return super().fit(X, y, sample_weight)
+
+    assert of_head(fusion(Watching()).fit(X, Y)).unweighted_
+
+
 def test_weights_need_a_classifier_that_takes_them():
     neighbors = fusion(KNeighborsClassifier())
     assert neighbors.fit(X, Y).predict(X).shape == Y.shape
