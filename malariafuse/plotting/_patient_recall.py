@@ -1,5 +1,6 @@
 """Display of the recall of each patient."""
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _N_NAMED = 5
+_LINE = 12  # height of a label, in points
 
 
 class PatientRecallDisplay:
@@ -223,7 +225,6 @@ class PatientRecallDisplay:
                 height, color=GRAY, ls=style, label=f"{label}: {height:.3f}"
             )
         self._scale_cells(table)
-        self._name_the_worst(table)
         title = f"Recall of each of {len(table)} infected patients"
         if self.threshold is not None:
             title += f" (threshold {self.threshold:.4g})"
@@ -233,6 +234,7 @@ class PatientRecallDisplay:
             ylabel="recall (sensitivity)",
             title=title,
         )
+        self._name_the_worst(table)
         self.ax_.grid(alpha=0.3)
         self.ax_.legend(loc="lower right")
         return self
@@ -248,20 +250,36 @@ class PatientRecallDisplay:
 
     def _name_the_worst(self, table: pd.DataFrame) -> None:
         low, high = np.log(self.ax_.get_xlim())
-        incomplete = table[table["recall"] < 1].sort_values("recall", kind="stable")
-        for rank, (patient, row) in enumerate(incomplete[:_N_NAMED].iterrows()):
+        bottom, top = self.ax_.get_ylim()
+        points = 72 / self.figure_.dpi * self.ax_.get_window_extent().height
+        unit = (top - bottom) / points
+        named = table[table["recall"] < 1].nsmallest(_N_NAMED, "recall")[::-1]
+        line = {"arrowstyle": "-", "color": GRAY}
+        heights = _spread(list(named["recall"]), _LINE * unit, bottom + 6 * unit)
+        for rank, (patient, row) in enumerate(named.iterrows()):
             # Labels alternate between both sides, but stay inside the frame.
             place = (np.log(row["parasitized"]) - low) / (high - low)
             left = place > 0.8 or (place > 0.2 and rank % 2 == 1)
+            moved = (heights[rank] - row["recall"]) / unit
             self.ax_.annotate(
                 f"patient {patient}",
                 (row["parasitized"], row["recall"]),
-                xytext=(-6 if left else 6, 0),
+                xytext=(-6 if left else 6, moved),
                 textcoords="offset points",
                 fontsize="small",
                 ha="right" if left else "left",
                 va="center",
+                arrowprops=line if abs(moved) > 1 else None,
             )
+
+
+def _spread(heights: list[float], gap: float, lowest: float) -> list[float]:
+    """Move descending heights apart by `gap`, down where there is room."""
+    for above, below in pairwise(range(len(heights))):
+        heights[below] = min(heights[below], heights[above] - gap)
+    for steps, position in enumerate(reversed(range(len(heights)))):
+        heights[position] = max(heights[position], lowest + steps * gap)
+    return heights
 
 
 def _infected(table: pd.DataFrame) -> pd.DataFrame:

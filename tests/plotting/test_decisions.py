@@ -1,8 +1,11 @@
 """Thresholds, comparisons and patients."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
@@ -132,6 +135,19 @@ class TestPatientRecall:
             Y, np.where(PATIENTS == "C5", 0.1, 0.6 + Y / 10 + SHARP / 10), PATIENTS
         )
         assert [text.get_text() for text in display.ax_.texts] == ["patient C5"]
+
+    @pytest.mark.parametrize("found", [5, 0])
+    def test_names_of_equal_patients_do_not_touch(self, found):
+        cells = np.tile(np.arange(10) < found, 6) * 0.7 + 0.1
+        display = PatientRecallDisplay.from_predictions(
+            np.ones(60, int), cells + np.arange(60) / 1000, np.repeat(np.arange(6), 10)
+        )
+        display.figure_.canvas.draw()
+        boxes = [Text.get_window_extent(name) for name in display.ax_.texts]
+        frame = display.ax_.get_window_extent()
+        assert len(boxes) == 5
+        assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
+        assert all(frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in boxes)
 
     def test_healthy_patients_of_a_table_are_not_drawn(self):
         table = patient_table(Y, SHARP, PATIENTS)
