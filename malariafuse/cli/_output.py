@@ -40,7 +40,7 @@ def check_output(path: Path, *, force: bool, folder: bool = False) -> None:
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
     """Write a table, with all digits of numbers."""
-    write_whole(path, table.to_csv(index=False).encode())
+    write_whole(path, table.to_csv(index=False).encode(errors="surrogateescape"))
 
 
 def as_text(table: "pd.DataFrame", *, left: Sequence[str]) -> str:

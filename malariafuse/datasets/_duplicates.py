@@ -11,6 +11,7 @@ from malariafuse._arrays import as_array
 from malariafuse._images import check_images, image_digest, sets_of_equals
 from malariafuse._patients import check_patients
 from malariafuse._shown import short_text
+from malariafuse._texts import text_column
 from malariafuse.datasets._listing import list_some
 
 
@@ -114,7 +115,7 @@ def duplicate_table(
     table = pd.DataFrame({"duplicate_set": numbers, "position": rows})
     for name, values in columns.items():
         if values is not None:
-            table[name] = values[rows]
+            table[name] = text_column(values[rows])
     for name in ("label", "patient", "split"):
         if name in table:
             several = table.groupby("duplicate_set")[name].transform("nunique") > 1

@@ -179,7 +179,15 @@ def _parts(paths: Iterable[Any], size: int) -> Iterator[list[str]]:
 def _as_text(path: Any) -> str:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"paths has {short_repr(path)}: expected file paths.")
-    return os.fsdecode(path)
+    name = os.fsdecode(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"paths has {name!r}, which is not Unicode: expected names that Parquet "
+            "can store. Rename the file, or use predict_files."
+        ) from None
+    return name
 
 
 def _digest(names: Sequence[str]) -> str:

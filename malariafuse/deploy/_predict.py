@@ -22,6 +22,7 @@ from malariafuse._labels import (
 )
 from malariafuse._parameters import POS_LABEL, check_parameter
 from malariafuse._shown import short_repr
+from malariafuse._texts import text_column
 from malariafuse.datasets import load_cell_images, patient_ids
 from malariafuse.preprocessing import ImageLoader
 
@@ -153,13 +154,13 @@ def predict_files(
         estimator if rest is None else rest, X
     )
     read = {
-        "path": cells.filenames,
+        "path": text_column(cells.filenames),
         "probability": probabilities[:, positive].astype(np.float64),
         "decision": decisions,
-        "note": _notes(cells),
+        "note": text_column(_notes(cells)),
     }
     if cells.groups is not None:
-        read["patient"] = cells.groups
+        read["patient"] = text_column(cells.groups)
     table = pd.DataFrame(read)
     if cells.refused:
         table = _with_unreadable(table, cells)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from malariafuse._cells import check_cells, warn_of_suspicious
 from malariafuse._patients import check_patients
+from malariafuse._texts import text_column
 
 
 def label_issues(
@@ -109,5 +110,5 @@ def label_issues(
         }
     ).rename_axis("position")
     if groups is not None:
-        table["patient"] = np.asarray(groups)
+        table["patient"] = text_column(np.asarray(groups))
     return table[issue].sort_values("self_confidence", kind="stable")

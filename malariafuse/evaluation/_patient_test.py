@@ -12,6 +12,7 @@ from malariafuse._base import Estimator
 from malariafuse._cells import Cells, check_cells, check_probability, warn_of_decisions
 from malariafuse._parameters import POS_LABEL, Reals, Rules, check_parameters
 from malariafuse._patients import check_patients, for_each_cell
+from malariafuse._texts import text_column
 from malariafuse.evaluation._counting import CountingRule, best_rule, fit_rule
 
 # False-positive rates of the rules, as multiples of that of the strictest rule.
@@ -287,7 +288,7 @@ class PatientTest(Estimator):
                 decide(tuple(of_patient.tolist()), int(n))
                 for of_patient, n in zip(counts, n_cells, strict=True)
             ],
-            index=pd.Index(names, name="patient"),
+            index=pd.Index(text_column(names), name="patient"),
         )
 
     def _decide(self, counts: tuple[int, ...], n: int) -> dict[str, object]:

@@ -12,6 +12,7 @@ from malariafuse._cells import (
     warn_of_suspicious,
 )
 from malariafuse._parameters import Reals, check_parameter
+from malariafuse._texts import text_column
 
 
 def patient_table(
@@ -113,7 +114,7 @@ def patient_table(
             "found": count(positive & called),
             "false_alarms": count(~positive & called),
         },
-        index=pd.Index(cells.names, name="patient"),
+        index=pd.Index(text_column(cells.names), name="patient"),
     )
     table["recall"] = table["found"] / table["parasitized"]
     table["specificity"] = 1 - table["false_alarms"] / table["uninfected"]

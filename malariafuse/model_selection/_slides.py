@@ -18,6 +18,7 @@ from malariafuse._parameters import (
     check_parameters,
 )
 from malariafuse._patients import check_patients, for_each_cell
+from malariafuse._texts import text_column
 
 # Log-odds are clipped to this absolute value: they are infinite at 0 and 1.
 _FARTHEST = 30.0
@@ -196,7 +197,7 @@ class SlideAdapter(Estimator):
         probability, slide, names = self._checked(y_prob, groups)
         return pd.Series(
             self._shifts(probability, slide, len(names)),
-            index=pd.Index(names, name="slide"),
+            index=pd.Index(text_column(names), name="slide"),
             name="shift",
         )
 

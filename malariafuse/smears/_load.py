@@ -24,6 +24,7 @@ from malariafuse._parameters import (
     check_parameter,
 )
 from malariafuse._progress import Progress
+from malariafuse._texts import text_column
 from malariafuse._warn import warn
 from malariafuse._workers import limit_opencv
 from malariafuse.smears._cells import CellMasks, PhotoCells
@@ -257,7 +258,9 @@ def load_smear_photos(
     first = first_places(digests)
     bunch.photos["digest"] = [digest.hex() for digest in digests]
     names = bunch.photos["name"].to_numpy()
-    bunch.photos["same_as"] = np.where(np.arange(len(names)) == first, "", names[first])
+    bunch.photos["same_as"] = text_column(
+        np.where(np.arange(len(names)) == first, "", names[first])
+    )
     bunch.photos["unlike_others"] = unlike_others(bunch.photos)
     report_odd_photos(bunch.photos, first, on_problem)
     return bunch
@@ -288,9 +291,9 @@ def _make_bunch(
     numbers = [len(result.table) for result in results]
     photo = np.repeat(np.arange(len(results)), numbers)
     groups = None
-    photos = pd.DataFrame({"name": names})
+    photos = pd.DataFrame({"name": text_column(names)})
     if listed.groups is not None:
-        photos["patient"] = listed.groups[list(found)]
+        photos["patient"] = text_column(listed.groups[list(found)])
         groups = listed.groups[list(found)][photo]
     photos["height"], photos["width"] = zip(*(r.shape for r in results), strict=True)
     photos["n_cells"] = [int((r.table["flag"] == "").sum()) for r in results]

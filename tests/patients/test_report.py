@@ -363,7 +363,8 @@ class TestFile:
         assert "<img src=x>" in page.text()
 
     def test_names_that_are_no_text(self, result, tmp_path):
-        photos = result.photos.assign(name=["\udcff.jpg", "b.jpg"])
+        names = pd.Series(["\udcff.jpg", "b.jpg"], dtype=object)
+        photos = result.photos.assign(name=names)
         page = written(dataclasses.replace(result, photos=photos), tmp_path)
         assert len(page.data()["cells"]) == 24
 
