@@ -62,7 +62,7 @@ COLUMNS = {
     "y_true",
 }
 # Where a network is built or trained, a call takes a second.
-SLOW = re.compile("Classifier|Pretrained|build_|grad_cam|GradCAM")
+SLOW = re.compile("Classifier|Detector|Guard|Pretrained|build_|grad_cam|GradCAM")
 
 
 @pytest.fixture(autouse=True)

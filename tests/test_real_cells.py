@@ -85,7 +85,7 @@ def test_thresholds_are_searched_without_training_again(cell_files, tmp_path):
 
 def test_a_short_training_ranks_cells_of_other_patients(real_cells_zip):
     cells = load_cell_images(real_cells_zip, image_size=(32, 32), cache=False)
-    split = GroupShuffleSplit(1, train_size=0.3, test_size=0.2, random_state=0)
+    split = GroupShuffleSplit(1, train_size=0.1, test_size=0.1, random_state=0)
     train, test = next(split.split(cells.images, groups=cells.groups))
     # On so few cells and epochs the image alone is learned with some seeds only.
     classifier = FeatureFusionClassifier(epochs=2, random_state=0)
