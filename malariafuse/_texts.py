@@ -1,22 +1,26 @@
-"""Columns of text in tables."""
+"""Text that may not be Unicode, such as names of files."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from numpy.typing import NDArray
 
 
-def text_column(values: Iterable[Any]) -> Any:
-    """Return `values`, or a column of Python objects if any cannot be encoded.
-
-    Names of files that are not UTF-8 have lone surrogates. pandas 3 keeps text in Arrow
-    where pyarrow is installed, and Arrow refuses them.
-    """
-    objects = list(values)
+def is_unicode(text: str) -> bool:
+    """Return whether `text` can be encoded. Names that are not UTF-8 cannot."""
     try:
-        for value in objects:
-            if isinstance(value, str):
-                value.encode()
+        text.encode()
     except UnicodeEncodeError:
-        return pd.Series(objects, dtype=object)
-    return values
+        return False
+    return True
+
+
+def text_column(values: Sequence[Any] | NDArray[Any]) -> Any:
+    """Return `values`, or a column of Python objects if any is no Unicode.
+
+    pandas 3 keeps text in Arrow where pyarrow is installed, and Arrow refuses it.
+    """
+    if all(is_unicode(value) for value in values if isinstance(value, str)):
+        return values
+    return pd.Series(list(values), dtype=object)

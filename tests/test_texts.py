@@ -14,7 +14,7 @@ from malariafuse import ImageLoader
 from malariafuse._texts import text_column
 from malariafuse.deploy import predict_files, write_predictions
 from malariafuse.evaluation import patient_table
-from malariafuse.smears import load_smear_photos
+from malariafuse.smears import detection_scores, load_smear_photos
 
 NAMES = ["C3_1.png", "C3_\udcff.png"]
 posix = pytest.mark.skipif(os.name == "nt", reason="names are always Unicode")
@@ -63,3 +63,9 @@ def test_photographs(tmp_path):
 def test_patients():
     table = patient_table(np.array([1, 1]), np.array([0.9, 0.8]), NAMES)
     assert sorted(table.index) == NAMES
+
+
+def test_photographs_of_boxes():
+    box = [[0, 0, 4, 4]]
+    scores = detection_scores(box, box, photo_true=NAMES[1:], photo_pred=NAMES[1:])
+    assert scores.by_photo.index.tolist() == NAMES[1:]

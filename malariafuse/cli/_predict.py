@@ -175,7 +175,6 @@ def _in_words(table: "pd.DataFrame", estimator: Any) -> "pd.DataFrame":
 def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.DataFrame":
     import pandas as pd
 
-    from malariafuse._texts import text_column
     from malariafuse.datasets import ImageReadError
     from malariafuse.deploy import predict_files
 
@@ -195,11 +194,12 @@ def _predicted(estimator: Any, paths: Sequence[Path], patients: str) -> "pd.Data
             refused |= error.refused
             table = pd.DataFrame(
                 {
-                    "path": text_column(list(error.refused)),
+                    "path": list(error.refused),
                     "probability": float("nan"),
                     "decision": None,
                     "note": [f"unreadable: {why}" for why in error.refused.values()],
-                }
+                },
+                dtype=object,
             )
         tables.append(table)
     if not read:

@@ -17,6 +17,7 @@ from malariafuse._files._write import write_whole
 from malariafuse._parameters import Booleans, Integers, Paths, check_parameter
 from malariafuse._progress import Progress
 from malariafuse._shown import short_repr
+from malariafuse._texts import is_unicode
 from malariafuse._version import __version__
 from malariafuse.datasets import ImageReadError, image_paths
 from malariafuse.deploy._predict import check_classifier, positive_class, predict_files
@@ -180,13 +181,11 @@ def _as_text(path: Any) -> str:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"paths has {short_repr(path)}: expected file paths.")
     name = os.fsdecode(path)
-    try:
-        name.encode()
-    except UnicodeEncodeError:
+    if not is_unicode(name):
         raise ValueError(
             f"paths has {name!r}, which is not Unicode: expected names that Parquet "
             "can store. Rename the file, or use predict_files."
-        ) from None
+        )
     return name
 
 

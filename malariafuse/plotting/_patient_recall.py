@@ -255,7 +255,9 @@ class PatientRecallDisplay:
         unit = (top - bottom) / points
         named = table[table["recall"] < 1].nsmallest(_N_NAMED, "recall")[::-1]
         line = {"arrowstyle": "-", "color": GRAY}
-        heights = _spread(list(named["recall"]), _LINE * unit, bottom + 6 * unit)
+        heights = _spread(
+            list(named["recall"]), _LINE * unit, bottom + _LINE / 2 * unit
+        )
         for rank, (patient, row) in enumerate(named.iterrows()):
             # Labels alternate between both sides, but stay inside the frame.
             place = (np.log(row["parasitized"]) - low) / (high - low)

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from malariafuse._arrays import as_array, as_labels, check_length, real_numbers
 from malariafuse._bunch import Bunch
 from malariafuse._parameters import Reals, check_parameter
+from malariafuse._texts import text_column
 
 _THRESHOLD = (Reals(0, 1, open_at="low"),)
 
@@ -149,7 +150,7 @@ def detection_scores(
         iou = match_boxes(here, there, iou_threshold=iou_threshold)["iou"]
         rows.append(_scores(len(here), len(there), iou.to_numpy()))
         overlaps.append(iou.to_numpy())
-    by_photo = pd.DataFrame(rows, index=pd.Index(photos, name="photo"))
+    by_photo = pd.DataFrame(rows, index=pd.Index(text_column(photos), name="photo"))
     pooled = pd.Series(_scores(len(true), len(pred), np.concatenate(overlaps)))
     pooled["mean_absolute_count_error"] = by_photo["count_error"].abs().mean()
     return Bunch(by_photo=by_photo, pooled=pooled)

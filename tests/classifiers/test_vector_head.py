@@ -126,6 +126,7 @@ def test_samples_of_weight_one_are_fitted_without_weights():
     assert of_head(fusion(Watching()).fit(X, Y)).unweighted_
 
 
+@pytest.mark.usefixtures("untrained")
 def test_weights_need_a_classifier_that_takes_them():
     neighbors = fusion(KNeighborsClassifier())
     assert neighbors.fit(X, Y).predict(X).shape == Y.shape
