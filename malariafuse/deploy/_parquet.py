@@ -135,7 +135,6 @@ def write_predictions(
     elif not isinstance(paths, Iterable) or isinstance(paths, bytes | Mapping):
         raise TypeError(f"paths={short_repr(paths)}: expected a folder or file paths.")
     place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
     run = {
         "classifier": content_digest(estimator),
         "pos_label": positive,
@@ -149,6 +148,8 @@ def write_predictions(
     number = 0
     with Progress(total=total, unit="file", disable=not verbose) as progress:
         for number, names in enumerate(_parts(paths, int(part_size)), start=1):
+            # Only now, because the names of the first part are accepted.
+            place.mkdir(parents=True, exist_ok=True)
             file = place / f"part-{number - 1:06}.parquet"
             record = {**run, "paths": _digest(names)}
             if file.exists():

@@ -165,11 +165,13 @@ _parquet.write_predictions(sys.argv[2], *joblib.load(sys.argv[1]), part_size=4)
 
 
 def test_wrong_paths(classifier, tmp_path):
+    place = tmp_path / "cells.parquet"
     with pytest.raises(ValueError, match="paths is empty"):
-        write_predictions(tmp_path, classifier, [])
+        write_predictions(place, classifier, [])
     with pytest.raises(TypeError, match=r"paths has 3: expected file paths"):
-        write_predictions(tmp_path, classifier, [3])
+        write_predictions(place, classifier, [3])
     with pytest.raises(TypeError, match=r"paths=3: expected a folder"):
-        write_predictions(tmp_path, classifier, 3)
+        write_predictions(place, classifier, 3)
     with pytest.raises(FileNotFoundError, match="is not a folder"):
-        write_predictions(tmp_path, classifier, tmp_path / "none")
+        write_predictions(place, classifier, tmp_path / "none")
+    assert not place.exists()
