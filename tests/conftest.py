@@ -3,6 +3,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
 
 # Set before TensorFlow is imported: its start-up messages are not about these tests.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -12,6 +13,9 @@ os.environ["MPLBACKEND"] = "Agg"
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+# The same examples each time, however busy the machine is.
+settings.register_profile("malariafuse", deadline=None, derandomize=True, database=None)
+settings.load_profile("malariafuse")
 _KERNELS = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
 
 

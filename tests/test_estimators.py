@@ -229,14 +229,14 @@ def test_stock_checks(estimator, check, monkeypatch):
     check(estimator)
 
 
-# With the networks that they have by default, narrow ones. Each fit takes seconds.
+# With the networks that they have by default, narrow ones, which take seconds to train.
 WITH_NETWORKS = [
     ConvNet(filters=2, dense_units=(4,)),
     FeatureFusion(filters=1, embedding_size=2, training_views=1),
     FineTuned(tiny_backbone, weights=None, dense_units=(4,), head_epochs=1),
     ResNet18(filters=1),
 ]
-# Checks that fit once at most.
+# Checks that fit once at most, and for which it does not matter what is learned.
 CHECKS_OF_NETWORKS = {
     "check_dict_unchanged",
     "check_do_not_raise_errors_in_init_or_set_params",
@@ -266,6 +266,7 @@ CHECKS_OF_NETWORKS = {
         if (name := check.func.__name__) in CHECKS_OF_NETWORKS
     ],
 )
+@pytest.mark.usefixtures("untrained")
 def test_stock_checks_with_networks(estimator, check):
     check(estimator)
 

@@ -99,9 +99,6 @@ def error_of(name, parameter, value):
 def test_what_is_wrong_is_named(name, parameter):
     @settings(
         max_examples=n_examples(name),
-        deadline=None,
-        derandomize=True,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -105,9 +105,6 @@ def try_all(name, call):
 
     @settings(
         max_examples=N_RANDOM,
-        deadline=None,
-        derandomize=True,
-        database=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(anything().filter(leads_nowhere))

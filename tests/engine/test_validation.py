@@ -23,7 +23,7 @@ def test_whole_patients_of_the_fraction_that_is_asked_for(fraction):
     sizes=st.lists(st.integers(2, 30), min_size=2, max_size=25),
     seed=st.integers(0, 100),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_no_patient_is_on_both_sides_and_no_cell_is_lost(fraction, sizes, seed):
     patients = np.repeat(np.arange(len(sizes)), sizes)
     codes = np.arange(len(patients)) % 2

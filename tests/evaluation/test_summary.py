@@ -37,7 +37,7 @@ def by_scikit_learn(y, y_prob, threshold=0.5):
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(some_cells)
 def test_values_are_those_of_scikit_learn(drawn):
     y, eighths, patient = map(np.array, zip(*drawn, strict=True))
@@ -48,7 +48,7 @@ def test_values_are_those_of_scikit_learn(drawn):
     assert actual == pytest.approx(expected, nan_ok=True)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(some_cells, st.lists(st.integers(0, 3), min_size=4, max_size=4))
 def test_a_weight_is_as_good_as_copies_of_the_patient(drawn, counts):
     """The bootstrap never copies cells: this is why it need not."""

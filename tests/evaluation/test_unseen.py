@@ -176,7 +176,7 @@ def studies(draw, probabilities=PROBABILITIES):
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(studies(), st.sampled_from([0.5, 0.95, 0.999]))
 def test_intervals_hold_the_value_within_the_range(study, level):
     table = summarize(*study, confidence_level=level, **SETTINGS)
@@ -190,7 +190,7 @@ def test_intervals_hold_the_value_within_the_range(study, level):
     assert set(unknown) <= {"precision", "mcc"}
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(studies(), st.integers(0, 2**32 - 1))
 @pytest.mark.slow
 def test_differences_hold_their_value_within_the_range(study, seed):
@@ -216,7 +216,7 @@ def test_differences_hold_their_value_within_the_range(study, seed):
 class TestInvariance:
     """What a metric does not count does not matter, neither do copies of all cells."""
 
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(studies())
     def test_exchanging_the_classes_exchanges_recall_and_specificity(self, study):
         y, y_prob, patient = study
@@ -235,7 +235,7 @@ class TestInvariance:
                 atol=1e-6,
             )
 
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(studies())
     def test_copies_of_a_class_leave_the_other(self, study):
         y, y_prob, patient = study
@@ -250,7 +250,7 @@ class TestInvariance:
             )
             pd.testing.assert_frame_equal(table.loc[names], with_copies.loc[names])
 
-    @settings(deadline=None, max_examples=15)
+    @settings(max_examples=15)
     @given(studies())
     def test_copies_of_all_cells_leave_everything(self, study):
         y, y_prob, patient = study

@@ -425,7 +425,7 @@ FITTED = tiny(layer=["first", "vector"]).fit(X)
 FEATURES = FITTED.transform(X)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, len(X) - 1), min_size=1, max_size=20),
     st.integers(1, 25),

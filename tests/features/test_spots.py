@@ -309,7 +309,7 @@ def test_a_wider_background_does_not_change_the_outline():
     np.testing.assert_allclose(after[outline], before[outline], atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.tuples(st.integers(3, 12), st.integers(3, 12)).flatmap(
         lambda shape: arrays(np.bool_, (3, 2, *shape))
@@ -358,7 +358,7 @@ def test_an_image_without_a_cell_has_no_features():
     assert not features(np.zeros((16, 16, 3), np.uint8)).to_numpy().any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     arrays(
         np.uint8,

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import recall_score, roc_curve
@@ -147,7 +147,6 @@ class TestAtTheBestThreshold:
     """The metrics of the field, from scores."""
 
     @pytest.mark.parametrize(("score", "name"), AT_BEST)
-    @settings(deadline=None)
     @given(samples=samples_with_scores, minimum=st.integers(0, 20))
     def test_no_point_of_the_roc_curve_is_better(self, score, name, samples, minimum):
         y_true, y_score, weight = map(np.array, zip(*samples, strict=True))

@@ -21,7 +21,7 @@ def cells_of(patients):
     return y, groups
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(patients_cells, st.booleans())
 def test_folds_are_disjoint_complete_and_alike(patients, shuffle):
     y, groups = cells_of(patients)

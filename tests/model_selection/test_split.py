@@ -21,7 +21,7 @@ patients_cells = st.lists(
 sizes = st.sampled_from([0.1, 0.2, 0.25, 0.4])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(patients_cells, sizes, st.just(0.0) | sizes, st.integers(0, 100))
 def test_parts_are_disjoint_complete_and_alike(patients, test, validation, seed):
     y, groups = cells_of(patients)

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.filterwarnings(
 probabilities = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(probabilities, probabilities, st.floats(0.01, 1))
 def test_the_highest_threshold_that_reaches_a_recall(positives, negatives, wish):
     y = [1] * len(positives) + [0] * len(negatives)
@@ -34,7 +33,6 @@ def test_the_highest_threshold_that_reaches_a_recall(positives, negatives, wish)
     assert np.mean(np.array(positives) > next_positive) < wish
 
 
-@settings(deadline=None)
 @given(probabilities, st.lists(st.floats(0, 0.99), min_size=1), st.floats(0.01, 1))
 def test_the_lowest_threshold_that_reaches_a_specificity(positives, negatives, wish):
     y = [1] * len(positives) + [0] * len(negatives)
@@ -83,7 +81,7 @@ def cost(y, called):
         ({"costs": (7, 2)}, cost),
     ],
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     positives=st.lists(st.integers(0, 9), min_size=1, max_size=12),
     negatives=st.lists(st.integers(0, 9), min_size=1, max_size=12),

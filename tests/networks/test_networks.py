@@ -21,7 +21,7 @@ def test_output_is_a_float32_probability_per_class(build, n_outputs):
     outputs = keras.ops.convert_to_numpy(network(images))
     assert outputs.shape == (4, n_outputs)
     assert outputs.dtype == np.float32
-    assert ((outputs > 0) & (outputs < 1)).all()
+    assert ((outputs >= 0) & (outputs <= 1)).all()
     if n_outputs > 1:
         np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 

@@ -44,7 +44,7 @@ def test_many_patients_are_not_named():
     assert display.ax_.get_xticklabels() == []
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5)), min_size=1))
 def test_every_cell_is_counted_once(cells):
     y, patients = np.transpose(cells)

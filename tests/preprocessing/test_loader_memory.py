@@ -206,7 +206,7 @@ def test_images_of_pillow_are_turned_upright_as_files(file_format, mark, save):
     np.testing.assert_array_equal(load([converted]), expected)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40)
 @given(
     st.tuples(st.integers(4, 40), st.integers(4, 40)),
     st.sampled_from(list(KINDS)),
