@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,15 +13,14 @@ from _reliability_runs import TIMEOUT, Row, listing
 
 SEARCH = """
 import sys
-import numpy as np
+from joblib import parallel_config
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
 from support_network import classifier, X, Y
 
 search = GridSearchCV(classifier, {"threshold": [0.4, 0.6]}, cv=2, n_jobs=2)
 print("begins", flush=True)
-search.fit(X, Y)
-print("ends", flush=True)
+with parallel_config("loky", idle_worker_timeout=int(sys.argv[1])):
+    search.fit(X, Y)
 """
 NETWORK = """
 import keras
@@ -107,15 +107,20 @@ def search(bench, name):
     what = {"ends": "that ends", "killed": "that is killed"}[name]
     row = Row(f"processes after a `GridSearchCV(n_jobs=2)` {what}")
     waits = []
-    # joblib's workers wait five minutes for work before they see that nobody is left.
-    most = {"ends": 10, "killed": 600}[name]
+    # joblib's workers wait this long for work before they see that nobody is left: by
+    # default five minutes.
+    idle = 2 if bench.tiny else 300
+    most = {"ends": 10, "killed": idle + 300}[name]
     for _ in range(1 if bench.tiny or name == "killed" else 3):
-        process, place = program(bench, SEARCH)
+        process, place = program(bench, SEARCH, idle)
         process.stdout.readline()
         if name == "killed":
-            time.sleep(bench.random.uniform(10, 20))
+            # The program, joblib's tracker of resources, and two workers.
+            while len(in_session(process.pid)) < 4 and process.poll() is None:
+                time.sleep(0.05)
+            time.sleep(bench.random.uniform(0, 5))
             process.kill()
-        process.wait(TIMEOUT)
+        ended = process.wait(TIMEOUT)
         start = time.perf_counter()
         while in_session(process.pid) and time.perf_counter() - start < most:
             time.sleep(0.05)
@@ -123,6 +128,8 @@ def search(bench, name):
         left = in_session(process.pid)
         troubles = [f"{len(left)} processes after {most} s"] if left else []
         troubles += [f"left behind: {path}" for path in listing(place / "tmp")]
+        if ended != {"ends": 0, "killed": -signal.SIGKILL}[name]:
+            troubles.append(f"the program ended with status {ended}")
         row.count(troubles)
         process.stdout.close()
     row.remark = f"the last one ended {max(waits):.1f} s after the program"
