@@ -125,18 +125,18 @@ def refuse_masked(values: Any, name: str) -> None:
         )
 
 
-def check_length(X: Any, n_cells: int, *, name: str = "X") -> None:
-    """Raise ValueError unless `X` has an entry for each cell."""
+def check_length(X: Any, n: int, *, name: str = "X", of: str = "cells") -> None:
+    """Raise ValueError unless `X` has `n` entries, one for each of the others."""
     try:
-        n = _num_samples(X)
+        n_entries = _num_samples(X)
     except TypeError as error:
         raise ValueError(
-            f"{name} is a {type(X).__name__} without entries: expected one for each "
-            "cell."
+            f"{name} is a {type(X).__name__} without entries: expected {n}, for as "
+            f"many {of}."
         ) from error
-    if n != n_cells:
+    if n_entries != n:
         raise ValueError(
-            f"{name} has {n} entries for {n_cells} cells: expected one for each."
+            f"{name} has {n_entries} entries for {n} {of}: expected one for each."
         )
 
 

@@ -189,12 +189,13 @@ def _photos(
             "boxes, or None for both."
         )
     of = []
-    for values, size, name in (
-        (photo_true, n_true, "photo_true"),
-        (photo_pred, n_pred, "photo_pred"),
+    for values, n, which in (
+        (photo_true, n_true, "true"),
+        (photo_pred, n_pred, "pred"),
     ):
+        name = f"photo_{which}"
         given = as_labels(values, name).tolist() if np.size(values) else []
-        check_length(given, size, name=name)
+        check_length(given, n, name=name, of=f"boxes of boxes_{which}")
         of.append(given)
     names = list(dict.fromkeys(of[0] + of[1]))
     if not names:

@@ -93,7 +93,10 @@ def test_boxes_match_themselves(found):
         ),
         ({"boxes_pred": [[0, 0, np.nan, 1]]}, "not finite"),
         ({"photo_true": ["a"]}, "photo_pred is None"),
-        ({"photo_true": ["a", "b"], "photo_pred": ["a"]}, "photo_true"),
+        (
+            {"photo_true": ["a", "b"], "photo_pred": ["a"]},
+            "photo_true has 2 entries for 1 boxes of boxes_true",
+        ),
         ({"iou_threshold": 0}, "iou_threshold=0: expected a number in"),
     ],
 )
