@@ -59,15 +59,15 @@ def test_thresholds_are_searched_without_training_again(cell_files, tmp_path):
             ),
         ]
     )
-    thresholds = np.linspace(0.1, 0.9, 9)
+    thresholds = np.linspace(0.1, 0.9, 5)
     search = GridSearchCV(
         pipeline,
         {"classifier__threshold": thresholds, "classifier__filters": [4, 8]},
         scoring=make_constrained_recall_scorer(0.6),
-        cv=StratifiedGroupKFold(3, shuffle=True, random_state=0),
+        cv=StratifiedGroupKFold(2, shuffle=True, random_state=0),
         error_score="raise",
     ).fit(paths, target, groups=patient_ids(paths))
-    assert len(list(tmp_path.rglob("output.pkl"))) == 2 * 3 + 1
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2 * 2 + 1
     assert search.best_params_["classifier__threshold"] in thresholds
     assert len(set(search.cv_results_["mean_test_score"])) > 2
 
