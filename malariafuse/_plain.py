@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,11 @@ def to_plain(
             name = f"array{len(arrays)}"
             arrays[name] = np.asarray(value)
             return {"array" if kind is np.ndarray else "scalar": name}
+        if isinstance(value, FunctionType):
+            raise TypeError(
+                f"The function {value.__qualname__} cannot be stored. For a network "
+                "function, fit with a built keras.Model instead."
+            )
         if kind.__module__.partition(".")[0] != _PACKAGE:
             raise TypeError(
                 f"{kind.__module__}.{kind.__qualname__} cannot be stored: expected "

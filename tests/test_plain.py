@@ -90,3 +90,8 @@ def test_only_classes_of_the_package_are_made(name):
 def test_unknown_codes(code):
     with pytest.raises(ValueError, match="which is unknown"):
         from_plain(json.dumps(code), {})
+
+
+def test_functions_are_refused_by_name():
+    with pytest.raises(TypeError, match=r"there_and_back cannot be .* built keras"):
+        to_plain({"network": there_and_back})

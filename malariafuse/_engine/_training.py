@@ -437,5 +437,5 @@ def check_network(network: Any, shapes: Mapping[str, Shape], n_outputs: int) -> 
         raise ValueError(
             f"The network ends in {getattr(ending, '__name__', type(last).__name__)}, "
             "whose output is not probabilities: expected Dense(n_outputs, "
-            "activation={wanted!r}) as the last layer."
+            f"activation={wanted!r}) as the last layer."
         )

@@ -68,6 +68,12 @@ def _remark_on(error: Exception) -> str:
             "It was written with another major version of NumPy than the installed "
             f"version, {__version__}."
         )
+    if isinstance(error, ModuleNotFoundError | AttributeError):
+        return (
+            "Functions and classes are stored by name: expected modules that can be "
+            "imported here. Add their folder to PYTHONPATH, or fit with a built "
+            "network instead of a function."
+        )
     return "Expected a file written by joblib.dump with the same versions as installed."
 
 

@@ -173,7 +173,11 @@ def network_ending_in(activation, n_outputs=None):
     ("network", "error", "message"),
     [
         (network_ending_in("relu"), ValueError, "ends in relu"),
-        (network_ending_in(None), ValueError, "ends in linear"),
+        (
+            network_ending_in(None),
+            ValueError,
+            r"ends in linear.* Dense\(n_outputs, activation='sigmoid'\)",
+        ),
         (network_ending_in("sigmoid", 2), ValueError, r"expected \(None, 1\)"),
         (lambda input_shape, n_outputs: None, TypeError, "returned NoneType"),
         (None, TypeError, "network=None: expected a function"),

@@ -199,6 +199,13 @@ class TestModels:
         result = run("predict", cells, "--model", file, "--trust", code=2)
         assert f"Error: {file} cannot be loaded: " in result.stderr
 
+    def test_a_function_that_cannot_be_imported(self, run, cells, tmp_path):
+        file = tmp_path / "a.joblib"
+        file.write_bytes(b"cno_such_module\nnetwork\n.")
+        result = run("predict", cells, "--model", file, "--trust", code=2)
+        assert "No module named 'no_such_module'" in result.stderr
+        assert "Add their folder to PYTHONPATH" in " ".join(result.stderr.split())
+
     def test_a_file_of_another_numpy(self, run, cells, tmp_path):
         file = tmp_path / "a.joblib"
         file.write_bytes(b"cnumpy._cora\nmultiarray\n.")
