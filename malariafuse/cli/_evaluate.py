@@ -121,13 +121,24 @@ def evaluate(
 
 
 def _loader(estimator: Any, model: str) -> Any:
-    """Return the loader of the model."""
+    """Return the loader of the model, also inside searches and fixed thresholds."""
     from sklearn.pipeline import Pipeline
 
     from malariafuse.preprocessing import ImageLoader
 
-    if isinstance(estimator, Pipeline) and isinstance(estimator[0], ImageLoader):
-        return estimator[0]
+    inside = estimator
+    while inside is not None:
+        if isinstance(inside, ImageLoader):
+            return inside
+        if isinstance(inside, Pipeline):
+            inside = inside[0]
+            continue
+        for name in ("best_estimator_", "estimator_", "estimator"):
+            if hasattr(inside, name):
+                inside = getattr(inside, name)
+                break
+        else:
+            inside = None
     raise InputError(
         f"{model} does not begin with ImageLoader: expected a pipeline that loads "
         "files, as written by train."

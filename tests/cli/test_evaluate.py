@@ -4,7 +4,9 @@ import shutil
 import joblib
 import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.model_selection import FixedThresholdClassifier
 
 from malariafuse.datasets import load_cell_images
 
@@ -58,6 +60,17 @@ def test_another_threshold(run, model, cells, truth):
     _, probability = truth
     confusion = json.loads(found)["confusion"]
     assert confusion["found"] + confusion["false_alarms"] == (probability >= 0.1).sum()
+
+
+def test_a_threshold_around_the_pipeline(run, pipeline, cells, truth, tmp_path):
+    loaded, probability = truth
+    fixed = FixedThresholdClassifier(FrozenEstimator(pipeline), threshold=0.2)
+    joblib.dump(fixed.fit(loaded.images, loaded.target), tmp_path / "a.joblib")
+    result = run("evaluate", tmp_path / "a.joblib", cells, "--trust", "--json")
+    found = json.loads(result.stdout)
+    assert found["threshold"] == 0.2
+    confusion = found["confusion"]
+    assert confusion["found"] + confusion["false_alarms"] == (probability >= 0.2).sum()
 
 
 def test_damaged_files_are_left_out(run, model, cells, tmp_path):
