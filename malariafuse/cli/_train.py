@@ -150,9 +150,6 @@ def train(
             patient_test=PatientTest(cell_specificity=cell_specificity),
             card={
                 "name": output.name,
-                "protocol": f"{classifier} on crops of {image_size} x {image_size} "
-                f"pixels, random seed {seed}. Threshold, slide adapter and test of "
-                f"patients by {folds} folds of patients, model on all patients.",
                 "limits": [
                     "Evaluated only on patients of the same data set: other "
                     "laboratories, stains and cameras may differ.",
@@ -161,6 +158,16 @@ def train(
             random_state=seed,
         )
         model.card["training_data"]["name"] = data.name
+        chosen = {
+            "threshold": True,
+            "slide adapter": model.slide_adapter is not None,
+            "test of patients": model.patient_test is not None,
+        }
+        model.card["protocol"] = (
+            f"{classifier} on crops of {image_size} x {image_size} pixels, random seed "
+            f"{seed}. Model on all patients. By {folds} folds of patients: "
+            f"{', '.join(name for name, made in chosen.items() if made)}."
+        )
         save_pretrained(
             folder,
             model.pipeline,

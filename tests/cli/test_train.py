@@ -57,8 +57,10 @@ def test_a_model_that_the_other_commands_take(run, small, cells, tmp_path):
     assert row["decision"] == (
         "parasitized" if row["probability"] >= threshold else "uninfected"
     )
-    assert json.loads(run("card", output, "--json").stdout)["protocol"].startswith(
-        "boosting on crops of 48 x 48 pixels, random seed 3."
+    # So few patients give neither a slide adapter nor a test of patients.
+    assert json.loads(run("card", output, "--json").stdout)["protocol"] == (
+        "boosting on crops of 48 x 48 pixels, random seed 3. Model on all patients. By "
+        "2 folds of patients: threshold."
     )
 
 
