@@ -138,7 +138,8 @@ def untrained(monkeypatch):
     def train(build, inputs, data, settings, watch, **_):
         shape, n_classes = data.samples.images.shape[1:], data.n_classes
         network = frozen_network(shape, 1 if n_classes == 2 else n_classes)
-        measures = {name: [0.7, 0.6] for name in ("loss", "accuracy", "recall", "auc")}
+        names = {"loss", "accuracy", "recall", settings.monitor.removeprefix("val_")}
+        measures = {name: [0.7, 0.6] for name in names}
         if settings.early_stopping or data.validation is not None:
             measures |= {f"val_{name}": values for name, values in measures.items()}
         return Training(network, ImageInputs(), measures, "float32", None)
