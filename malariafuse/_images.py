@@ -195,6 +195,11 @@ def _check_layout(shape: tuple[int, ...], name: str) -> None:
             f"{found} If these are gray images (n_samples, height, width), pass "
             f"{name}[..., None]."
         )
+    if len(shape) == 1:
+        raise ValueError(
+            f"{found} Reshape your data, or begin a pipeline with ImageLoader if these "
+            "are file names."
+        )
     raise ValueError(f"{found} Reshape your data.")
 
 

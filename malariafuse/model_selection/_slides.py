@@ -161,7 +161,7 @@ class SlideAdapter(Estimator):
             raise ValueError(
                 f"{known.sum()} patients of groups have min_cells={self.min_cells} "
                 f"cells below the threshold {self.threshold:g}: expected at least "
-                f"{_FEWEST_PATIENTS}."
+                f"{_FEWEST_PATIENTS}. Add patients, or decrease min_cells."
             )
         called = odds[(cells.target == 0) & (odds < logit(self.threshold))]
         if not len(called):

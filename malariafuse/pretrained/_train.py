@@ -263,7 +263,7 @@ def _fitted(
     try:
         return clone(part).fit(target, y_prob, patients)
     except ValueError as error:
-        warn(f"The model has no {name}: {error}")
+        warn(f"The model has no {name}, and works without it: {error}")
         return None
 
 

@@ -23,6 +23,7 @@ def fitted():
     [
         (X[0], ValueError, r"expected 4 dimensions .* Use X\[None\]"),
         (X.reshape(len(X), -1), ValueError, "expected 4 dimensions"),
+        (["a.png", "b.png"], ValueError, "begin a pipeline with ImageLoader"),
         (X[:0], ValueError, "X is empty"),
         (np.full(X.shape, np.nan), ValueError, "NaN or infinity"),
         (X.astype(float), ValueError, r"\[\d+\.0, 255\.0\].*pass X.astype\('uint8'\)"),

@@ -124,7 +124,9 @@ def test_a_classifier_without_a_threshold_gets_one(tmp_path):
 
 def test_few_cells_leave_out_the_adapter(tmp_path):
     """No patient has the 200 uninfected cells that it asks for."""
-    with pytest.warns(UserWarning, match="The model has no slide adapter: 0 patients"):
+    with pytest.warns(
+        UserWarning, match="no slide adapter, and works without it: 0 patients"
+    ):
         model = trained(slide_adapter=SlideAdapter(min_cells=200))
     assert model.slide_adapter is None
     assert model.patient_test is not None
