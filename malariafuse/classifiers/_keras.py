@@ -24,7 +24,7 @@ _OLD_STYLE = {"compile_kwargs", "learning_rate", "loss", "meta", "metrics", "opt
 class KerasImageClassifier(BaseImageClassifier):
     """Classifier with any Keras network.
 
-    Read more in the :ref:`User Guide <main_job>`.
+    Read more in the :ref:`User Guide <own_network>`.
 
     Parameters
     ----------
