@@ -127,22 +127,19 @@ def _loader(estimator: Any, model: str) -> Any:
     from malariafuse.preprocessing import ImageLoader
 
     inside = estimator
-    while inside is not None:
-        if isinstance(inside, ImageLoader):
-            return inside
+    while not isinstance(inside, ImageLoader):
         if isinstance(inside, Pipeline):
             inside = inside[0]
             continue
-        for name in ("best_estimator_", "estimator_", "estimator"):
-            if hasattr(inside, name):
-                inside = getattr(inside, name)
-                break
-        else:
-            inside = None
-    raise InputError(
-        f"{model} does not begin with ImageLoader: expected a pipeline that loads "
-        "files, as written by train."
-    )
+        wrapped = ("best_estimator_", "estimator_", "estimator")
+        name = next((name for name in wrapped if hasattr(inside, name)), None)
+        if name is None:
+            raise InputError(
+                f"{model} does not begin with ImageLoader: expected a pipeline that "
+                "loads files, as written by train."
+            )
+        inside = getattr(inside, name)
+    return inside
 
 
 def _threshold(estimator: Any, model: str) -> float:
